@@ -1,0 +1,52 @@
+"""The update rules, each one loop over the elements: weights *written*, grad *read*, its own averages *accumulated*.
+
+All have one shape, `rule(weights, grad, first, second, rates)`, arrays (N,); `first` and `second` are the rule's state
+(empty where it keeps none) and `rates` (6,) holds: learning rate, factor of the weights (1 - rate * decay), and up to
+four constants of the rule, named in each.
+"""
+
+import math
+
+import numpy as np
+
+from fflm.kernels._jit import kernel
+
+RULE = "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])"
+
+
+@kernel(RULE)
+def sgd(weights, grad, first, second, rates):
+    """weights -= rate * grad."""
+    rate, keep = rates[0], rates[1]
+    for i in range(weights.size):
+        weights[i] = weights[i] * keep - rate * grad[i]
+
+
+@kernel(RULE)
+def momentum(weights, grad, first, second, rates):
+    """velocity = mu * velocity + grad; weights -= rate * velocity. rates[2] is mu."""
+    rate, keep, mu = rates[0], rates[1], rates[2]
+    for i in range(weights.size):
+        first[i] = mu * first[i] + grad[i]
+        weights[i] = weights[i] * keep - rate * first[i]
+
+
+@kernel(RULE)
+def adagrad(weights, grad, first, second, rates):
+    """total += grad^2; weights -= rate * grad / (sqrt(total) + tiny). rates[2] is tiny. Duchi et al. 2011."""
+    rate, keep, tiny = rates[0], rates[1], rates[2]
+    for i in range(weights.size):
+        first[i] += grad[i] * grad[i]
+        weights[i] = weights[i] * keep - rate * grad[i] / (math.sqrt(first[i]) + tiny)
+
+
+@kernel(RULE)
+def adam(weights, grad, first, second, rates):
+    """Kingma and Ba 2015, algorithm 1. rates[2:6]: beta1, beta2, tiny, 1 / sqrt(1 - beta2^t); the rate is over 1 - beta1^t."""
+    rate, keep, beta1, beta2, tiny, correction = rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]
+    other1, other2 = np.float32(1.0) - beta1, np.float32(1.0) - beta2
+    for i in range(weights.size):
+        g = grad[i]
+        first[i] = beta1 * first[i] + other1 * g
+        second[i] = beta2 * second[i] + other2 * g * g
+        weights[i] = weights[i] * keep - rate * first[i] / (math.sqrt(second[i]) * correction + tiny)

@@ -1,0 +1,219 @@
+"""Named corpora: text that Python itself carries, and text that NLTK finds. Each with splits of its own."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sysconfig
+import warnings
+import zipfile
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from fflm.errors import TextError
+from fflm.text.tokenizer import LINE_END, Tokenizer
+
+NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
+SPLITS = ("train", "valid", "test")
+
+#: Brown's first 800,000 tokens are for training and the next 200,000 for validation, of 1,177,359: [B03] section 4.1.
+BROWN_CUTS = (800_000, 1_000_000)
+BROWN_TOKENS = 1_177_359
+BROWN_TEXT, BROWN_PARAGRAPH = "<text>", "<p>"
+
+#: The other corpora are cut into pieces of at least so many characters, ended at an empty line.
+PIECE_CHARACTERS = 4000
+_PIECES = 20
+_HELD_OUT = {9: "valid", 19: "test"}
+
+_NOT_DOCUMENTATION = frozenset(
+    "test tests idle_test idlelib lib2to3 site-packages dist-packages __pycache__ pydoc_data".split()
+)
+
+
+def parse_name(source: str) -> tuple[str, str | None] | None:
+    """The name and split of a named corpus, or None where `source` is something else.
+
+    A name is always the corpus; a file of that name is read as ``./brown``.
+
+    Raises
+    ------
+    TextError
+        If the split is none of train, valid and test.
+
+    Examples
+    --------
+    >>> parse_name("brown:valid"), parse_name("stdlib"), parse_name("./brown")
+    (('brown', 'valid'), ('stdlib', None), None)
+    """
+    name, colon, split = source.partition(":")
+    if name not in NAMES:
+        return None
+    if colon and split not in SPLITS:
+        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
+    return name, split or None
+
+
+def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]:
+    """Blocks of a named corpus: text, or, for ``brown``, its own tokens.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    split : {"train", "valid", "test"} or None
+        None reads all of it.
+    tokenizer : Tokenizer
+        Brown's tokens are normalised by it; a ``char`` tokenizer gets Brown as text, one sentence a line. Its
+        boundary ``line`` gives Brown by sentences, each ended by ``"\\n"``, ``stream`` with marks for texts and
+        paragraphs.
+
+    Raises
+    ------
+    TextError
+        If the corpus is not installed or can't be read.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> blocks = read_corpus("brown", "train", Tokenizer(TokenizerConfig()))
+    >>> next(blocks)[:4]  # doctest: +SKIP
+    ['<text>', '<p>', 'The', 'Fulton']
+    """
+    if name == "brown":
+        return _brown(split, tokenizer)
+    documents = _stdlib_documents() if name == "stdlib" else map(_universal_newlines, _nltk_texts(name))
+    pieces = enumerate(piece for document in documents for piece in _pieces(document))
+    return (piece for i, piece in pieces if split in (None, _HELD_OUT.get(i % _PIECES, "train")))
+
+
+def _universal_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _pieces(document: str) -> Iterator[str]:
+    """Cut a document at the first empty line after every PIECE_CHARACTERS; nothing is lost or doubled."""
+    if document and not document.endswith("\n"):
+        document += "\n"
+    start = 0
+    for empty_line in re.finditer(r"\n[ \t]*\n", document):
+        if empty_line.end() - start >= PIECE_CHARACTERS:
+            yield document[start : empty_line.end()]
+            start = empty_line.end()
+    if start < len(document):
+        yield document[start:]
+
+
+def _nltk_texts(name: str) -> Iterator[str]:
+    """The raw text of every file of a corpus on NLTK's data path."""
+    import nltk.corpus
+
+    try:
+        reader = getattr(nltk.corpus, name)
+        for file in reader.fileids():
+            yield reader.raw(file)
+    except LookupError:
+        raise TextError(
+            f"corpus {name} must be on NLTK's data path, got none; install it with: python -m nltk.downloader {name} "
+            "(or set NLTK_DATA to the folder which holds it)"
+        ) from None
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise TextError(
+            f"corpus {name} must be intact, got {str(error).splitlines()[0].lower()}; install it again with: "
+            f"python -m nltk.downloader --force {name}"
+        ) from None
+
+
+def _brown(split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]:
+    chars = tokenizer.config.tokenizer == "char"
+    marks = tokenizer.config.boundary == "stream" and not chars
+    blocks = [brown_tokens(raw, marks=marks) for raw in _nltk_texts("brown")]
+    for tokens in _select(blocks, split, marks):
+        if chars:
+            yield " ".join(tokens).replace(" \n ", "\n").removesuffix(" \n") + "\n"
+        else:
+            yield _normalized(tokens, tokenizer)
+
+
+def brown_tokens(raw: str, *, marks: bool) -> list[str]:
+    """The words of one tagged Brown file, as ``nltk.corpus.brown.paras`` has them but thirty times as fast.
+
+    With `marks` the text begins with ``<text>`` and each paragraph with ``<p>``; without, each sentence ends with
+    ``"\\n"``.
+
+    Examples
+    --------
+    >>> brown_tokens("\\n\\n\\tThe/at jury/nn\\nsaid/vbd\\n", marks=True)
+    ['<text>', '<p>', 'The', 'jury', 'said']
+    """
+    tokens = [BROWN_TEXT] if marks else []
+    after_empty_line = True
+    for line in raw.split("\n"):
+        tagged = line.split()
+        if marks and tagged and after_empty_line:
+            tokens.append(BROWN_PARAGRAPH)
+        after_empty_line = not tagged
+        tokens += [word.rpartition("/")[0] for word in tagged]
+        if tagged and not marks:
+            tokens.append(LINE_END)
+    return tokens
+
+
+def _normalized(tokens: list[str], tokenizer: Tokenizer) -> list[str]:
+    # Brown's words have no line ends inside, and neither option makes or removes one.
+    return tokenizer.normalize("\0".join(tokens)).split("\0")
+
+
+def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator[list[str]]:
+    """The tokens of one split: cut at exact tokens where there are marks, else at the next sentence end."""
+    tokens = [token for block in blocks for token in block]
+    cuts = BROWN_CUTS
+    if not marks:
+        ends = [i + 1 for i, token in enumerate(tokens) if token == LINE_END]
+        words_before = [end - i for i, end in enumerate(ends, start=1)]
+        shares = (cut * words_before[-1] // BROWN_TOKENS for cut in BROWN_CUTS)
+        cuts = tuple(ends[bisect_left(words_before, share)] for share in shares)
+    first, last = {None: (0, None), "train": (0, cuts[0]), "valid": cuts, "test": (cuts[1], None)}[split]
+    yield tokens[first:last]
+
+
+def _stdlib_documents() -> Iterator[str]:
+    """The topics of ``help()`` and the docstrings of the standard library, a document each topic and source file."""
+    found = False
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        topics = {}
+    yield from (topics[name] for name in sorted(topics))
+    found = bool(topics)
+    root = sysconfig.get_paths()["stdlib"]
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(set(folders) - _NOT_DOCUMENTATION)
+        for file in sorted(files):
+            # Names such as _sysconfigdata__linux_x86_64 hold the build of one machine.
+            if file.endswith(".py") and not file.startswith("_sysconfigdata"):
+                document = "\n\n".join(_docstrings_of_file(os.path.join(folder, file)))
+                found = found or bool(document)
+                yield document
+    if not found:
+        raise TextError(f"corpus stdlib must find Python's own sources, got none in {root!r}; give a text file instead")
+
+
+def _docstrings_of_file(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return list(_docstrings(ast.parse(file.read())))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        # Some files of the library are broken on purpose, to test what reads them.
+        return []
+
+
+def _docstrings(node: ast.AST) -> Iterator[str]:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    if isinstance(node, documented) and (text := ast.get_docstring(node)):
+        yield text
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (*documented, ast.If, ast.Try)):
+            yield from _docstrings(child)

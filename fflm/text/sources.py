@@ -1,0 +1,158 @@
+"""Files and folders to blocks of text. Nothing here knows tokens or named corpora."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+
+from fflm.errors import TextError
+
+#: Bytes read at once; blocks of text are about as long.
+CHUNK_BYTES = 2**20
+
+
+def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
+    """Read text in blocks of about 1 MiB, cut at line ends (in longer lines, at spaces).
+
+    Line ends come as ``\\n`` whatever they are in the file, and a byte order mark is dropped. Where a file doesn't
+    end with a line end, one is added before the next file, and only there.
+
+    Parameters
+    ----------
+    source : str
+        A text file, a ``.gz`` file, ``-`` for standard input, or a folder: all its ``.txt`` and ``.gz`` files,
+        subfolders included, in the order of their names.
+    encoding : str
+        Character encoding by the name that Python knows it by.
+
+    Yields
+    ------
+    str
+        Not empty.
+
+    Raises
+    ------
+    TextError
+        A missing, unreadable or damaged file, a folder without text files, an unknown encoding, or bytes that are
+        not of this encoding.
+
+    Examples
+    --------
+    >>> list(read_blocks("letters.txt"))  # doctest: +SKIP
+    ['one line\\nanother line\\n']
+    """
+    encoding = _known_encoding(encoding)
+    yield from join_files(_blocks(_decoded(path, encoding)) for path in list_files(source))
+
+
+def join_files(files: Iterable[Iterable[str]]) -> Iterator[str]:
+    """Chain the blocks of several files, with a line end between two files where the first lacks it.
+
+    Examples
+    --------
+    >>> list(join_files([["one"], ["two\\n"], ["three"]]))
+    ['one', '\\n', 'two\\n', 'three']
+    """
+    ended = True
+    for blocks in files:
+        beginning = True
+        for block in blocks:
+            if beginning and not ended:
+                yield "\n"
+            beginning = False
+            yield block
+            ended = block.endswith("\n")
+
+
+def list_files(source: str) -> list[str]:
+    """The files a source stands for: itself, or all text files of a folder in the order of their names.
+
+    Raises
+    ------
+    TextError
+        If there is no such file or folder, or the folder holds no text file.
+
+    Examples
+    --------
+    >>> list_files("-")
+    ['-']
+    """
+    if source == "-" or not os.path.isdir(source):
+        if source != "-" and not os.path.exists(source):
+            raise TextError(f"source must be a file, a folder, - or the name of a corpus, got {source!r}: no such file")
+        return [source]
+    found = []
+    for folder, _, names in os.walk(source, onerror=_fail_unreadable):
+        found += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
+    if not found:
+        raise TextError(f"folder must hold .txt or .gz files, got none in {source!r}")
+    return sorted(found)
+
+
+def _fail_unreadable(error: OSError):
+    raise TextError(f"source must be readable, got {error.filename!r}: {_reason(error)}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        known = codecs.lookup(name)
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise TextError(f"encoding must be one that Python knows, such as utf-8 or cp1252, got {name!r}") from None
+    # Only this one drops the mark at the beginning that some editors write; it reads all of UTF-8.
+    return "utf-8-sig" if known.name == "utf-8" else known.name
+
+
+def _open(path: str):
+    if path == "-":
+        return contextlib.nullcontext(sys.stdin.buffer)
+    return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")
+
+
+def _decoded(path: str, encoding: str) -> Iterator[str]:
+    """The text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    total, chunk = 0, b""
+    try:
+        with _open(path) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield decoder.decode(chunk)
+                total += len(chunk)
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        # The decoder keeps the beginning of a character that the last chunk cut: error.object begins with it.
+        offset = total - (len(error.object) - len(chunk)) + error.start
+        raise TextError(
+            f"text must be {encoding.removesuffix('-sig')}, got another byte at offset {offset} of {path!r}; "
+            "name its encoding with --encoding"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise TextError(f"source must be an intact gzip file, got {path!r}: {str(error).lower()}") from None
+    except OSError as error:
+        raise TextError(f"source must be readable, got {path!r}: {_reason(error)}") from None
+
+
+def _blocks(chunks: Iterable[str]) -> Iterator[str]:
+    """Move the cuts of `chunks` back to the last line end, or the last space where there is none."""
+    kept: list[str] = []
+    for chunk in chunks:
+        cut = chunk.rfind("\n")
+        if cut < 0:
+            cut = chunk.rfind(" ")
+        if cut >= 0:
+            yield "".join((*kept, chunk[: cut + 1]))
+            kept = [chunk[cut + 1 :]]
+        else:
+            kept.append(chunk)
+    if rest := "".join(kept):
+        yield rest

@@ -1,0 +1,154 @@
+"""The words a model knows, and their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import ClassVar
+
+import numpy as np
+
+from fflm.errors import TextError
+from fflm.text.sources import read_blocks
+
+SPECIALS = ("<unk>", "<s>", "</s>")
+
+
+class Vocabulary:
+    """Words and their ids: 0 is ``<unk>``, 1 ``<s>``, 2 ``</s>``, then the words.
+
+    Parameters
+    ----------
+    words : sequence of str
+        All words in the order of their ids, the three special tokens first.
+    counts : (V,) int64, optional
+        How often each occurred in training, ``<unk>`` and ``</s>`` included; zeros where unknown.
+
+    Raises
+    ------
+    TextError
+        No special tokens in front, a word that stands twice, no word beyond the special tokens, or counts of
+        another length.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "the", "cat"])
+    >>> vocabulary.encode(["the", "dog"]).tolist()
+    [3, 0]
+    """
+
+    UNK: ClassVar[int] = 0
+    BOS: ClassVar[int] = 1
+    EOS: ClassVar[int] = 2
+
+    def __init__(self, words: Sequence[str], counts: np.ndarray | None = None):
+        self.words = list(words)
+        if tuple(self.words[:3]) != SPECIALS:
+            raise TextError(f"words must begin with {', '.join(SPECIALS)}, got {self.words[:3]!r}")
+        if len(self.words) == 3:
+            raise TextError(
+                "vocabulary must have a word besides <unk>, <s> and </s>, got none; lower min_count or read more text"
+            )
+        self.counts = np.zeros(len(self.words), np.int64) if counts is None else np.asarray(counts, np.int64)
+        if self.counts.shape != (len(self.words),):
+            raise TextError(f"counts must have shape ({len(self.words)},), got {self.counts.shape}")
+        self._ids = dict(zip(self.words, range(len(self.words)), strict=True))
+        if len(self._ids) < len(self.words):
+            word = next(word for i, word in enumerate(self.words) if self._ids[word] != i)
+            raise TextError(f"words must differ from each other, got {word!r} twice")
+        # In text the boundary marks are no words: only the library itself writes their ids.
+        self._ids["<s>"] = self._ids["</s>"] = self.UNK
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return self.id(word) != self.UNK
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} words)"
+
+    def id(self, word: str) -> int:
+        """The id of a token of text: 0 if it is unknown, or a literal ``<unk>``, ``<s>`` or ``</s>``.
+
+        Examples
+        --------
+        >>> Vocabulary(["<unk>", "<s>", "</s>", "the"]).id("the")
+        3
+        """
+        return self._ids.get(word, self.UNK)
+
+    def encode(self, tokens: Iterable[str]) -> np.ndarray:
+        """The ids of `tokens`: (N,) int32.
+
+        Examples
+        --------
+        >>> Vocabulary(["<unk>", "<s>", "</s>", "the"]).encode(["the", "</s>"])
+        array([3, 0], dtype=int32)
+        """
+        return np.fromiter(map(self._ids.get, tokens, repeat(self.UNK)), np.int32)
+
+    @classmethod
+    def from_counts(cls, words: Sequence[str], counts: Sequence[int], *, size: int, min_count: int) -> Vocabulary:
+        """The most frequent words; equally frequent ones in the order of their characters' code points.
+
+        Parameters
+        ----------
+        words : sequence of str
+            Different words in any order; the special tokens may be among them.
+        counts : sequence of int
+            How often each occurred. What is not taken counts as ``<unk>``.
+        size : int
+            Most words, the three special tokens included.
+        min_count : int
+            Words seen less often are left out.
+
+        Raises
+        ------
+        TextError
+            If no word is left.
+
+        Examples
+        --------
+        >>> vocabulary = Vocabulary.from_counts(["b", "a", "c"], [2, 2, 1], size=10, min_count=2)
+        >>> vocabulary.words[3:], vocabulary.counts.tolist()
+        (['a', 'b'], [1, 0, 0, 2, 2])
+        """
+        pairs = [(-int(n), word) for word, n in zip(words, counts, strict=True)]
+        boundary = -sum(n for n, word in pairs if word == "</s>")
+        total = -sum(n for n, _ in pairs)
+        best = sorted(pair for pair in pairs if -pair[0] >= max(min_count, 1) and pair[1] not in SPECIALS)
+        best = best[: max(size - 3, 0)]
+        known = [-n for n, _ in best]
+        if not best:
+            raise TextError(
+                f"vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least {min_count} times; "
+                "lower min_count or read more text"
+            )
+        return cls([*SPECIALS, *(word for _, word in best)], [total - boundary - sum(known), 0, boundary, *known])
+
+    @classmethod
+    def from_file(cls, path: str, encoding: str = "utf-8") -> Vocabulary:
+        """The words of a text file, one a line, in its order; empty lines and special tokens are passed over.
+
+        Raises
+        ------
+        TextError
+            A file that can't be read or has no words, or a word that stands on two lines.
+
+        Examples
+        --------
+        >>> Vocabulary.from_file("words.txt").words  # doctest: +SKIP
+        ['<unk>', '<s>', '</s>', 'the', 'of']
+        """
+        seen: dict[str, int] = {}
+        for number, word in enumerate("".join(read_blocks(path, encoding)).split("\n"), start=1):
+            if not word:
+                continue
+            if word in seen:
+                raise TextError(f"vocab {path!r} must list a word once, got {word!r} on lines {seen[word]} and {number}")
+            seen[word] = number
+        words = [word for word in seen if word not in SPECIALS]
+        if not words:
+            raise TextError(f"vocab {path!r} must list at least one word, got none; write one word a line")
+        return cls([*SPECIALS, *words])
