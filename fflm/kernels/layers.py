@@ -11,6 +11,7 @@ from fflm.kernels._jit import kernel
 from fflm.kernels.functions import ONE, tanh
 
 ZERO = np.float32(0.0)
+GOLDEN = np.uint32(0x9E3779B9)
 PART = "float32[:, ::1]"
 
 
@@ -61,7 +62,7 @@ def scramble(x):
 
 @kernel(f"void({PART}, int64, uint32, float64, int64)")
 def dropout(values, first, key, rate, columns):
-    """values (R, B) *written*: each set to 0 with probability `rate`, else divided by 1 - rate.
+    """values (R, C) *written*: each set to 0 with probability `rate`, else divided by 1 - rate.
 
     The choice is a hash of (key, row, column): the backward pass repeats it on the gradient, any division among
     workers makes the same one, and no generator's state has to be saved.
@@ -71,7 +72,19 @@ def dropout(values, first, key, rate, columns):
     for i in range(values.shape[0]):
         row_key = scramble(key + scramble(np.uint32(first + i)))
         for j in range(columns):
-            drawn = scramble(row_key + np.uint32(j) * np.uint32(0x9E3779B9))
+            drawn = scramble(row_key + np.uint32(j) * GOLDEN)
+            values[i, j] = ZERO if drawn < limit else values[i, j] * scale
+
+
+@kernel(f"void({PART}, int64, uint32, float64, int64)")
+def dropout_transposed(values, first, key, rate, columns):
+    """As `dropout`, on values that stand transposed: (R, C) with the hash of (key, column, row)."""
+    limit = np.uint32(rate * 4294967296.0)
+    scale = np.float32(1.0 / (1.0 - rate))
+    for i in range(values.shape[0]):
+        place = np.uint32(first + i) * GOLDEN
+        for j in range(columns):
+            drawn = scramble(scramble(key + scramble(np.uint32(j))) + place)
             values[i, j] = ZERO if drawn < limit else values[i, j] * scale
 
 
@@ -117,3 +130,11 @@ def sum_of_squares(values, columns):
         for j in range(columns):
             total += np.float64(values[i, j]) * np.float64(values[i, j])
     return total
+
+
+@kernel(f"void({PART}, float32, int64)")
+def scale(values, factor, columns):
+    """values (R, C) *written* *= factor."""
+    for i in range(values.shape[0]):
+        for j in range(columns):
+            values[i, j] *= factor

@@ -1,0 +1,98 @@
+"""Optimisers: one table of update rules, and the state each keeps for every parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fflm.kernels import embeddings as rows
+from fflm.kernels import updates
+from fflm.nn.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule: its kernel, how many averages it keeps, its constants and the usual learning rate."""
+
+    update: Callable
+    states: int
+    constants: tuple[float, ...]
+    learning_rate: float
+
+
+RULES = {
+    "sgd": Rule(updates.sgd, 0, (), 0.5),
+    "momentum": Rule(updates.momentum, 1, (0.9,), 0.1),
+    "adagrad": Rule(updates.adagrad, 1, (1e-10,), 0.05),
+    "adam": Rule(updates.adam, 2, (0.9, 0.999, 1e-8), 0.001),
+}
+
+NO_STATE = np.zeros(0, np.float32)
+
+
+class Optimizer:
+    """Applies one rule to all parameters of a network.
+
+    Parameters
+    ----------
+    name : str
+        A key of `RULES`.
+    parameters : dict
+        The parameters; they are updated in place.
+    weight_decay : float
+        Decoupled (Loshchilov and Hutter 2019): at each update a weight shrinks by learning rate * weight_decay of
+        itself. Biases never; embeddings when their word is in the batch.
+
+    Attributes
+    ----------
+    state : dict
+        ``first.NAME`` and ``second.NAME``, as many as the rule keeps, of the parameter's shape: what has to be saved.
+    """
+
+    def __init__(self, name: str, parameters: Parameters, weight_decay: float = 0.0):
+        self.rule = RULES[name]
+        self.parameters = parameters
+        self.weight_decay = weight_decay
+        self.state = {
+            f"{average}.{key}": np.zeros_like(value)
+            for average in ("first", "second")[: self.rule.states]
+            for key, value in parameters.items()
+        }
+        self._rates = {}
+
+    def begin_step(self, step: int, learning_rate: float) -> None:
+        """Set the rates of step number `step`, counted from 1."""
+        constants = list(self.rule.constants)
+        if self.rule.update is updates.adam:
+            beta1, beta2, tiny = constants
+            learning_rate = learning_rate, learning_rate / (1.0 - beta1**step)
+            constants.append(1.0 / np.sqrt(1.0 - beta2**step))
+        else:
+            learning_rate = learning_rate, learning_rate
+        constants += [0.0] * (4 - len(constants))
+        for decayed in (True, False):
+            keep = 1.0 - learning_rate[0] * self.weight_decay * decayed
+            self._rates[decayed] = np.array([learning_rate[1], keep, *constants], np.float32)
+
+    def update(self, name: str, grad: np.ndarray, first: int, last: int) -> None:
+        """Update rows first .. last-1 of parameter `name` with their gradient, an array of the same size."""
+        arrays = [self.parameters[name], *self._averages(name)]
+        parts = [a[first:last].reshape(-1) for a in arrays] + [NO_STATE] * (3 - len(arrays))
+        self.rule.update(parts[0], grad.reshape(-1), parts[1], parts[2], self._rates[not name.endswith("bias")])
+
+    def update_rows(self, name: str, grad: np.ndarray, words: np.ndarray) -> None:
+        """Lazy update: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
+        tables = [self.parameters[name], *self._averages(name)]
+        parts = []
+        for table in tables:
+            parts.append(np.empty_like(grad))
+            rows.read_rows(parts[-1], table, words)
+        flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
+        self.rule.update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[True])
+        for table, part in zip(tables, parts, strict=True):
+            rows.write_rows(table, part, words)
+
+    def _averages(self, name: str) -> list[np.ndarray]:
+        return [self.state[f"{average}.{name}"] for average in ("first", "second")[: self.rule.states]]
