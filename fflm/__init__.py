@@ -1,0 +1,35 @@
+"""fflm: feedforward neural language models. Train on text, compute perplexity, sample next words.
+
+>>> import fflm
+>>> model = fflm.train("text.txt", context_size=2, epochs=2, quiet=True)
+>>> report = model.perplexity("text.txt")
+>>> words = model.predict("the cat", top=3)
+>>> texts = model.sample("the cat", samples=2)
+>>> model.save("model.safetensors")
+>>> model = fflm.load("model.safetensors")
+
+Nothing heavy is imported before it is used; the first use on a machine compiles the kernels.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
+
+try:
+    __version__ = version("fflm")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = "0+unknown"
+
+_LAZY = {"Model": "fflm.model", "load": "fflm.model", "train": "fflm.model"}
+
+__all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fflm' has no attribute {name!r}")
+    from fflm.progress import COMPILING, patience
+
+    with patience(COMPILING):
+        return getattr(import_module(_LAZY[name]), name)

@@ -119,10 +119,20 @@ class ModelConfig(Checked):
     context_size: int = option(4, "words of context (the paper's n - 1)", low=1, high=1000, metavar="K")
     embedding_dim: int = option(64, "features per word (the paper's m)", low=1, high=65536, metavar="M")
     hidden_dims: tuple[int, ...] = option(
-        (200,), "units of each hidden layer (the paper's h); several numbers make several layers", low=1, metavar="H"
+        (200,),
+        "units of each hidden layer (the paper's h); several numbers make several layers, 0 none",
+        low=1,
+        metavar="H",
     )
     activation: str = option("tanh", "nonlinearity of the hidden layers", choices=("tanh", "relu"))
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
+
+    def __post_init__(self):
+        if self.hidden_dims in (0, (0,), [0]):  # the paper's h = 0: direct connections only
+            object.__setattr__(self, "hidden_dims", ())
+        super().__post_init__()
+        if not self.hidden_dims and not self.direct:
+            raise ConfigError("hidden_dims must not be empty without direct connections, got (); add direct")
 
 
 @dataclass(frozen=True)
@@ -138,9 +148,7 @@ class TrainConfig(Checked):
     patience: int = option(
         3, "stop after this many validations without improvement; the rate is halved after each", low=1, metavar="N"
     )
-    minutes: float | None = option(
-        None, "stop after T minutes, validation and saving included", above=0.0, metavar="T"
-    )
+    minutes: float | None = option(None, "stop after T minutes, validation and saving included", above=0.0, metavar="T")
     dropout: float = option(0.4, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
     embedding_dropout: float = option(
         0.2, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
@@ -149,9 +157,21 @@ class TrainConfig(Checked):
         0.0, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, metavar="D"
     )
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
-    seed: int = option(1, "seed of initialisation, shuffling, dropout and the held-out units", low=0, high=2**63 - 1, metavar="S")
+    validate_every: int | None = option(
+        None, "validate after about N training tokens too, not only after each epoch", low=1, metavar="N"
+    )
+    checkpoint_seconds: float = option(
+        60.0, "save the training state this often, besides after each validation", low=0.0, metavar="SEC"
+    )
+    seed: int = option(
+        1, "seed of initialisation, shuffling, dropout and the held-out units", low=0, high=2**63 - 1, metavar="S"
+    )
     threads: int | None = option(
-        None, "worker threads (default: every core); the result is the same for any number", low=1, high=256, metavar="N"
+        None,
+        "worker threads (default: every core); the result is the same for any number",
+        low=1,
+        high=256,
+        metavar="N",
     )
 
 
@@ -161,7 +181,9 @@ class SampleConfig(Checked):
 
     tokens: int = option(30, "tokens to draw", low=1, metavar="N")
     samples: int = option(1, "independent continuations", low=1, metavar="N")
-    temperature: float = option(1.0, "below 1: safer, above 1: bolder, 0: always the likeliest word", low=0.0, metavar="T")
+    temperature: float = option(
+        1.0, "below 1: safer, above 1: bolder, 0: always the likeliest word", low=0.0, metavar="T"
+    )
     top_k: int | None = option(None, "draw from the K likeliest words only", low=1, metavar="K")
     top_p: float | None = option(
         None, "draw from the likeliest words that together reach probability P", above=0.0, high=1.0, metavar="P"

@@ -42,7 +42,10 @@ def adagrad(weights, grad, first, second, rates):
 
 @kernel(RULE)
 def adam(weights, grad, first, second, rates):
-    """Kingma and Ba 2015, algorithm 1. rates[2:6]: beta1, beta2, tiny, 1 / sqrt(1 - beta2^t); the rate is over 1 - beta1^t."""
+    """Kingma and Ba 2015, algorithm 1. rates[2:6]: beta1, beta2, tiny, 1 / sqrt(1 - beta2^t).
+
+    The rate has been divided by 1 - beta1^t.
+    """
     rate, keep, beta1, beta2, tiny, correction = rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]
     other1, other2 = np.float32(1.0) - beta1, np.float32(1.0) - beta2
     for i in range(weights.size):

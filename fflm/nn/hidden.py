@@ -46,7 +46,9 @@ class HiddenLayer:
         Where the outputs go, dropout applied.
     """
 
-    def __init__(self, name: str, parameters: Parameters, activation: str, team: Team, batch_size: int, out_t: np.ndarray):
+    def __init__(
+        self, name: str, parameters: Parameters, activation: str, team: Team, batch_size: int, out_t: np.ndarray
+    ):
         self.name = name
         self.weights, self.bias = parameters[f"{name}.weights"], parameters[f"{name}.bias"]
         self.activation = ACTIVATIONS[activation]

@@ -160,7 +160,9 @@ class Network:
             grads.update(layer.grads)
         return {name: value.copy() for name, value in (grads | self.output.grads).items()}
 
-    def _backward(self, load: Callable, losses: np.ndarray, drops: list[Drop | None], optimizer: Optimizer | None) -> None:
+    def _backward(
+        self, load: Callable, losses: np.ndarray, drops: list[Drop | None], optimizer: Optimizer | None
+    ) -> None:
         n = losses.size
         self.forward(load, n, drops)
         self.output.log_probs(losses)

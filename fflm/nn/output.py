@@ -57,7 +57,9 @@ class VocabularySoftmax:
         self.target_logits = np.zeros(batch_size, np.float32)
         kept = vocab_size * self.maxima.shape[1] * 4 <= KEPT_BYTES
         self.exponentials = buffer(vocab_size, batch_size) if training and kept else None
-        self.scratch = [buffer(self.widest, batch_size) for _ in range(team.size)] if self.exponentials is None else None
+        self.scratch = (
+            [buffer(self.widest, batch_size) for _ in range(team.size)] if self.exponentials is None else None
+        )
         self.grads = None
         if training:
             self.grad_features = buffer(self.slices, features, batch_size)

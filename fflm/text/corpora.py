@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import sysconfig
@@ -23,12 +24,12 @@ BROWN_TOKENS = 1_177_359
 BROWN_TEXT, BROWN_PARAGRAPH = "<text>", "<p>"
 
 #: The other corpora are cut into pieces of at least so many characters, ended at an empty line.
-PIECE_CHARACTERS = 4000
+PIECE_CHARACTERS = 2000
 _PIECES = 20
 _HELD_OUT = {9: "valid", 19: "test"}
 
 _NOT_DOCUMENTATION = frozenset(
-    "test tests idle_test idlelib lib2to3 site-packages dist-packages __pycache__ pydoc_data".split()
+    ["test", "tests", "idle_test", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__", "pydoc_data"]
 )
 
 
@@ -83,13 +84,9 @@ def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[
     """
     if name == "brown":
         return _brown(split, tokenizer)
-    documents = _stdlib_documents() if name == "stdlib" else map(_universal_newlines, _nltk_texts(name))
+    documents = _stdlib_documents() if name == "stdlib" else _nltk_texts(name)
     pieces = enumerate(piece for document in documents for piece in _pieces(document))
     return (piece for i, piece in pieces if split in (None, _HELD_OUT.get(i % _PIECES, "train")))
-
-
-def _universal_newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _pieces(document: str) -> Iterator[str]:
@@ -105,24 +102,30 @@ def _pieces(document: str) -> Iterator[str]:
         yield document[start:]
 
 
-def _nltk_texts(name: str) -> Iterator[str]:
+# Training reads the splits of a corpus one after the other: the last corpus stays in memory (Brown: 10 MB).
+@functools.lru_cache(maxsize=1)
+def _nltk_texts(name: str) -> list[str]:
     """The raw text of every file of a corpus on NLTK's data path."""
     import nltk.corpus
 
     try:
         reader = getattr(nltk.corpus, name)
-        for file in reader.fileids():
-            yield reader.raw(file)
+        return [_universal_newlines(reader.raw(file)) for file in reader.fileids()]
     except LookupError:
         raise TextError(
             f"corpus {name} must be on NLTK's data path, got none; install it with: python -m nltk.downloader {name} "
             "(or set NLTK_DATA to the folder which holds it)"
         ) from None
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or ["an unreadable file"])[0].lower()
         raise TextError(
-            f"corpus {name} must be intact, got {str(error).splitlines()[0].lower()}; install it again with: "
+            f"corpus {name} must be intact, got {reason}; install it again with: "
             f"python -m nltk.downloader --force {name}"
         ) from None
+
+
+def _universal_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _brown(split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]:
@@ -137,7 +140,7 @@ def _brown(split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]
 
 
 def brown_tokens(raw: str, *, marks: bool) -> list[str]:
-    """The words of one tagged Brown file, as ``nltk.corpus.brown.paras`` has them but thirty times as fast.
+    """The words of one tagged Brown file, as ``nltk.corpus.brown.paras`` has them but several times as fast.
 
     With `marks` the text begins with ``<text>`` and each paragraph with ``<p>``; without, each sentence ends with
     ``"\\n"``.
@@ -178,26 +181,26 @@ def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator
     yield tokens[first:last]
 
 
-def _stdlib_documents() -> Iterator[str]:
-    """The topics of ``help()`` and the docstrings of the standard library, a document each topic and source file."""
-    found = False
+@functools.lru_cache(maxsize=1)
+def _stdlib_documents() -> list[str]:
+    """The topics of ``help()`` and the docstrings of the standard library: a document each topic and source file."""
     try:
         from pydoc_data.topics import topics
     except ImportError:
         topics = {}
-    yield from (topics[name] for name in sorted(topics))
-    found = bool(topics)
+    documents = [topics[name] for name in sorted(topics)]
     root = sysconfig.get_paths()["stdlib"]
     for folder, folders, files in os.walk(root):
+        # Sorted in place: the order in which os.walk enters them.
         folders[:] = sorted(set(folders) - _NOT_DOCUMENTATION)
         for file in sorted(files):
             # Names such as _sysconfigdata__linux_x86_64 hold the build of one machine.
             if file.endswith(".py") and not file.startswith("_sysconfigdata"):
-                document = "\n\n".join(_docstrings_of_file(os.path.join(folder, file)))
-                found = found or bool(document)
-                yield document
-    if not found:
+                documents.append("\n\n".join(_docstrings_of_file(os.path.join(folder, file))))
+    if not any(documents):
         raise TextError(f"corpus stdlib must find Python's own sources, got none in {root!r}; give a text file instead")
+    # A docstring may hold half a character (a lone surrogate), which no file can.
+    return [document.encode("utf-8", "replace").decode() for document in documents]
 
 
 def _docstrings_of_file(path: str) -> list[str]:

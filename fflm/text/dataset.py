@@ -1,62 +1,23 @@
-"""Text to ids: one pass over the text, the vocabulary cut from its counts, units held out for validation."""
+"""Text for training: read once, the vocabulary cut from its counts, units held out for validation."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
-from fflm.text.corpora import parse_name, read_corpus
-from fflm.text.sources import join_files, read_blocks
-from fflm.text.tokenizer import LINE_END, Tokenizer
+from fflm.text.corpora import SPLITS, parse_name
+from fflm.text.stream import TokenStream, encode, read_stream
+from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
+__all__ = ["Corpus", "TokenStream", "encode", "load"]
+
 DEFAULT_VALID_FRACTION = 0.05
-
-#: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
-STREAM_UNIT = 1000
-
-
-@dataclass(frozen=True)
-class TokenStream:
-    """A text as ids.
-
-    Attributes
-    ----------
-    ids : (N,) int32
-        In the ``line`` boundary each line ends with the id of ``</s>``; nothing is padded.
-    unit_starts : (U + 1,) int64
-        Unit u is ``ids[unit_starts[u]:unit_starts[u + 1]]``: a line, or a block of the stream.
-    characters : int
-        Characters of the original text, line ends included; of text that comes as tokens, the characters of the
-        tokens joined by single spaces. Of units drawn at random it is their share by the length of their words.
-    source : str
-        What was read, for reports.
-
-    Examples
-    --------
-    >>> stream = TokenStream(np.array([3, 0, 2], np.int32), np.array([0, 3]), 8, "a.txt")
-    >>> len(stream), stream.unknown
-    (3, 1)
-    """
-
-    ids: np.ndarray
-    unit_starts: np.ndarray
-    characters: int
-    source: str
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def unknown(self) -> int:
-        """How many tokens are ``<unk>``."""
-        return int(np.count_nonzero(self.ids == Vocabulary.UNK))
 
 
 @dataclass(frozen=True)
@@ -68,34 +29,6 @@ class Corpus:
     valid: TokenStream
     test: TokenStream | None
     notes: tuple[str, ...]
-
-
-def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig) -> TokenStream:
-    """Read `sources` as one text in the ids of `vocabulary`; unknown words become ``<unk>``.
-
-    Parameters
-    ----------
-    sources : sequence of str
-        Files, folders, ``-`` or named corpora.
-    tokenizer : Tokenizer
-    vocabulary : Vocabulary
-    data : DataConfig
-        Only its `encoding` is used.
-
-    Raises
-    ------
-    ConfigError
-        If `sources` is empty.
-    TextError
-        If a source can't be read or has no tokens.
-
-    Examples
-    --------
-    >>> encode(["text.txt"], tokenizer, vocabulary, DataConfig()).ids  # doctest: +SKIP
-    array([3, 0, 2], dtype=int32)
-    """
-    known = _KnownIds((word, vocabulary.id(word)) for word in vocabulary.words)
-    return _read(sources, tokenizer, known, data.encoding)
 
 
 def load(
@@ -131,32 +64,40 @@ def load(
     Examples
     --------
     >>> load(["stdlib"], None, None, TokenizerConfig(), DataConfig(), seed=1).notes  # doctest: +SKIP
-    ('validation: the valid split of stdlib', 'test: the test split of stdlib', ...)
+    ('validation: stdlib:valid', 'test: stdlib:test', 'stdlib: the documentation of Python 3.11.7')
     """
     if valid and data.valid_fraction is not None:
         raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
     tokenizer = Tokenizer(tokenizer_config)
-    words = _NewIds()
-    names = [parse_name(source) for source in sources]
-    notes = []
-    if not valid and data.valid_fraction is None and names and all(name and name[1] is None for name in names):
-        valid = [f"{name}:valid" for name, _ in names]
-        notes.append(f"validation: the valid split of {', '.join(sources)}")
-        if not test:
-            test = [f"{name}:test" for name, _ in names]
-            notes.append(f"test: the test split of {', '.join(sources)}")
-        sources = [f"{name}:train" for name, _ in names]
-    train = _read(sources, tokenizer, words, data.encoding)
+    by_line = tokenizer_config.boundary == "line"
+    notes: list[str] = []
+    if not valid and data.valid_fraction is None:
+        sources, valid, test, notes = _own_splits(sources, test)
+    new = _NewIds()
+    train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
-        held_out = _read(valid, tokenizer, words, data.encoding)
+        held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
-        train, held_out, note = _hold_out(train, words, data.valid_fraction or DEFAULT_VALID_FRACTION, seed)
-        notes.append(note)
-    tested = _read(test, tokenizer, words, data.encoding) if test else None
-    notes += _corpus_notes([*sources, *(valid or ()), *(test or ())])
-    vocabulary, lookup = _cut_vocabulary(train, words, data)
-    parts = (stream and _remap(stream, lookup) for stream in (train, held_out, tested))
+        word_lengths = _word_lengths(new.words, tokenizer_config.tokenizer == "char")
+        train, held_out = _hold_out(train, word_lengths, data.valid_fraction or DEFAULT_VALID_FRACTION, seed)
+        notes.append(_hold_out_note(train, held_out, by_line, seed))
+    tested = read_stream(test, tokenizer, new, data.encoding) if test else None
+    notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
+    vocabulary, lookup = _cut_vocabulary(train, new.words, data)
+    parts = (stream and replace(stream, ids=lookup[stream.ids]) for stream in (train, held_out, tested))
     return Corpus(vocabulary, *parts, tuple(notes))
+
+
+def _own_splits(sources: Sequence[str], test: Sequence[str] | None):
+    """Sources, valid, test and notes: the splits of named corpora, where every source is one without a split."""
+    names = [parse_name(source) for source in sources]
+    if not names or not all(name and name[1] is None for name in names):
+        return sources, None, test, []
+    train, valid, own_test = ([f"{name}:{split}" for name, _ in names] for split in SPLITS)
+    notes = [f"validation: {', '.join(valid)}"]
+    if not test:
+        notes.append(f"test: {', '.join(own_test)}")
+    return train, valid, test or own_test, notes
 
 
 class _NewIds(dict):
@@ -172,17 +113,68 @@ class _NewIds(dict):
         return number
 
 
-class _KnownIds(dict):
-    def __missing__(self, token: str) -> int:
-        return Vocabulary.UNK
+def _hold_out(
+    stream: TokenStream, word_lengths: np.ndarray, fraction: float, seed: int
+) -> tuple[TokenStream, TokenStream]:
+    """Draw units for validation; what remains is joined."""
+    units = len(stream.unit_starts) - 1
+    if units < 2:
+        raise TextError(
+            f"text must have at least two lines or tokens to hold some out, got one in {stream.source!r}; "
+            "give more text, or name a validation text"
+        )
+    drawn = np.zeros(units, bool)
+    count = min(units - 1, max(1, round(fraction * units)))
+    drawn[np.random.default_rng(seed).choice(units, count, replace=False)] = True
+    sizes = np.diff(stream.unit_starts)
+    total = int(word_lengths[stream.ids].sum())
+
+    def part(chosen: np.ndarray) -> TokenStream:
+        ids = stream.ids[np.repeat(chosen, sizes)]
+        starts = np.concatenate(([0], np.cumsum(sizes[chosen])))
+        characters = round(stream.characters * int(word_lengths[ids].sum()) / total)
+        return TokenStream(ids, starts, characters, stream.source)
+
+    return part(~drawn), part(drawn)
 
 
-def _read(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encoding: str) -> TokenStream:
-    if isinstance(sources, str) or not sources:
-        raise ConfigError(f"sources must be a list of at least one file or corpus, got {sources!r}")
-    by_line = tokenizer.config.boundary == "line"
-    # A literal line end can't be a token of text here, so it may stand for the id of </s> while reading.
-    number = {**ids, LINE_END: Vocabulary.EOS} if by_line and not isinstance(ids, _NewIds) else ids
-    if by_line:
-        number[LINE_END] = Vocabulary.EOS
-    return number
+def _word_lengths(words: Sequence[str], chars: bool) -> np.ndarray:
+    """Characters that a token takes of the text: its own and, of a word, the space or line end after it."""
+    lengths = np.fromiter(map(len, words), np.int32, len(words)) + (not chars)
+    lengths[Vocabulary.EOS] = chars
+    return lengths
+
+
+def _hold_out_note(train: TokenStream, valid: TokenStream, by_line: bool, seed: int) -> str:
+    held = len(valid.unit_starts) - 1
+    units = held + len(train.unit_starts) - 1
+    kind = "lines" if by_line else "blocks"
+    return (
+        f"validation: {100 * held / units:.3g} % of the units ({held:,} of {units:,} {kind}) held out at random, "
+        f"seed {seed}"
+    )
+
+
+def _corpus_notes(sources: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+    names = {name[0] for name in map(parse_name, sources) if name}
+    notes = []
+    if "stdlib" in names:
+        notes.append(f"stdlib: the documentation of Python {platform.python_version()}")
+    if "brown" in names and tokenizer.config.tokenizer != "char":
+        notes.append("brown: read as the tokens its editors made, whatever the tokenizer")
+    return notes
+
+
+def _cut_vocabulary(train: TokenStream, words: list[str], data: DataConfig) -> tuple[Vocabulary, np.ndarray]:
+    """The vocabulary, and the array that takes provisional ids to its ids."""
+    counts = np.bincount(train.ids, minlength=len(words))
+    if data.vocab is None:
+        vocabulary = Vocabulary.from_counts(words, counts, size=data.vocab_size, min_count=data.min_count)
+    else:
+        vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
+    lookup = vocabulary.encode(words)
+    lookup[Vocabulary.EOS] = Vocabulary.EOS
+    if data.vocab is not None:
+        known = np.bincount(lookup, weights=counts, minlength=len(vocabulary))
+        vocabulary = Vocabulary(vocabulary.words, known.astype(np.int64))
+    return vocabulary, lookup

@@ -25,7 +25,7 @@ PARALLEL_CHARACTERS = 2**20
 _ATTACH_LEFT = frozenset(".,;:!?)]}%\u2019\u201d\u2026\u00bb")
 _ATTACH_RIGHT = frozenset("([{$#@\u00a3\u20ac\u201c\u2018\u00ab\u00bf\u00a1")
 _ATTACH_BOTH = frozenset("-/\u2013\u2014")
-_CLITICS = frozenset("s t d m ll re ve S T D M LL RE VE".split())
+_CLITICS = frozenset(["s", "t", "d", "m", "ll", "re", "ve", "S", "T", "D", "M", "LL", "RE", "VE"])
 
 
 class Tokenizer:

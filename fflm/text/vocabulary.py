@@ -146,7 +146,9 @@ class Vocabulary:
             if not word:
                 continue
             if word in seen:
-                raise TextError(f"vocab {path!r} must list a word once, got {word!r} on lines {seen[word]} and {number}")
+                raise TextError(
+                    f"vocab {path!r} must list a word once, got {word!r} on lines {seen[word]} and {number}"
+                )
             seen[word] = number
         words = [word for word in seen if word not in SPECIALS]
         if not words:

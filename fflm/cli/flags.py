@@ -1,0 +1,41 @@
+"""Flags made from the configuration dataclasses, so that a new option is written down once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from fflm.config import Checked
+
+
+def add_flags(parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None) -> None:
+    """One flag for each field of `kind`; a flag that is not given leaves no trace, so that defaults stay in one place."""
+    group = parser.add_argument_group(title) if title else parser
+    for item in fields(kind):
+        flag = "--" + item.name.replace("_", "-")
+        type_name = item.type.removesuffix(" | None")
+        if type_name == "bool":
+            group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=item.metadata["help"])
+            continue
+        choices = item.metadata["choices"]
+        group.add_argument(
+            flag,
+            default=argparse.SUPPRESS,
+            type={"int": int, "float": float, "tuple[int, ...]": int}.get(type_name, str),
+            nargs="+" if type_name.startswith("tuple") else None,
+            metavar="{" + ",".join(choices) + "}" if choices else item.metadata["metavar"],
+            help=item.metadata["help"] + _default(item),
+        )
+
+
+def _default(item) -> str:
+    if item.default is None:
+        return ""
+    value = " ".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
+    return f" (default: {value})"
+
+
+def given(arguments: argparse.Namespace, *kinds: type[Checked]) -> dict:
+    """The options of `kinds` that were given on the command line."""
+    names = [item.name for kind in kinds for item in fields(kind)]
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}

@@ -1,0 +1,134 @@
+"""Perplexity and what belongs to it, for any language model. One definition, used everywhere.
+
+Over the N predicted tokens (in the ``line`` boundary each line's ``</s>`` is one of them; ``<unk>`` counts as the word
+it stands for): cross-entropy = -(1/N) sum of log P, perplexity = e^cross-entropy (Bengio et al. 2003, section 4).
+Nothing is clipped; sums are float64 and do not depend on batches or threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from fflm.errors import FflmError
+from fflm.lm import LanguageModel
+from fflm.text import TokenStream, Vocabulary
+
+REPLICATES = 1000
+MOST_UNITS = 2000
+LARGEST_NATS = 700.0
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """A model's report on a text.
+
+    Attributes
+    ----------
+    tokens : int
+        Predicted tokens N.
+    oov, oov_rate : int, float
+        How many of them are out of vocabulary (``<unk>``), and their share.
+    cross_entropy_nats, bits_per_token : float
+        Mean of -log P in nats and in bits.
+    perplexity, perplexity_without_oov : float
+        Over all tokens, and over those in the vocabulary (None if there is none).
+    bits_per_character : float
+        All bits divided by the characters of the original text. With out-of-vocabulary tokens it is too low: it
+        pays for ``<unk>``, not for the letters of the word.
+    perplexity_low, perplexity_high : float
+        95 % bootstrap interval over units (lines, or blocks of the stream; 1,000 replicates).
+    tokens_per_second : float
+    """
+
+    source: str
+    tokens: int
+    oov: int
+    oov_rate: float
+    cross_entropy_nats: float
+    bits_per_token: float
+    perplexity: float
+    perplexity_without_oov: float | None
+    bits_per_character: float
+    perplexity_low: float
+    perplexity_high: float
+    tokens_per_second: float
+
+    def to_dict(self) -> dict:
+        """The report as plain JSON values."""
+        return asdict(self)
+
+
+def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None) -> Perplexity:
+    """Perplexity of `model` on a text.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    stream : TokenStream
+        The text in the model's vocabulary.
+    on_batch : callable, optional
+        Called with the number of tokens after each batch, for progress.
+
+    Returns
+    -------
+    Perplexity
+
+    Raises
+    ------
+    FflmError
+        If a probability is 0 or not a number, naming the first such token, or if the perplexity is beyond 1e304.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.load("runs/stdlib")  # doctest: +SKIP
+    >>> model.perplexity("stdlib:test").perplexity  # doctest: +SKIP
+    93.5
+    """
+    started = time.perf_counter()
+    log_probs = model.log_probs(stream.ids) if on_batch is None else model.log_probs(stream.ids, on_batch)
+    seconds = time.perf_counter() - started
+    if not np.isfinite(log_probs).all():
+        place = int(np.flatnonzero(~np.isfinite(log_probs))[0])
+        word = model.vocabulary.words[int(stream.ids[place])]
+        raise FflmError(f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability")
+    known = stream.ids != Vocabulary.UNK
+    nats = -float(log_probs.mean())
+    if nats > LARGEST_NATS:
+        raise FflmError(f"perplexity of {stream.source} is too large for a number: the cross-entropy is {nats:g} nats")
+    low, high = _interval(log_probs, stream.unit_starts)
+    return Perplexity(
+        source=stream.source,
+        tokens=len(stream),
+        oov=stream.unknown,
+        oov_rate=stream.unknown / len(stream),
+        cross_entropy_nats=nats,
+        bits_per_token=nats / math.log(2.0),
+        perplexity=math.exp(nats),
+        perplexity_without_oov=math.exp(-float(log_probs[known].mean())) if known.any() else None,
+        bits_per_character=-float(log_probs.sum()) / math.log(2.0) / stream.characters,
+        perplexity_low=low,
+        perplexity_high=high,
+        tokens_per_second=len(stream) / seconds,
+    )
+
+
+def _interval(log_probs: np.ndarray, unit_starts: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the perplexity: units drawn with replacement, percentiles of the token-weighted means."""
+    starts = unit_starts[:-1]
+    if len(starts) > MOST_UNITS:  # neighbouring units together: as wide an interval, in bounded time
+        starts = starts[:: -(-len(starts) // MOST_UNITS)]
+    sums = np.add.reduceat(log_probs, starts)
+    sizes = np.diff(np.append(starts, len(log_probs)))
+    generator = np.random.default_rng(0)
+    means = np.empty(REPLICATES)
+    for i in range(REPLICATES):
+        drawn = generator.integers(0, len(sums), len(sums))
+        means[i] = sums[drawn].sum() / sizes[drawn].sum()
+    high, low = np.exp(-np.quantile(means, [0.025, 0.975]))
+    return float(low), float(high)

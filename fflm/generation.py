@@ -1,0 +1,141 @@
+"""Next words: the likeliest ones, and continuations drawn at random; for any language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from fflm.config import SampleConfig
+from fflm.lm import LanguageModel
+from fflm.text import Vocabulary
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A word and its probability."""
+
+    word: str
+    probability: float
+
+    def to_dict(self) -> dict:
+        """The prediction as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A continuation: the prompt as given, the new text, its tokens, and their natural log probability in the model."""
+
+    prompt: str
+    text: str
+    tokens: tuple[str, ...]
+    log_prob: float
+
+    def to_dict(self) -> dict:
+        """The sample as plain JSON values."""
+        return asdict(self) | {"tokens": list(self.tokens)}
+
+
+def context_of(model: LanguageModel, tokens: Sequence[str]) -> np.ndarray:
+    """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter."""
+    size = model.context_size
+    ids = model.vocabulary.encode(tokens)[-size:]
+    return np.concatenate([np.full(size - len(ids), Vocabulary.BOS, np.int32), ids])
+
+
+def predict(model: LanguageModel, context: str, top: int = 10) -> list[Prediction]:
+    """The likeliest next words after `context`, by falling probability (equals in order of the vocabulary).
+
+    Parameters
+    ----------
+    model : LanguageModel
+    context : str
+        Text; only its last K tokens count.
+    top : int
+        How many words; all if there are fewer.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.load("runs/stdlib").predict("the value of", top=1)  # doctest: +SKIP
+    [Prediction(word='the', probability=0.31)]
+    """
+    probabilities = model.next_word(context_of(model, model.tokenizer.tokenize(context))[None])[0]
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    return [Prediction(model.vocabulary.words[i], float(probabilities[i])) for i in best]
+
+
+def sample(
+    model: LanguageModel, prompt: str = "", config: SampleConfig | None = None, special: bool = False
+) -> list[Sample]:
+    """Draw continuations of `prompt`, word by word.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    prompt : str
+    config : SampleConfig
+        How many, how long, how bold; the same seed gives the same texts. A line ends early at ``</s>``.
+    special : bool
+        Let ``<unk>`` and ``<s>`` be drawn too.
+
+    Returns
+    -------
+    list of Sample
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.load("runs/stdlib").sample("Return the", tokens=4)[0].text  # doctest: +SKIP
+    'number of the string'
+    """
+    config = config or SampleConfig()
+    prompt_tokens = model.tokenizer.tokenize(prompt)
+    contexts = np.repeat(context_of(model, prompt_tokens)[None], config.samples, axis=0)
+    generators = [np.random.default_rng([config.seed, number]) for number in range(config.samples)]
+    by_line = model.tokenizer.config.boundary == "line"
+    barred = [] if special else [Vocabulary.UNK, Vocabulary.BOS]
+    if not by_line:
+        barred = [*barred, Vocabulary.EOS]
+    drawn: list[list[int]] = [[] for _ in range(config.samples)]
+    log_probs = np.zeros(config.samples)
+    going = list(range(config.samples))
+    for _ in range(config.tokens):
+        if not going:
+            break
+        for row, probabilities in zip(list(going), model.next_word(contexts[going]), strict=True):
+            word = draw(probabilities, barred, config, generators[row])
+            log_probs[row] += np.log(np.float64(probabilities[word]))
+            contexts[row] = np.append(contexts[row, 1:], word)
+            if by_line and word == Vocabulary.EOS:
+                going.remove(row)
+            else:
+                drawn[row].append(word)
+    samples = []
+    for ids, log_prob in zip(drawn, log_probs, strict=True):
+        tokens = tuple(model.vocabulary.words[i] for i in ids)
+        samples.append(Sample(prompt, model.tokenizer.detokenize(tokens), tokens, float(log_prob)))
+    return samples
+
+
+def draw(probabilities: np.ndarray, barred: list[int], config: SampleConfig, generator: np.random.Generator) -> int:
+    """Draw one word id from probabilities (V,) as `config` says, the ids `barred` left out.
+
+    Temperature T raises each probability to 1/T; then the `top_k` likeliest, then the likeliest that together reach
+    `top_p` are kept. Temperature 0 takes the likeliest word.
+    """
+    with np.errstate(divide="ignore"):
+        scores = np.log(probabilities.astype(np.float64))
+    scores[barred] = -np.inf
+    if config.temperature == 0.0:
+        return int(np.argmax(scores))
+    order = np.argsort(-scores, kind="stable")[: config.top_k]
+    weights = np.exp((scores[order] - scores[order[0]]) / config.temperature)
+    cumulated = np.cumsum(weights)
+    if config.top_p is not None:
+        kept = int(np.searchsorted(cumulated, config.top_p * cumulated[-1])) + 1
+        cumulated = cumulated[:kept]
+    place = np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right")
+    return int(order[min(int(place), len(cumulated) - 1)])

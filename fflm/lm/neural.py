@@ -1,0 +1,122 @@
+"""The feedforward neural language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fflm.config import ModelConfig
+from fflm.errors import ConfigError
+from fflm.nn.network import Network
+from fflm.nn.parameters import Parameters
+from fflm.nn.team import Team
+from fflm.text import Tokenizer, Vocabulary
+
+BATCH = 256
+SMALL_BATCH = 16
+
+
+class NeuralLanguageModel:
+    """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1); see `LanguageModel`.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    vocabulary : Vocabulary
+    tokenizer : Tokenizer
+    parameters : dict
+        float32 arrays as `fflm.nn.parameters.shapes` names them.
+    threads : int, optional
+        Workers; every core by default. No number changes a bit of any result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fflm.config import ModelConfig, TokenizerConfig
+    >>> from fflm.nn.parameters import initialise
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
+    >>> parameters = initialise(ModelConfig(), vocabulary.counts, seed=1)
+    >>> model = NeuralLanguageModel(ModelConfig(), vocabulary, Tokenizer(TokenizerConfig()), parameters)
+    >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
+    1.0
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        parameters: Parameters,
+        threads: int | None = None,
+    ):
+        self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
+        self.parameters, self.threads = parameters, threads
+        self.context_size = config.context_size
+
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """Natural log P(word | context) of every word of a stream.
+
+        Parameters
+        ----------
+        ids : (N,) int32
+            Word ids; contexts do not reach before the beginning or before a ``</s>``.
+        on_batch : callable, optional
+            Called with the number of words after each batch, for progress.
+
+        Returns
+        -------
+        (N,) float64
+            In nats; the same bits for every number of threads.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
+        """
+        ids = self._checked(ids)
+        out = np.empty(ids.size)
+        with Team(self.threads) as team:
+            network = Network(self.config, self.parameters, team, BATCH)
+            for first in range(0, ids.size, BATCH):
+                last = min(first + BATCH, ids.size)
+                network.log_probs(network.windows_at(ids, np.arange(first, last)), out[first:last])
+                if on_batch is not None:
+                    on_batch(last - first)
+        return out
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """P(. | context) for each row of contexts.
+
+        Parameters
+        ----------
+        contexts : (B, K) int32
+            Oldest word first; ``<s>`` (id 1) where there is no word.
+
+        Returns
+        -------
+        (B, V) float32
+            Probabilities; each row sums to 1.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary, or a context is not K words long.
+        """
+        contexts = self._checked(contexts)
+        if contexts.ndim != 2 or contexts.shape[1] != self.context_size:
+            raise ConfigError(f"contexts must have shape (B, {self.context_size}), got {contexts.shape}")
+        out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
+        with Team(self.threads) as team:
+            network = Network(self.config, self.parameters, team, SMALL_BATCH)
+            for first in range(0, len(contexts), SMALL_BATCH):
+                part = contexts[first : first + SMALL_BATCH]
+                network.probabilities(network.given(part), out[first : first + SMALL_BATCH])
+        return out
+
+    def _checked(self, ids: np.ndarray) -> np.ndarray:
+        # Compiled loops do not check indices: no id may pass here that has no row.
+        ids = np.ascontiguousarray(ids, dtype=np.int32)
+        if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
+            raise ConfigError(f"ids must be from 0 to {len(self.vocabulary) - 1}, got {ids.min()} to {ids.max()}")
+        return ids

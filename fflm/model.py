@@ -1,0 +1,309 @@
+"""The front door: a trained model, how to train one and how to load one. The command line does nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from fflm import evaluation, generation, storage
+from fflm.config import DataConfig, ModelConfig, SampleConfig, TokenizerConfig, TrainConfig, make
+from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.evaluation import Perplexity
+from fflm.generation import Prediction, Sample
+from fflm.lm import LanguageModel, NeuralLanguageModel
+from fflm.nn.parameters import initialise
+from fflm.progress import Bar
+from fflm.text import Tokenizer, encode
+from fflm.text import load as load_corpus
+from fflm.training import Trainer, TrainReport
+
+TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
+MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds"}
+
+
+class Model:
+    """A language model and what can be done with it.
+
+    Attributes
+    ----------
+    lm : LanguageModel
+        The model itself: `log_probs` and `next_word` on ids.
+    report : TrainReport or None
+        How training went, if this model was trained just now.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.load("runs/demo")
+    >>> model
+    Model(13 words, context 2, 1,165 parameters)
+    >>> model.predict("the cat sat on the", top=1)[0].word
+    'mat'
+    """
+
+    def __init__(self, lm: LanguageModel, report: TrainReport | None = None, prompts: Sequence[str] = ("", "", "")):
+        self.lm, self.report, self.prompts = lm, report, prompts
+
+    def __repr__(self) -> str:
+        size = sum(value.size for value in self.lm.parameters.values())
+        return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
+
+    def perplexity(self, *sources: str, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
+        """Perplexity on a text (defined in `fflm.evaluation`).
+
+        Parameters
+        ----------
+        *sources : str
+            Files, folders, ``-`` or named corpora, read as one text.
+        encoding : str
+            Of the files.
+        progress : bool
+            Show a bar on stderr, if that is a terminal.
+
+        Returns
+        -------
+        Perplexity
+            With cross-entropy in nats and bits, out-of-vocabulary counts and a 95 % interval.
+
+        Raises
+        ------
+        TextError
+            If a source can't be read.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> report = fflm.load("runs/demo").perplexity("text.txt")
+        >>> report.tokens, report.oov, report.perplexity < 1.1
+        (1600, 0, True)
+        """
+        stream = encode(sources, self.lm.tokenizer, self.lm.vocabulary, DataConfig(encoding=encoding))
+        with Bar(len(stream), "perplexity", progress) as bar:
+            return evaluation.evaluate(self.lm, stream, bar.advance)
+
+    def predict(self, context: str, top: int = 10) -> list[Prediction]:
+        """The `top` likeliest next words after the text `context`, by falling probability.
+
+        Raises
+        ------
+        ConfigError
+            If `top` is less than 1.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> [p.word for p in fflm.load("runs/demo").predict("the dog sat", top=1)]
+        ['on']
+        """
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, got {top!r}")
+        return generation.predict(self.lm, context, top)
+
+    def sample(self, prompt: str = "", special: bool = False, **options) -> list[Sample]:
+        """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown or out of its range.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").sample("the cat", tokens=4, temperature=0)[0].text
+        'sat on the mat'
+        """
+        return generation.sample(self.lm, prompt, make(SampleConfig, options), special)
+
+    def continued(self, sample: Sample) -> str:
+        """The prompt of a sample and its text as one."""
+        tokens = self.lm.tokenizer.tokenize(sample.prompt)
+        return self.lm.tokenizer.detokenize([*tokens, *sample.tokens])
+
+    def known_words(self, text: str) -> tuple[int, int]:
+        """How many tokens of `text` are in the vocabulary, and how many there are."""
+        tokens = self.lm.tokenizer.tokenize(text)
+        return sum(token in self.lm.vocabulary for token in tokens), len(tokens)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file: one self-contained safetensors file.
+
+        Raises
+        ------
+        FflmError
+            If it can't be written; a file that was there is untouched.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").save("demo.safetensors")
+        >>> fflm.load("demo.safetensors")
+        Model(13 words, context 2, 1,165 parameters)
+        """
+        storage.save_model(self.lm, path)
+
+    def examples(self, count: int = 3, tokens: int = 20) -> list[str]:
+        """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
+        return [
+            self.continued(self.sample(prompt, tokens=tokens, seed=i)[0])
+            for i, prompt in enumerate(self.prompts[:count])
+        ]
+
+    def info(self) -> dict:
+        """Sizes and configurations, as plain JSON values.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").info()["vocab_size"]
+        13
+        """
+        parameters = self.lm.parameters
+        return {
+            "kind": "neural language model",
+            "vocab_size": len(self.lm.vocabulary),
+            "parameters": sum(value.size for value in parameters.values()),
+            "train_tokens": int(self.lm.vocabulary.counts.sum()),
+            "model": self.lm.config.to_dict(),
+            "tokenizer": self.lm.tokenizer.config.to_dict(),
+            "arrays": {name: list(value.shape) for name, value in parameters.items()},
+            "most_frequent": self.lm.vocabulary.words[3:13],
+        }
+
+
+def load(path: str | Path, threads: int | None = None) -> Model:
+    """Load a model file, or the best model of a run folder.
+
+    Raises
+    ------
+    ModelFileError
+        If it is missing, damaged, of a newer format or not a model.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.load("runs/demo").lm.context_size
+    2
+    """
+    return Model(storage.load_model(path, threads))
+
+
+def train(
+    *sources: str,
+    valid: str | Sequence[str] | None = None,
+    test: str | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    started: float | None = None,
+    **options,
+) -> Model:
+    """Train a model on text and return the one that was best on validation text.
+
+    Parameters
+    ----------
+    *sources : str
+        Files, folders, ``-`` or named corpora (``stdlib``, ``brown`` ...), read as one text.
+    valid, test : str or sequence of str, optional
+        Validation and test text. Without `valid`, part of the text is held out.
+    out : path, optional
+        Run folder: the best model, the training state, the configuration and a log.
+    resume : bool
+        Go on with the run in `out`, with the same text and configuration.
+    quiet : bool
+        Nothing on stderr.
+    started : float, optional
+        ``time.monotonic()`` from which the option `minutes` counts; now, by default.
+    **options
+        Those of `TokenizerConfig`, `DataConfig`, `ModelConfig` and `TrainConfig`.
+
+    Returns
+    -------
+    Model
+        Its `report` says how training went.
+
+    Raises
+    ------
+    ConfigError, TextError, ModelFileError, DivergenceError
+        All of them `FflmError`; nothing that was there before is harmed.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.train("text.txt", context_size=2, embedding_dim=5, hidden_dims=8, epochs=2, quiet=True)
+    >>> model.report.steps
+    12
+    """
+    started = time.monotonic() if started is None else started
+    tokenizer_config, data, shape, config = _configurations(options)
+    folder = None if out is None else Path(out)
+    _check_folder(folder, resume)
+    valid, test = ([value] if isinstance(value, str) else value for value in (valid, test))
+    corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
+    described = {
+        name: value for part in (tokenizer_config, data, shape, config) for name, value in part.to_dict().items()
+    }
+    described |= {"sources": list(sources), "valid": valid, "test": test, "train_tokens": len(corpus.train)}
+    parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
+    lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
+    trainer = Trainer(lm, corpus, config, folder, started, quiet)
+    if resume:
+        _check_unchanged(folder, lm, described)
+        trainer.resume()
+    elif folder is not None:
+        trainer.check_text()
+        _make_folder(folder)
+        storage.write_json(folder / storage.CONFIG, described)
+    report = trainer.run()
+    return Model(lm, report, _prompts(lm, corpus.valid.ids))
+
+
+def _prompts(lm: NeuralLanguageModel, ids: np.ndarray) -> list[str]:
+    """Three beginnings for samples: words of the validation text, from its first, second and last third."""
+    if lm.tokenizer.config.boundary == "line":
+        return ["", "", ""]
+    starts = [len(ids) * i // 6 for i in (1, 3, 5)]
+    return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + lm.context_size]]) for s in starts]
+
+
+def _configurations(options: dict):
+    names = {item.name: kind for kind in TRAINING for item in fields(kind)}
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
+    return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in TRAINING]
+
+
+def _check_folder(folder: Path | None, resume: bool) -> None:
+    if resume and (folder is None or not (folder / storage.STATE).exists()):
+        raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
+    if folder is None or resume:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
+    if storage.is_run(folder):
+        raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FflmError(f"can't make the folder {folder}: {error.strerror or error}") from error
+
+
+def _check_unchanged(folder: Path, lm: NeuralLanguageModel, described: dict) -> None:
+    """A resumed run must be the same run: same options (but for how long), same text."""
+    before = storage.read_json(folder / storage.CONFIG)
+    for name, value in described.items():
+        if name not in MAY_CHANGE and before.get(name) != value:
+            raise ConfigError(
+                f"{name} must be as in the run to resume, {before.get(name)!r}, got {value!r}; "
+                "give the options of the first call, or begin a new run"
+            )
+    if storage.load_model(folder).vocabulary.words != lm.vocabulary.words:
+        raise ConfigError(f"the text must be that of the run to resume in {folder}, got other words; begin a new run")

@@ -1,0 +1,66 @@
+"""What is shown while one waits, always on stderr: a bar on a terminal, else only lines."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+
+COMPILING = "compiling the kernels for this processor (first use only, about 10 seconds) ..."
+
+
+def say(line: str) -> None:
+    """Print one line on stderr, above a bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
+
+
+@contextmanager
+def patience(line: str, seconds: float = 1.5):
+    """Print `line` on stderr if what is done inside takes longer than `seconds`."""
+    timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class Bar:
+    """A tqdm bar of tokens with tokens/s and ETA; nothing when stderr is no terminal, or when not `shown`."""
+
+    def __init__(self, total: int, label: str, shown: bool = True, initial: int = 0):
+        from tqdm import tqdm
+
+        visible = shown and sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total,
+            initial=initial,
+            desc=label,
+            unit=" tokens",
+            unit_scale=True,
+            disable=not visible,
+            leave=False,
+            mininterval=0.2,
+            smoothing=0.1,
+            file=sys.stderr,
+            dynamic_ncols=True,
+        )
+        self.visible = visible
+
+    def advance(self, tokens: int) -> None:
+        """Count `tokens` more."""
+        self._bar.update(tokens)
+
+    def note(self, text: str) -> None:
+        """Show a short text behind the bar, such as the running perplexity."""
+        self._bar.set_postfix_str(text, refresh=False)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._bar.close()

@@ -1,0 +1,402 @@
+"""Training: shuffled epochs, validation, the learning rate, early stopping, checkpoints, the time budget.
+
+All that happens is a function of the configuration, the text and the step number: the shuffle and the dropout masks are
+computed from (seed, epoch, step), never drawn from a generator whose state would have to be kept. So a run that was
+killed and resumed goes on as if nothing had been, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fflm import storage
+from fflm.config import TrainConfig
+from fflm.errors import DivergenceError, ModelFileError, TextError
+from fflm.evaluation import Perplexity, evaluate
+from fflm.kernels import windows
+from fflm.lm import NeuralLanguageModel
+from fflm.nn.hidden import Drop
+from fflm.nn.network import Network
+from fflm.nn.optimizers import RULES, Optimizer
+from fflm.nn.team import Team
+from fflm.progress import Bar, say
+from fflm.text import Corpus
+
+SHUFFLE_ROUNDS = 6
+PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
+MOST_NATS = 700.0  # a larger mean loss has no finite perplexity
+SAVING_SECONDS = 0.5  # kept free at the end of a time budget
+
+
+@dataclass
+class Position:
+    """Where training stands: everything but the arrays that a resumed run needs."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # steps of this epoch that are done
+    learning_rate: float = 0.0
+    best: float = math.inf  # lowest validation cross-entropy, nats
+    failures: int = 0  # validations since then
+    loss_sum: float = 0.0  # of this epoch so far
+    loss_tokens: int = 0
+    seconds: float = 0.0  # training only
+    tokens: int = 0  # trained on in all
+    stopped: str = ""  # why training ended; empty while it goes on
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What training ends with.
+
+    Attributes
+    ----------
+    tokens_per_second : float
+        Training only: without reading, validation and saving.
+    epochs : float
+        Passes over the training text; not whole where training stopped within one.
+    steps : int
+    seconds : float
+        Of the whole run so far, everything included.
+    valid_perplexity, test_perplexity : float or None
+        Of the best model; the test text is read once, at the end (None without one).
+    stopped : str
+        Why training ended.
+    interrupted : bool
+        Whether it was Ctrl-C.
+    """
+
+    out: str | None
+    tokens_per_second: float
+    epochs: float
+    steps: int
+    seconds: float
+    valid_perplexity: float
+    test_perplexity: float | None
+    valid: dict
+    test: dict | None
+    train_tokens: int
+    vocab_size: int
+    parameters: int
+    stopped: str
+    interrupted: bool
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict:
+        """The report as plain JSON values."""
+        return asdict(self)
+
+
+class Trainer:
+    """Trains one model on one corpus.
+
+    Parameters
+    ----------
+    model : NeuralLanguageModel
+        Its parameters are updated in place; after `run` they are the best ones.
+    corpus : Corpus
+    config : TrainConfig
+    run_folder : Path, optional
+        Where model, state and log go; without it nothing is written.
+    started : float
+        ``time.monotonic()`` when the command began: the time budget counts from there.
+    quiet : bool
+        No progress on stderr.
+    """
+
+    def __init__(
+        self,
+        model: NeuralLanguageModel,
+        corpus: Corpus,
+        config: TrainConfig,
+        run_folder: Path | None = None,
+        started: float | None = None,
+        quiet: bool = False,
+    ):
+        self.model, self.corpus, self.config = model, corpus, config
+        self.folder, self.quiet = run_folder, quiet
+        self.started = time.monotonic() if started is None else started
+        self.stream = corpus.train.ids
+        self.steps_per_epoch = -(-len(self.stream) // config.batch_size)
+        self.optimizer = Optimizer(config.optimizer, model.parameters, config.weight_decay)
+        rate = config.learning_rate or RULES[config.optimizer].learning_rate
+        self.position = Position(learning_rate=rate)
+        self.best = {name: value.copy() for name, value in model.parameters.items()}
+        self.best_report: Perplexity | None = None
+        self.log: list[dict] = []
+        self.interrupted = False
+        self.last_checkpoint = time.monotonic()
+        self.evaluation_speed = 0.0  # tokens/s, measured before the first validation is due
+
+    def check_text(self) -> None:
+        """Raise TextError if the training text is shorter than one window."""
+        if len(self.stream) <= self.model.context_size:
+            raise TextError(
+                f"training text must be at least one window of {self.model.context_size + 1} tokens long, got "
+                f"{len(self.stream)}; give more text or a smaller context_size"
+            )
+
+    def resume(self) -> None:
+        """Go on from the training state in the run folder."""
+        tensors, progress = storage.load_state(self.folder)
+        path = self.folder / storage.STATE
+        arrays = {f"parameters.{name}": value for name, value in self.model.parameters.items()}
+        arrays |= {f"best.{name}": value for name, value in self.best.items()}
+        arrays |= self.optimizer.state
+        storage.check_tensors(path, tensors, {name: value.shape for name, value in arrays.items()})
+        for name, value in arrays.items():
+            value[...] = tensors[name]
+        try:
+            self.position, self.log = Position(**progress["position"]), progress["log"]
+        except (KeyError, TypeError) as error:
+            raise ModelFileError(f"{path} is damaged: {error}") from error
+
+    def run(self) -> TrainReport:
+        """Train to the end, then evaluate the best model.
+
+        Raises
+        ------
+        DivergenceError
+            If a loss is not a finite number; the best model so far stays on disk.
+        TextError
+            If the training text is shorter than one window.
+        """
+        self.check_text()
+        if self.folder is not None and self.position.step == 0:
+            self._save_model()
+            self._checkpoint()
+        with Team(self.config.threads) as team, self._listening():
+            self._measure_evaluation()
+            network = Network(
+                self.model.config,
+                self.model.parameters,
+                team,
+                self.config.batch_size,
+                training=True,
+                clip_norm=self.config.clip_norm,
+            )
+            self._train(network)
+        return self._finish()
+
+    # The loop
+
+    def _train(self, network: Network) -> None:
+        position, config = self.position, self.config
+        while not position.stopped:
+            if position.epoch >= config.epochs:
+                position.stopped = "epochs"
+                break
+            label = f"epoch {position.epoch + 1}/{config.epochs}"
+            done = position.batch * config.batch_size
+            with Bar(len(self.stream), label, not self.quiet, initial=done) as bar:
+                self._epoch(network, bar)
+            if not position.stopped:
+                position.epoch, position.batch = position.epoch + 1, 0
+                if position.loss_tokens:
+                    self._validate()
+                self._checkpoint()
+        # The state is saved as it stood, so that a resumed run does what an uninterrupted one would have done;
+        # only then is the unfinished epoch validated, for the model that this run leaves behind.
+        reason, position.stopped = position.stopped, "early" if position.stopped == "early" else ""
+        self._checkpoint()
+        position.stopped = reason
+        if position.loss_tokens:
+            self._validate()
+
+    def _epoch(self, network: Network, bar: Bar) -> None:
+        config, position = self.config, self.position
+        keys = np.random.SeedSequence([config.seed, position.epoch]).generate_state(SHUFFLE_ROUNDS)
+        size = len(self.stream)
+        places = np.zeros(config.batch_size, np.int64)
+        losses = np.zeros(config.batch_size)
+        while position.batch < self.steps_per_epoch:
+            begin = time.perf_counter()
+            first = position.batch * config.batch_size
+            rows = min(config.batch_size, size - first)
+            windows.shuffled(places[:rows], first, size, keys)
+            self.optimizer.begin_step(position.step + 1, self._rate())
+            load = network.windows_at(self.stream, places[:rows])
+            network.step(load, losses[:rows], self.optimizer, self._drops(position.step))
+            loss = float(losses[:rows].sum())
+            if not loss < MOST_NATS * rows:
+                self._diverged(loss / rows)
+            position.step, position.batch = position.step + 1, position.batch + 1
+            position.loss_sum, position.loss_tokens = position.loss_sum + loss, position.loss_tokens + rows
+            position.tokens += rows
+            position.seconds += time.perf_counter() - begin
+            bar.advance(rows)
+            if bar.visible:
+                bar.note(f"perplexity {math.exp(position.loss_sum / position.loss_tokens):.1f}")
+            if config.validate_every and position.step % self._steps_between == 0:
+                self._validate()
+            if time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
+                self._checkpoint()
+            if self._must_stop():
+                return
+
+    @property
+    def _steps_between(self) -> int:
+        return max(1, self.config.validate_every // self.config.batch_size)
+
+    def _rate(self) -> float:
+        position = self.position
+        if self.config.optimizer == "sgd":
+            return position.learning_rate / (1.0 + PAPER_DECAY * position.tokens)
+        return position.learning_rate
+
+    def _drops(self, step: int) -> list[Drop | None]:
+        rates = [self.config.embedding_dropout] + [self.config.dropout] * len(self.model.config.hidden_dims)
+        return [
+            Drop(rate, _key(self.config.seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)
+        ]
+
+    def _must_stop(self) -> bool:
+        if self.interrupted:
+            self.position.stopped = "interrupted"
+        elif self.config.minutes is not None and time.monotonic() >= self._last_moment():
+            self.position.stopped = "minutes"
+        return bool(self.position.stopped)
+
+    def _last_moment(self) -> float:
+        """When training has to stop so that validation, test and saving still fit into the time budget."""
+        held_out = len(self.corpus.valid) + len(self.corpus.test or ())
+        return self.started + 60.0 * self.config.minutes - held_out / self.evaluation_speed - SAVING_SECONDS
+
+    def _diverged(self, loss: float) -> None:
+        position = self.position
+        seen = position.loss_tokens
+        last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
+        kept = "" if self.folder is None else f"; the best model so far is in {self.folder}"
+        raise DivergenceError(
+            f"training diverged: the loss is {loss:g} at step {position.step + 1} with learning rate {self._rate():g}"
+            f"{last}{kept}; try a smaller learning_rate or clip_norm"
+        )
+
+    # Validation and files
+
+    def _validate(self) -> None:
+        position = self.position
+        report = self._evaluate(self.corpus.valid, "validation")
+        trained = math.exp(position.loss_sum / position.loss_tokens)
+        self.log.append(
+            {
+                "step": position.step,
+                "epochs": round(self._epochs(), 4),
+                "learning_rate": self._rate(),
+                "train_perplexity": trained,
+                "valid_perplexity": report.perplexity,
+                "seconds": round(position.seconds, 3),
+                "tokens_per_second": round(self._speed(), 1),
+            }
+        )
+        better = report.cross_entropy_nats < position.best
+        if not self.quiet:
+            say(
+                f"epoch {self._epochs():.4g}: training perplexity {trained:.1f}, validation {report.perplexity:.1f}"
+                f"{' (best)' if better else ''}, learning rate {self._rate():.3g}, {self._speed():,.0f} tokens/s"
+            )
+        position.loss_sum, position.loss_tokens = 0.0, 0
+        if better:
+            position.best, position.failures = report.cross_entropy_nats, 0
+            self.best_report = report
+            for name, value in self.model.parameters.items():
+                self.best[name][...] = value
+            self._save_model()
+        else:
+            position.failures += 1
+            position.learning_rate /= 2.0
+            if position.failures >= self.config.patience and not position.stopped:
+                position.stopped = "early"
+
+    def _evaluate(self, text, label: str) -> Perplexity:
+        with Bar(len(text), label, not self.quiet) as bar:
+            return evaluate(self.model, text, bar.advance)
+
+    def _measure_evaluation(self) -> None:
+        if self.config.minutes is None:
+            return
+        ids = self.corpus.valid.ids[: 16 * 256]
+        begin = time.perf_counter()
+        self.model.log_probs(ids)
+        self.evaluation_speed = len(ids) / (time.perf_counter() - begin) * 0.9
+
+    def _save_model(self) -> None:
+        if self.folder is not None:
+            storage.save_model(self.model, self.folder / storage.MODEL)
+
+    def _checkpoint(self) -> None:
+        self.last_checkpoint = time.monotonic()
+        if self.folder is None:
+            return
+        tensors = {f"parameters.{name}": value for name, value in self.model.parameters.items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
+        progress = {"position": asdict(self.position), "log": self.log}
+        storage.save_state(self.folder, tensors | self.optimizer.state, progress)
+        storage.write_log(self.folder, self.log)
+
+    def _listening(self):
+        return _Interrupt(self)
+
+    def _epochs(self) -> float:
+        return self.position.tokens / len(self.stream)
+
+    def _speed(self) -> float:
+        return self.position.tokens / self.position.seconds if self.position.seconds else 0.0
+
+    def _finish(self) -> TrainReport:
+        for name, value in self.best.items():
+            self.model.parameters[name][...] = value
+        position = self.position
+        valid = self.best_report or self._evaluate(self.corpus.valid, "validation")
+        test = self._evaluate(self.corpus.test, "test") if self.corpus.test is not None else None
+        return TrainReport(
+            out=None if self.folder is None else str(self.folder),
+            tokens_per_second=self._speed(),
+            epochs=self._epochs(),
+            steps=position.step,
+            seconds=time.monotonic() - self.started,
+            valid_perplexity=valid.perplexity,
+            test_perplexity=None if test is None else test.perplexity,
+            valid=valid.to_dict(),
+            test=None if test is None else test.to_dict(),
+            train_tokens=len(self.stream),
+            vocab_size=len(self.model.vocabulary),
+            parameters=sum(value.size for value in self.model.parameters.values()),
+            stopped=position.stopped,
+            interrupted=self.interrupted,
+            notes=self.corpus.notes,
+        )
+
+
+class _Interrupt:
+    """While inside, the first Ctrl-C asks the trainer to stop after this step; the second one is the usual one."""
+
+    def __init__(self, trainer: Trainer):
+        self.trainer, self.before = trainer, None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self.before = signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, number, frame) -> None:
+        self.trainer.interrupted = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def __exit__(self, *exception) -> None:
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+
+def _key(seed: int, step: int, layer: int) -> np.uint32:
+    """A well mixed 32-bit number for the dropout of one layer in one step (the finaliser of SplitMix64)."""
+    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + layer * 0x8CB92BA72F3D8DD7) % 2**64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)

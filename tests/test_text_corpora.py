@@ -1,0 +1,177 @@
+"""Named corpora and their splits."""
+
+import sys
+import sysconfig
+import zipfile
+from itertools import chain
+
+import nltk
+import pytest
+
+from fflm.config import TokenizerConfig
+from fflm.errors import TextError
+from fflm.text import CORPORA, Tokenizer, corpora
+from fflm.text.corpora import brown_tokens, parse_name, read_corpus
+
+
+def installed(name):
+    for path in (f"corpora/{name}", f"corpora/{name}.zip"):
+        try:
+            return bool(nltk.data.find(path))
+        except LookupError:
+            pass
+    return False
+
+
+def needs(name):
+    return pytest.mark.skipif(not installed(name), reason=f"NLTK's corpus {name} is not on NLTK's data path")
+
+
+def read(name, split=None, tokenizer="word", **options):
+    tokenizer = Tokenizer(TokenizerConfig(tokenizer=tokenizer, **options))
+    blocks = list(read_corpus(name, split, tokenizer))
+    return list(chain.from_iterable(blocks)) if isinstance(blocks[0], list) else "".join(blocks)
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    corpora._nltk_texts.cache_clear()
+    corpora._stdlib_documents.cache_clear()
+
+
+def test_names():
+    assert CORPORA == ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
+    assert parse_name("brown") == ("brown", None)
+    assert parse_name("stdlib:test") == ("stdlib", "test")
+    assert [parse_name(s) for s in ("./brown", "brown.txt", "-", "x:train")] == [None] * 4
+    with pytest.raises(TextError, match="split of a corpus must be one of train, valid, test, got 'brown:dev'"):
+        parse_name("brown:dev")
+    with pytest.raises(TextError, match="got 'brown:'"):
+        parse_name("brown:")
+
+
+def test_pieces_end_at_empty_lines_and_lose_nothing():
+    text = "\n".join("x" * (i % 7 * 300) for i in range(60))
+    pieces = list(corpora._pieces(text))
+    assert "".join(pieces) == text + "\n" * (not text.endswith("\n"))
+    assert all(len(p) >= corpora.PIECE_CHARACTERS and p.endswith("\n\n") for p in pieces[:-1])
+    assert list(corpora._pieces("")) == []
+
+
+def test_every_tenth_and_twentieth_piece_is_held_out(monkeypatch):
+    monkeypatch.setattr(corpora, "_nltk_texts", lambda name: [f"{i}\n" for i in range(40)])
+    assert read("inaugural", "valid").split() == ["9", "29"]
+    assert read("inaugural", "test").split() == ["19", "39"]
+    assert read("inaugural", "train").split() == [str(i) for i in range(40) if i % 10 != 9]
+
+
+def test_stdlib():
+    text = read("stdlib")
+    assert 250_000 < len(text.split()) < 500_000
+    assert "a mapping object" in text.lower()
+    parts = [read("stdlib", split) for split in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == len(text)
+    assert 0.03 < len(parts[1]) / len(text) < 0.07 and 0.03 < len(parts[2]) / len(text) < 0.07
+
+
+def test_stdlib_reads_docstrings_in_order_and_passes_over_what_does_not_parse(tmp_path, monkeypatch):
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "t.py").write_text('"Not this."')
+    (tmp_path / "a.py").write_text(
+        '"Module."\nif 1:\n    class A:\n        "Class."\n        async def f():\n            r"Half \\\\ud800."\n'
+        'def g():\n    "Half \\ud800."\n'
+    )
+    (tmp_path / "b.py").write_text("print 'python 2'")
+    (tmp_path / "c.py").write_bytes(b"\0")
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
+    assert read("stdlib").endswith("Module.\n\nClass.\n\nHalf \\\\ud800.\n\nHalf ?.\n")
+
+
+def test_stdlib_without_sources(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
+    with pytest.raises(TextError, match="corpus stdlib must find Python's own sources, got none in"):
+        read("stdlib")
+
+
+class Reader:
+    """Stands for an NLTK corpus which fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def fileids(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("name", ["brown", "inaugural"])
+def test_a_corpus_that_is_not_installed(monkeypatch, name):
+    monkeypatch.setattr(f"nltk.corpus.{name}", Reader(LookupError("many\nlines")))
+    with pytest.raises(TextError, match=rf"^corpus {name} must be .* python -m nltk.downloader {name} .*NLTK_DATA.*$"):
+        read(name)
+
+
+def test_a_damaged_corpus(monkeypatch):
+    monkeypatch.setattr("nltk.corpus.inaugural", Reader(zipfile.BadZipFile("Bad magic number")))
+    with pytest.raises(TextError, match="corpus inaugural must be intact, got bad magic number; .* --force inaugural"):
+        read("inaugural")
+    monkeypatch.setattr("nltk.corpus.inaugural", Reader(OSError()))
+    with pytest.raises(TextError, match="corpus inaugural must be intact, got an unreadable file"):
+        read("inaugural")
+
+
+def test_brown_tokens():
+    raw = "\n\n\t1/2/cd of/in it/ppo ./.\nYes/rb ./.\n\n\n\tNo/rb\n"
+    assert brown_tokens(raw, marks=True) == ["<text>", "<p>", "1/2", "of", "it", ".", "Yes", ".", "<p>", "No"]
+    assert brown_tokens(raw, marks=False) == ["1/2", "of", "it", ".", "\n", "Yes", ".", "\n", "No", "\n"]
+
+
+@needs("brown")
+def test_brown_is_nltks_brown():
+    from nltk.corpus import brown
+
+    for file in brown.fileids()[::50]:
+        expected = ["<text>"]
+        for paragraph in brown.paras(file):
+            expected += ["<p>", *(word for sentence in paragraph for word in sentence)]
+        assert brown_tokens(brown.raw(file), marks=True) == expected
+        sentences = [[*sentence, "\n"] for sentence in brown.sents(file)]
+        assert brown_tokens(brown.raw(file), marks=False) == list(chain.from_iterable(sentences))
+
+
+@needs("brown")
+def test_brown_in_the_stream_is_the_papers():
+    tokens = read("brown")
+    assert (len(tokens), tokens.count("<text>"), tokens.count("<p>")) == (1_177_359, 500, 15_667)
+    parts = [read("brown", split) for split in ("train", "valid", "test")]
+    assert list(map(len, parts)) == [800_000, 200_000, 177_359]
+    assert list(chain.from_iterable(parts)) == tokens
+
+
+@needs("brown")
+def test_brown_in_lines_is_cut_at_sentence_ends():
+    parts = [read("brown", split, boundary="line") for split in ("train", "valid", "test")]
+    assert all(part[-1] == "\n" for part in parts)
+    words = [len(part) - part.count("\n") for part in parts]
+    assert sum(words) == 1_161_192
+    assert sum(part.count("\n") for part in parts) == 57_340
+    assert words[0] / sum(words) == pytest.approx(800_000 / 1_177_359, abs=1e-4)
+    assert words[1] / sum(words) == pytest.approx(200_000 / 1_177_359, abs=1e-4)
+
+
+@needs("brown")
+def test_brown_is_normalised_and_comes_as_text_for_characters():
+    tokens = read("brown", "train", lowercase=True, digits_to_zero=True)
+    assert tokens[:4] == ["<text>", "<p>", "the", "fulton"] and len(tokens) == 800_000
+    assert not any(digit in token for token in tokens for digit in "123456789")
+    assert read("brown", tokenizer="char").startswith("The Fulton County Grand Jury said")
+
+
+@pytest.mark.parametrize("name", ["gutenberg", "state_union", "inaugural"])
+def test_texts_of_nltk(name):
+    if not installed(name):
+        pytest.skip(f"NLTK's corpus {name} is not on NLTK's data path")
+    text = read(name)
+    parts = [read(name, split) for split in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == len(text) and "\r" not in text
+    assert all(0.025 < len(part) / len(text) < 0.075 for part in parts[1:])

@@ -1,0 +1,232 @@
+"""Text to ids: units, held-out parts and vocabulary."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fflm.config import DataConfig, TokenizerConfig
+from fflm.errors import ConfigError, TextError
+from fflm.text import Tokenizer, Vocabulary, corpora, encode, load, sources
+
+WORDS = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
+
+
+def tokenizer(name="whitespace", **options):
+    return Tokenizer(TokenizerConfig(tokenizer=name, **options))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        (tmp_path / name).write_bytes(text.encode())
+        return str(tmp_path / name)
+
+    return write
+
+
+def words_of(corpus, stream):
+    return [corpus.vocabulary.words[i] for i in stream.ids]
+
+
+def test_lines(write):
+    path = write("a.txt", "\n a b\r\n\n \t \nb <s> </s> x <unk>\na")
+    stream = encode([path], tokenizer(boundary="line"), WORDS, DataConfig())
+    assert stream.ids.tolist() == [3, 4, 2, 4, 0, 0, 0, 0, 2, 3, 2]
+    assert stream.unit_starts.tolist() == [0, 3, 9, 11]
+    assert (stream.ids.dtype, stream.unit_starts.dtype) == (np.int32, np.int64)
+    assert stream.ids.flags.c_contiguous
+    assert (len(stream), stream.unknown, stream.source) == (11, 4, path)
+    assert stream.characters == len("\n a b\n\n \t \nb <s> </s> x <unk>\na")
+
+
+def test_stream(write):
+    path = write("a.txt", "a b\n\nx a\n")
+    stream = encode([path], tokenizer(), WORDS, DataConfig())
+    assert stream.ids.tolist() == [3, 4, 0, 3]
+    assert stream.unit_starts.tolist() == [0, 1, 2, 3, 4]
+    assert stream.characters == 9
+
+
+@pytest.mark.parametrize(("length", "size", "units"), [(1, 1, 1), (250, 2, 125), (299, 2, 150), (123_456, 1000, 124)])
+def test_units_of_the_stream(write, length, size, units):
+    stream = encode([write("a.txt", "a " * length)], tokenizer(), WORDS, DataConfig())
+    assert len(stream.unit_starts) == units + 1
+    assert (stream.unit_starts[0], stream.unit_starts[-1], stream.unit_starts[1]) == (0, length, min(size, length))
+    assert (np.diff(stream.unit_starts)[:-1] == size).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 2**20])
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("name", ["word", "whitespace", "char"])
+def test_blocks_do_not_show(write, monkeypatch, size, boundary, name):
+    text = "a b. \n\n\n  b a\u00e4\n<unk> it's\n\n"
+    vocabulary = Vocabulary(["<unk>", "<s>", "</s>", *sorted({*text, "it's"} - set("\n" * (boundary == "line")))])
+    path = write("a.txt", text)
+    kind = tokenizer(name, boundary=boundary)
+    expected = encode([path], kind, vocabulary, DataConfig())
+    monkeypatch.setattr(sources, "CHUNK_BYTES", size)
+    found = encode([path], kind, vocabulary, DataConfig())
+    assert found.ids.tolist() == expected.ids.tolist()
+    assert found.unit_starts.tolist() == expected.unit_starts.tolist()
+    assert found.characters == expected.characters == len(text)
+
+
+def test_several_sources_are_one_text_whose_lines_end_with_the_source(write):
+    paths = [write("a.txt", "a b"), write("b.txt", "b\n"), write("c.txt", "a")]
+    assert encode(paths, tokenizer(boundary="line"), WORDS, DataConfig()).ids.tolist() == [3, 4, 2, 4, 2, 3, 2]
+    assert encode(paths, tokenizer(), WORDS, DataConfig()).ids.tolist() == [3, 4, 4, 3]
+    chars = Vocabulary(["<unk>", "<s>", "</s>", "a", "b", "\n"])
+    stream = encode(paths, tokenizer("char"), chars, DataConfig())
+    assert stream.ids.tolist() == [3, 0, 4, 5, 4, 5, 3]
+    assert stream.characters == 7
+
+
+def test_characters_of_a_corpus_of_tokens(monkeypatch):
+    monkeypatch.setattr(corpora, "_nltk_texts", lambda name: ["\n\tA/at b/nn ./.\nC/nn\n"])
+    assert encode(["brown"], tokenizer(), WORDS, DataConfig()).characters == len("<text> <p> A b . C ")
+    assert encode(["brown"], tokenizer(boundary="line"), WORDS, DataConfig()).characters == len("A b .\nC\n")
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("text", ["", "\n", " \n\t\n", "\ufeff"])
+def test_a_text_without_tokens(write, boundary, text):
+    path = write("a.txt", text)
+    with pytest.raises(TextError, match=r"text must have at least one token, got none in '.*a.txt'"):
+        encode([path], tokenizer(boundary=boundary), WORDS, DataConfig())
+
+
+def test_sources_must_be_a_list():
+    for wrong in ([], "a.txt"):
+        with pytest.raises(ConfigError, match="sources must be a list of at least one file or corpus, got"):
+            encode(wrong, tokenizer(), WORDS, DataConfig())
+        with pytest.raises(ConfigError, match="sources must be a list of at least one file or corpus, got"):
+            load(wrong, None, None, TokenizerConfig(), DataConfig(), seed=1)
+
+
+def test_load_makes_the_vocabulary_of_the_training_text_only(write):
+    train, valid, test = write("t.txt", "b a b . a b\nc\n"), write("v.txt", "v v a\n"), write("e.txt", "c b\n")
+    config = TokenizerConfig(tokenizer="whitespace", boundary="line")
+    corpus = load([train], [valid], [test], config, DataConfig(min_count=2), seed=1)
+    assert corpus.vocabulary.words == ["<unk>", "<s>", "</s>", "b", "a"]
+    assert corpus.vocabulary.counts.tolist() == [2, 0, 2, 3, 2]
+    assert words_of(corpus, corpus.train) == ["b", "a", "b", "<unk>", "a", "b", "</s>", "<unk>", "</s>"]
+    assert words_of(corpus, corpus.valid) == ["<unk>", "<unk>", "a", "</s>"]
+    assert words_of(corpus, corpus.test) == ["<unk>", "b", "</s>"]
+    assert corpus.train.ids.dtype == np.int32
+    assert corpus.notes == ()
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+def test_what_is_loaded_is_what_is_encoded(write, boundary):
+    path = write("a.txt", "the cat sat.\n\nThe cat <unk> ran!\n" * 30)
+    config = TokenizerConfig(lowercase=True, boundary=boundary)
+    corpus = load([path], [path], None, config, DataConfig(), seed=1)
+    again = encode([path], Tokenizer(config), corpus.vocabulary, DataConfig())
+    for stream in (corpus.train, corpus.valid):
+        assert stream.ids.tolist() == again.ids.tolist()
+        assert stream.unit_starts.tolist() == again.unit_starts.tolist()
+        assert (stream.characters, stream.source) == (again.characters, path)
+    assert np.bincount(again.ids, minlength=len(corpus.vocabulary)).tolist() == corpus.vocabulary.counts.tolist()
+
+
+def test_held_out_lines(write):
+    lines = [f"w{i} w{i}\n" for i in range(40)]
+    config = TokenizerConfig(tokenizer="whitespace", boundary="line")
+    path = write("a.txt", "".join(lines))
+
+    def held_out(seed, **options):
+        return load([path], None, None, config, DataConfig(min_count=1, **options), seed)
+
+    corpus = held_out(1)
+    assert corpus.notes == ("validation: 5 % of the units (2 of 40 lines) held out at random, seed 1",)
+    assert words_of(corpus, corpus.valid) == ["<unk>", "<unk>", "</s>"] * 2
+    assert corpus.valid.unit_starts.tolist() == [0, 3, 6]
+    kept = corpus.vocabulary.words[3:]
+    assert len(kept) == 38 and corpus.vocabulary.counts[3:].tolist() == [2] * 38
+    assert words_of(corpus, corpus.train) == [
+        t for i in range(40) if f"w{i}" in kept for t in (f"w{i}",) * 2 + ("</s>",)
+    ]
+    assert corpus.train.characters + corpus.valid.characters == len("".join(lines))
+    assert held_out(1).vocabulary.words == corpus.vocabulary.words
+    assert held_out(2).vocabulary.words != corpus.vocabulary.words
+    assert len(held_out(1, valid_fraction=0.5).valid.unit_starts) == 21
+    assert len(held_out(1, valid_fraction=0.999).train.unit_starts) == 2
+
+
+def test_held_out_blocks_of_the_stream(write):
+    path = write("a.txt", "".join(f"{i} " for i in range(250)))
+    corpus = load([path], None, None, TokenizerConfig(tokenizer="char"), DataConfig(valid_fraction=0.1), seed=3)
+    assert corpus.notes == ("validation: 9.82 % of the units (11 of 112 blocks) held out at random, seed 3",)
+    assert corpus.valid.characters == len(corpus.valid)
+    assert corpus.train.characters == len(corpus.train)
+
+
+def test_one_unit_cannot_be_divided(write):
+    with pytest.raises(TextError, match=r"text must have at least two lines or tokens .* got one in '.*'; give more"):
+        load([write("a.txt", "a b c\n")], None, None, TokenizerConfig(boundary="line"), DataConfig(), seed=1)
+    with pytest.raises(TextError, match="at least two lines or tokens"):
+        load([write("a.txt", "a")], None, None, TokenizerConfig(), DataConfig(), seed=1)
+
+
+def test_valid_and_valid_fraction_contradict_each_other(write):
+    path = write("a.txt", "a b c\n")
+    with pytest.raises(ConfigError, match="valid_fraction must not be given together with valid, got 0.1"):
+        load([path], [path], None, TokenizerConfig(), DataConfig(valid_fraction=0.1), seed=1)
+
+
+def test_a_vocabulary_of_one_word_is_refused(write):
+    path = write("a.txt", "a b c d\n")
+    with pytest.raises(TextError, match="got none seen at least 2 times; lower min_count"):
+        load([path], [path], None, TokenizerConfig(), DataConfig(), seed=1)
+
+
+def test_words_from_a_file(write):
+    path, words = write("a.txt", "b a b c\n"), write("words.txt", "x\na\nb\n")
+    config = TokenizerConfig(boundary="line")
+    corpus = load([path], [path], None, config, DataConfig(vocab=words, vocab_size=4, min_count=9), seed=1)
+    assert corpus.vocabulary.words[3:] == ["x", "a", "b"]
+    assert corpus.vocabulary.counts.tolist() == [1, 0, 1, 0, 1, 2]
+    assert corpus.train.ids.tolist() == [5, 4, 5, 0, 2]
+
+
+def test_own_splits_of_a_corpus(monkeypatch, write):
+    monkeypatch.setattr(corpora, "_nltk_texts", lambda name: [f"a w{i}\n" for i in range(40)])
+    config, data = TokenizerConfig(boundary="line"), DataConfig(min_count=1)
+    corpus = load(["inaugural"], None, None, config, data, seed=1)
+    assert corpus.notes == ("validation: inaugural:valid", "test: inaugural:test")
+    assert [len(s.unit_starts) - 1 for s in (corpus.train, corpus.valid, corpus.test)] == [36, 2, 2]
+    assert "w9" not in corpus.vocabulary and "w8" in corpus.vocabulary
+    other = load(["inaugural"], None, [write("a.txt", "a\n")], config, data, seed=1)
+    assert len(other.test) == 2 and other.notes == ("validation: inaugural:valid",)
+    assert load(["inaugural:train"], None, None, config, data, seed=1).test is None
+    fraction = load(["inaugural"], None, None, config, DataConfig(valid_fraction=0.1), seed=1)
+    assert fraction.notes[0].startswith("validation: 10 % of the units (4 of 40 lines)")
+
+
+def test_all_words_unknown_is_only_reported(write):
+    stream = encode([write("a.txt", "x y z")], tokenizer(), WORDS, DataConfig())
+    assert stream.unknown == len(stream) == 3
+
+
+def test_special_tokens_of_the_text_are_unknown_in_training(write):
+    path = write("a.txt", "a <s> a </s> <unk>\n")
+    corpus = load([path], [path], None, TokenizerConfig(tokenizer="whitespace", boundary="line"), DataConfig(), seed=1)
+    assert corpus.train.ids.tolist() == [3, 0, 3, 0, 0, 2]
+    assert corpus.vocabulary.counts.tolist() == [3, 0, 1, 2]
+
+
+def test_the_grammar_corpus_tells_the_truth(tmp_path):
+    root = Path(__file__).parent.parent
+    spec = importlib.util.spec_from_file_location("grammar", root / "scripts" / "make_grammar_corpus.py")
+    grammar = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(grammar)
+    lines = (root / "corpora" / "grammar.txt").read_text().splitlines()
+    assert lines[:50] == grammar.make_lines(50, seed=1)
+    contexts = {tuple(line.split()[:i]) for line in lines[:200] for i in range(12)}
+    assert all(sum(grammar.next_word_probs(context).values()) == pytest.approx(1, abs=1e-12) for context in contexts)
+    surprisal = -grammar.true_log_probs(lines)
+    stream = encode([str(root / "corpora" / "grammar.txt")], tokenizer(boundary="line"), WORDS, DataConfig())
+    assert len(stream) == len(surprisal) and len(stream.unit_starts) == len(lines) + 1
+    assert surprisal.mean() == pytest.approx(grammar.entropy_rate(), abs=4 * surprisal.std() / len(surprisal) ** 0.5)

@@ -1,0 +1,148 @@
+"""Text to tokens and back."""
+
+import subprocess
+import sys
+from concurrent.futures import BrokenExecutor
+
+import pytest
+
+from fflm.config import TokenizerConfig
+from fflm.errors import TextError
+from fflm.text import tokenizer as module
+from fflm.text.tokenizer import Tokenizer
+
+NASTY = [
+    "",
+    " ",
+    "\n",
+    "\n\n a\n",
+    "\t\u00a0\u2028x",
+    "\x00\x0b",
+    "a\u0301e",
+    "\U0001f469\u200d\U0001f52c",
+    "\ufeff\u0130",
+]
+
+
+def make(name="word", **options):
+    return Tokenizer(TokenizerConfig(tokenizer=name, **options))
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Hello, world!", ["Hello", ",", "world", "!"]),
+        ("don't dont' 'tis it\u2019s", ["don't", "dont", "'", "'", "tis", "it\u2019s"]),
+        ("well-known 3.14 snake_case", ["well", "-", "known", "3", ".", "14", "snake_case"]),
+        (
+            "stra\u00dfe na\u0069\u0308ve \u0928\u0939\u0940\u0902",
+            ["stra\u00dfe", "na\u0069\u0308ve", "\u0928\u0939\u0940\u0902"],
+        ),
+        ("a <unk> <s>", ["a", "<unk>", "<", "s", ">"]),
+        ("one\ntwo", ["one", "two"]),
+    ],
+)
+def test_word(text, tokens):
+    assert make().tokenize(text) == tokens
+
+
+def test_word_is_what_nltk_makes_of_the_pattern():
+    from nltk.tokenize import RegexpTokenizer
+
+    text = "The U.S. didn't -- in fact, couldn't -- pay $3.50 (or 'so') to Fran\u00e7ois; see p. 7: \"no\"."
+    assert make().tokenize(text) == RegexpTokenizer(r"\w+(?:['\u2019]\w+)*|[^\w\s]").tokenize(text)
+
+
+def test_treebank_takes_each_line_for_a_sentence():
+    assert make("treebank").tokenize("They can't.\nIt's $5.") == ["They", "ca", "n't", ".", "It", "'s", "$", "5", "."]
+
+
+def test_whitespace_leaves_punctuation_alone():
+    assert make("whitespace").tokenize(" <s> a,b \u00a0c\n\n") == ["<s>", "a,b", "c"]
+
+
+def test_char_has_line_ends_only_in_the_stream():
+    assert make("char").tokenize("a b\n") == ["a", " ", "b", "\n"]
+    assert make("char", boundary="line").tokenize("a b\n") == ["a", " ", "b"]
+
+
+def test_lowercase_and_digits():
+    assert make(lowercase=True).tokenize("\u0130stanbul \u00c4RGER") == ["i\u0307stanbul", "\u00e4rger"]
+    assert make(digits_to_zero=True).tokenize("19\u0664 \u00b2x") == ["000", "\u00b2x"]
+
+
+@pytest.mark.parametrize("name", ["word", "whitespace", "treebank"])
+def test_line_ends_are_tokens_of_a_block_in_lines(name):
+    assert make(name, boundary="line").tokenize_block("a\n\nb c\n") == ["a", "\n", "\n", "b", "c", "\n"]
+    assert make(name, boundary="line").tokenize_block("a\nb") == ["a", "\n", "b"]
+    assert make(name).tokenize_block("a\n\nb c\n") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_no_visible_character_is_lost(text):
+    for name in ("word", "whitespace", "char"):
+        assert "".join("".join(make(name).tokenize(text)).split()) == "".join(text.split())
+    assert make("char").detokenize(make("char").tokenize(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ("Hello , world . It ' s", "Hello, world. It's"),
+        ('He said , " yes ! " and left ( at once ) .', 'He said, "yes!" and left (at once).'),
+        (
+            "a well - known and / or 1 , 000 or 3 . 5 % , in 1990 , 20 men",
+            "a well-known and/or 1,000 or 3.5%, in 1990, 20 men",
+        ),
+        ("it\u2019s \u201c so \u201d don't", "it\u2019s \u201cso\u201d don't"),
+        ("", ""),
+    ],
+)
+def test_word_detokenize(tokens, text):
+    assert make().detokenize(tokens.split()) == text
+
+
+def test_the_other_detokenizers():
+    assert make("treebank").detokenize(["They", "ca", "n't", "."]) == "They can't."
+    assert make("whitespace").detokenize(["a", ",", "b"]) == "a , b"
+    assert make("char").detokenize(["a", " ", "<unk>"]) == "a <unk>"
+
+
+def test_processes_give_what_one_process_gives(monkeypatch):
+    monkeypatch.setattr(module, "PARALLEL_CHARACTERS", 10)
+    monkeypatch.setattr(module, "_can_fork", lambda: True)
+    blocks = [f"This is block {i}.\nIt's short.\n" for i in range(9)]
+    tokenizer = make("treebank", boundary="line")
+    assert list(tokenizer.tokenize_blocks(iter(blocks))) == [tokenizer.tokenize_block(block) for block in blocks]
+
+
+def test_a_broken_process_pool_is_replaced_by_this_process():
+    class Broken:
+        def result(self):
+            raise BrokenExecutor
+
+    def submit(pool, function, item):
+        return None if item == 1 else Broken()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_submit", submit)
+        assert list(module._map_in_processes(str, range(9))) == [str(i) for i in range(9)]
+
+
+def test_an_endless_treebank_line_is_an_error(monkeypatch):
+    class Slow:
+        def tokenize(self, line):
+            raise TimeoutError
+
+    monkeypatch.setattr(module, "_treebank", Slow)
+    with pytest.raises(TextError, match=r"treebank must finish a line .* got a line of 3 characters; break the lines"):
+        make("treebank").tokenize("abc")
+
+
+def test_words_need_no_nltk():
+    code = (
+        "import sys; from fflm.text import Tokenizer; from fflm.config import TokenizerConfig as C;"
+        "[Tokenizer(C(tokenizer=t)).detokenize(Tokenizer(C(tokenizer=t)).tokenize('a b'))"
+        " for t in ('word', 'whitespace', 'char')]; sys.exit(any(m in sys.modules for m in ('nltk', 'numba')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
