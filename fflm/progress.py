@@ -18,7 +18,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def patience(line: str, seconds: float = 1.5):
+def patience(line: str, seconds: float = 3.0):
     """Print `line` on stderr if what is done inside takes longer than `seconds`."""
     timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
     timer.daemon = True

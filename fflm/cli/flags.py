@@ -9,7 +9,7 @@ from fflm.config import Checked
 
 
 def add_flags(parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None) -> None:
-    """One flag for each field of `kind`; a flag that is not given leaves no trace, so that defaults stay in one place."""
+    """One flag for each field of `kind`; one that is not given leaves no trace: defaults stay in one place."""
     group = parser.add_argument_group(title) if title else parser
     for item in fields(kind):
         flag = "--" + item.name.replace("_", "-")

@@ -54,7 +54,7 @@ def exponentials(sums, values, maxima):
 
 @kernel(f"void(float32[::1], float64[::1], {TILE}, {TILE})")
 def combine(peaks, totals, maxima, sums):
-    """peaks, totals (B,) *written*: maximum and sum of exponentials over all tiles, from maxima, sums (tiles, B) *read*.
+    """peaks, totals (B,) *written*: largest logit and sum of exponentials, from maxima, sums (tiles, B) *read*.
 
     maxima are then *written* as the factors (tiles, B) that turn a tile's exponentials into probabilities.
     """

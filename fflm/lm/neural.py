@@ -116,7 +116,8 @@ class NeuralLanguageModel:
 
     def _checked(self, ids: np.ndarray) -> np.ndarray:
         # Compiled loops do not check indices: no id may pass here that has no row.
-        ids = np.ascontiguousarray(ids, dtype=np.int32)
+        # They also take writable arrays only: ids in a read-only memory map are copied.
+        ids = np.require(ids, np.int32, ["C", "W"])
         if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
             raise ConfigError(f"ids must be from 0 to {len(self.vocabulary) - 1}, got {ids.min()} to {ids.max()}")
         return ids

@@ -1,0 +1,49 @@
+"""Scored tokens per second: fflm against PyTorch (`inference_mode`), same network, same processor, same threads.
+
+    python scripts/bench_evaluation.py [--source brown] [--hidden 100 512] [--threads 2]
+
+As `bench_training.py`; PyTorch's loss is the mean cross-entropy, fflm's are the log probabilities of every token.
+"""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rivals import BATCH, VOCAB_SIZE, K, M, compete, token_stream
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", default="brown")
+    parser.add_argument("--hidden", type=int, nargs="+", default=[100, 512])
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each burst")
+    arguments = parser.parse_args()
+
+    print(f"V={VOCAB_SIZE}, K={K}, m={M}, batch {BATCH}, float32, {arguments.threads} threads, {arguments.source};")
+    print(f"medians of {arguments.rounds} rounds\n")
+    print("| h | contender | tokens/s | fflm / contender |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        stream = Path(folder) / "stream.npy"
+        np.save(stream, token_stream(arguments.source))
+        for hidden in arguments.hidden:
+            speeds = compete(
+                ["fflm", "torch eager", "torch bf16 autocast"],
+                arguments.rounds,
+                arguments.seconds,
+                task="evaluation",
+                hidden=hidden,
+                threads=arguments.threads,
+                stream=stream,
+            )
+            for name, values in speeds.items():
+                ratio = np.median(np.array(speeds["fflm"]) / np.array(values))
+                print(f"| {hidden} | {name} | {np.median(values):,.0f} | {ratio:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

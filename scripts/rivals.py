@@ -1,0 +1,204 @@
+"""The same network in fflm and in PyTorch, each in a process of its own that works only when told to.
+
+Two thread pools that spin in one process disturb each other, and so do two programs at once: each contender waits on
+its standard input, and the benchmark scripts let one at a time run a burst and report its seconds.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+K, M, BATCH, VOCAB_SIZE = 4, 30, 256, 16384
+
+
+def token_stream(source: str) -> np.ndarray:
+    """Ids of a corpus in a vocabulary of at most VOCAB_SIZE words."""
+    from fflm.config import DataConfig, TokenizerConfig
+    from fflm.text import load
+
+    data = DataConfig(vocab_size=VOCAB_SIZE, min_count=1)
+    return load([source], None, None, TokenizerConfig(), data, 1).train.ids
+
+
+def batches(stream: np.ndarray, seed: int = 1):
+    """Endless batches of positions, all with K words before them."""
+    generator = np.random.default_rng(seed)
+    while True:
+        yield generator.integers(K, len(stream), BATCH)
+
+
+class Fflm:
+    """Training steps, or log probabilities, of fflm."""
+
+    def __init__(self, arguments, stream):
+        from fflm.config import ModelConfig
+        from fflm.nn.network import Network
+        from fflm.nn.optimizers import Optimizer
+        from fflm.nn.parameters import initialise
+        from fflm.nn.team import Team
+
+        config = ModelConfig(context_size=K, embedding_dim=M, hidden_dims=(arguments.hidden,))
+        parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
+        self.training = arguments.task == "training"
+        self.network = Network(config, parameters, Team(arguments.threads), BATCH, self.training)
+        self.optimizer = Optimizer(arguments.optimizer, parameters)
+        self.rate = 0.1 if arguments.optimizer == "sgd" else 0.001
+        self.stream, self.out, self.steps = stream, np.zeros(BATCH), 0
+
+    def step(self, positions):
+        load = self.network.windows_at(self.stream, positions)
+        if not self.training:
+            self.network.log_probs(load, self.out)
+            return -self.out.mean()
+        self.steps += 1
+        self.optimizer.begin_step(self.steps, self.rate)
+        self.network.step(load, self.out, self.optimizer)
+        return self.out.mean()
+
+
+class Torch:
+    """The same in PyTorch: eager, compiled, with the fused linear cross-entropy, or in bfloat16 by autocast."""
+
+    def __init__(self, arguments, stream):
+        import torch
+
+        torch.set_num_threads(arguments.threads)
+        torch.manual_seed(1)
+        self.torch, self.variant = torch, arguments.contender
+        self.training = arguments.task == "training"
+        nn = torch.nn
+        self.embeddings = nn.Embedding(VOCAB_SIZE, M)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(K * M, arguments.hidden), nn.Tanh())
+        self.output = nn.Linear(arguments.hidden, VOCAB_SIZE)
+        parameters = [p for part in (self.embeddings, self.body, self.output) for p in part.parameters()]
+        if arguments.optimizer == "sgd":
+            self.optimizer = torch.optim.SGD(parameters, lr=0.1)
+        else:
+            self.optimizer = torch.optim.Adam(parameters, lr=0.001, fused=True)
+        self.stream = stream
+        self.loss = torch.compile(self._loss) if self.variant == "torch compile" else self._loss
+
+    def _loss(self, contexts, targets):
+        functional = self.torch.nn.functional
+        features = self.body(self.embeddings(contexts))
+        if self.variant == "torch linear_cross_entropy":
+            return functional.linear_cross_entropy(features, self.output.weight, targets, linear_bias=self.output.bias)
+        return functional.cross_entropy(self.output(features), targets)
+
+    def step(self, positions):
+        torch = self.torch
+        contexts = torch.from_numpy(self.stream[positions[:, None] + np.arange(-K, 0)].astype(np.int64))
+        targets = torch.from_numpy(self.stream[positions].astype(np.int64))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.variant == "torch bf16 autocast"):
+            if not self.training:
+                with torch.inference_mode():
+                    return float(self.loss(contexts, targets))
+            loss = self.loss(contexts, targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return float(loss.detach())
+
+
+def work() -> None:
+    """The contender's process: set up, then one burst of steps for each line read."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--contender", required=True)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--hidden", type=int, required=True)
+    parser.add_argument("--optimizer", default="sgd")
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--stream", required=True)
+    arguments = parser.parse_args()
+    stream = np.load(arguments.stream)
+    contender = (Fflm if arguments.contender == "fflm" else Torch)(arguments, stream)
+    positions = batches(stream)
+    for line in sys.stdin:
+        steps = int(line)
+        begin = time.perf_counter()
+        for _ in range(steps):
+            loss = contender.step(next(positions))
+        print(json.dumps([time.perf_counter() - begin, float(loss)]), flush=True)
+
+
+class Contender:
+    """A contender's process, seen from the benchmark."""
+
+    def __init__(self, name: str, **options):
+        flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
+        command = [sys.executable, str(Path(__file__)), "--contender", name, *flags]
+        self.name = name
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def burst(self, steps: int) -> float:
+        """Seconds of `steps` steps; raises RuntimeError with the last line of its errors if the contender failed."""
+        try:
+            self.process.stdin.write(f"{steps}\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())[0]
+        except (OSError, ValueError) as error:
+            lines = self.process.stderr.read().strip().splitlines()
+            raise RuntimeError(lines[-1] if lines else "no answer") from error
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compete(names: list[str], rounds: int, seconds: float, **options) -> dict[str, list[float]]:
+    """Tokens/s of each contender in each round, the contenders taking turns within a round."""
+    contenders, steps = [], {}
+    for name in names:
+        contender = Contender(name, **options)
+        try:
+            contender.burst(3)  # compile, allocate
+            steps[name] = max(3, round(seconds / (contender.burst(5) / 5)))
+            contenders.append(contender)
+        except RuntimeError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
+    speeds = {contender.name: [] for contender in contenders}
+    for _ in range(rounds):
+        for contender in contenders:
+            taken = contender.burst(steps[contender.name])
+            speeds[contender.name].append(steps[contender.name] * BATCH / taken)
+    for contender in contenders:
+        contender.close()
+    return speeds
+
+
+def fma_peak(threads: int, seconds: float = 0.5) -> float:
+    """The most single-precision operations per second: the matrix product's rectangle on operands that never move."""
+    from fflm.kernels.matmul import LANES, ROWS, matmul
+    from fflm.nn.team import Team
+
+    depth, counts = 512, np.zeros(threads, np.int64)
+    still = np.lib.stride_tricks.as_strided
+    a = still(np.ones(1, np.float32), (ROWS * 400, depth), (0, 0))
+    b = still(np.ones(2 * LANES, np.float32), (depth, 2 * LANES), (0, 4))
+    outs = [still(np.zeros(2 * LANES, np.float32), (ROWS * 400, 2 * LANES), (0, 4)) for _ in range(threads)]
+    best = 0.0
+    with Team(threads) as team:
+        for _ in range(5):
+            counts[:] = 0
+            begin = time.perf_counter()
+
+            def task(worker, begin=begin):
+                while time.perf_counter() - begin < seconds:
+                    matmul(outs[worker], a, b, False)
+                    counts[worker] += 1
+
+            team.run(task)
+            taken = time.perf_counter() - begin
+            best = max(best, counts.sum() * 2.0 * ROWS * 400 * depth * 2 * LANES / taken)
+    return best
+
+
+if __name__ == "__main__":
+    work()
