@@ -143,7 +143,7 @@ class TrainConfig(Checked):
     learning_rate: float | None = option(
         None, "step size at the start (default: what suits the optimizer)", above=0.0, metavar="R"
     )
-    batch_size: int = option(256, "positions per step", low=1, high=65536, metavar="B")
+    batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
     epochs: int = option(20, "most passes over the training text", low=0, metavar="N")
     patience: int = option(
         3, "stop after this many validations without improvement; the rate is halved after each", low=1, metavar="N"

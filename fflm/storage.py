@@ -24,6 +24,7 @@ from fflm.text import Tokenizer, Vocabulary
 
 FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
+CURVE = "learning_curve.png"
 
 
 def write(path: str | Path, content: bytes) -> None:

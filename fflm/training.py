@@ -26,6 +26,7 @@ from fflm.nn.hidden import Drop
 from fflm.nn.network import Network
 from fflm.nn.optimizers import RULES, Optimizer
 from fflm.nn.team import Team
+from fflm.plot import can_plot, learning_curve
 from fflm.progress import Bar, say
 from fflm.text import Corpus
 
@@ -354,6 +355,8 @@ class Trainer:
         for name, value in self.best.items():
             self.model.parameters[name][...] = value
         position = self.position
+        if self.folder is not None and len(self.log) > 1 and can_plot():
+            storage.write(self.folder / storage.CURVE, learning_curve(self.log))
         valid = self.best_report or self._evaluate(self.corpus.valid, "validation")
         test = self._evaluate(self.corpus.test, "test") if self.corpus.test is not None else None
         return TrainReport(

@@ -17,6 +17,7 @@ from fflm.nn.parameters import Parameters, buffer
 from fflm.nn.team import Team
 
 SLICES = 32
+PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where a batch is large
 LARGEST_TILE = 512
 KEPT_BYTES = 128 * 2**20  # exponentials of a batch are kept for the backward pass up to here, else computed again
 
@@ -51,7 +52,8 @@ class VocabularySoftmax:
         vocab_size, features = self.weights.shape
         self.tiles = cut_tiles(vocab_size)
         self.widest = self.tiles[0][1]
-        self.slices = min(SLICES, len(self.tiles))
+        part = buffer(1, batch_size).size * features * 4
+        self.slices = min(SLICES, len(self.tiles), max(8, PART_BYTES // part))
         self.maxima, self.sums = buffer(len(self.tiles), batch_size), buffer(len(self.tiles), batch_size)
         self.peaks, self.totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
         self.target_logits = np.zeros(batch_size, np.float32)
