@@ -17,9 +17,10 @@ from fflm.generation import Prediction, Sample
 from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.nn.parameters import initialise
 from fflm.progress import Bar
+from fflm.report import TrainReport
 from fflm.text import Tokenizer, encode
 from fflm.text import load as load_corpus
-from fflm.training import Trainer, TrainReport
+from fflm.training import Trainer
 
 TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
 MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds"}

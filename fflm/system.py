@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from fflm.kernels._jit import COMPILER, PROCESSOR
 from fflm.kernels.matmul import LANES, ROWS, matmul
 from fflm.nn.parameters import buffer
 from fflm.nn.team import Team, default_threads
@@ -42,9 +43,6 @@ def describe_system() -> dict:
     >>> describe_system()["vector_floats"] in (4, 8, 16)
     True
     """
-    import llvmlite.binding
-    import numba
-
     import fflm
 
     threads = default_threads()
@@ -52,9 +50,9 @@ def describe_system() -> dict:
         "fflm": fflm.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numba": numba.__version__,
+        "numba": COMPILER,
         "system": platform.platform(),
-        "processor": llvmlite.binding.get_host_cpu_name(),
+        "processor": PROCESSOR,
         "threads": threads,
         "vector_floats": LANES,
         "kernel_rows": ROWS,

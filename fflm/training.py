@@ -8,18 +8,17 @@ killed and resumed goes on as if nothing had been, to the bit.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fflm import storage
+from fflm.checkpoint import Position, TrainingState
 from fflm.config import TrainConfig
-from fflm.errors import DivergenceError, ModelFileError, TextError
+from fflm.errors import DivergenceError, TextError
 from fflm.evaluation import Perplexity, evaluate
+from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.hidden import Drop
@@ -28,71 +27,13 @@ from fflm.nn.optimizers import RULES, Optimizer
 from fflm.nn.team import Team
 from fflm.plot import can_plot, learning_curve
 from fflm.progress import Bar, say
+from fflm.report import TrainReport
 from fflm.text import Corpus
 
 SHUFFLE_ROUNDS = 6
 PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
 MOST_NATS = 700.0  # a larger mean loss has no finite perplexity
 SAVING_SECONDS = 0.5  # kept free at the end of a time budget
-
-
-@dataclass
-class Position:
-    """Where training stands: everything but the arrays that a resumed run needs."""
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0  # steps of this epoch that are done
-    learning_rate: float = 0.0
-    best: float = math.inf  # lowest validation cross-entropy, nats
-    failures: int = 0  # validations since then
-    loss_sum: float = 0.0  # of this epoch so far
-    loss_tokens: int = 0
-    seconds: float = 0.0  # training only
-    tokens: int = 0  # trained on in all
-    stopped: str = ""  # why training ended; empty while it goes on
-
-
-@dataclass(frozen=True)
-class TrainReport:
-    """What training ends with.
-
-    Attributes
-    ----------
-    tokens_per_second : float
-        Training only: without reading, validation and saving.
-    epochs : float
-        Passes over the training text; not whole where training stopped within one.
-    steps : int
-    seconds : float
-        Of the whole run so far, everything included.
-    valid_perplexity, test_perplexity : float or None
-        Of the best model; the test text is read once, at the end (None without one).
-    stopped : str
-        Why training ended.
-    interrupted : bool
-        Whether it was Ctrl-C.
-    """
-
-    out: str | None
-    tokens_per_second: float
-    epochs: float
-    steps: int
-    seconds: float
-    valid_perplexity: float
-    test_perplexity: float | None
-    valid: dict
-    test: dict | None
-    train_tokens: int
-    vocab_size: int
-    parameters: int
-    stopped: str
-    interrupted: bool
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict:
-        """The report as plain JSON values."""
-        return asdict(self)
 
 
 class Trainer:
@@ -128,11 +69,9 @@ class Trainer:
         self.steps_per_epoch = -(-len(self.stream) // config.batch_size)
         self.optimizer = Optimizer(config.optimizer, model.parameters, config.weight_decay)
         rate = config.learning_rate or RULES[config.optimizer].learning_rate
-        self.position = Position(learning_rate=rate)
-        self.best = {name: value.copy() for name, value in model.parameters.items()}
+        self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
         self.best_report: Perplexity | None = None
-        self.log: list[dict] = []
-        self.interrupted = False
+        self.interrupt = Interrupt()
         self.last_checkpoint = time.monotonic()
         self.evaluation_speed = 0.0  # tokens/s, measured before the first validation is due
 
@@ -146,18 +85,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Go on from the training state in the run folder."""
-        tensors, progress = storage.load_state(self.folder)
-        path = self.folder / storage.STATE
-        arrays = {f"parameters.{name}": value for name, value in self.model.parameters.items()}
-        arrays |= {f"best.{name}": value for name, value in self.best.items()}
-        arrays |= self.optimizer.state
-        storage.check_tensors(path, tensors, {name: value.shape for name, value in arrays.items()})
-        for name, value in arrays.items():
-            value[...] = tensors[name]
-        try:
-            self.position, self.log = Position(**progress["position"]), progress["log"]
-        except (KeyError, TypeError) as error:
-            raise ModelFileError(f"{path} is damaged: {error}") from error
+        self.state.load(self.folder)
 
     def run(self) -> TrainReport:
         """Train to the end, then evaluate the best model.
@@ -173,7 +101,7 @@ class Trainer:
         if self.folder is not None and self.position.step == 0:
             self._save_model()
             self._checkpoint()
-        with Team(self.config.threads) as team, self._listening():
+        with Team(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             network = Network(
                 self.model.config,
@@ -259,7 +187,7 @@ class Trainer:
         ]
 
     def _must_stop(self) -> bool:
-        if self.interrupted:
+        if self.interrupt.asked:
             self.position.stopped = "interrupted"
         elif self.config.minutes is not None and time.monotonic() >= self._last_moment():
             self.position.stopped = "minutes"
@@ -286,7 +214,7 @@ class Trainer:
         position = self.position
         report = self._evaluate(self.corpus.valid, "validation")
         trained = math.exp(position.loss_sum / position.loss_tokens)
-        self.log.append(
+        self.state.log.append(
             {
                 "step": position.step,
                 "epochs": round(self._epochs(), 4),
@@ -307,8 +235,7 @@ class Trainer:
         if better:
             position.best, position.failures = report.cross_entropy_nats, 0
             self.best_report = report
-            for name, value in self.model.parameters.items():
-                self.best[name][...] = value
+            self.state.keep_best()
             self._save_model()
         else:
             position.failures += 1
@@ -334,16 +261,13 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self.last_checkpoint = time.monotonic()
-        if self.folder is None:
-            return
-        tensors = {f"parameters.{name}": value for name, value in self.model.parameters.items()}
-        tensors |= {f"best.{name}": value for name, value in self.best.items()}
-        progress = {"position": asdict(self.position), "log": self.log}
-        storage.save_state(self.folder, tensors | self.optimizer.state, progress)
-        storage.write_log(self.folder, self.log)
+        if self.folder is not None:
+            self.state.save(self.folder)
 
-    def _listening(self):
-        return _Interrupt(self)
+    @property
+    def position(self) -> Position:
+        """Where training stands."""
+        return self.state.position
 
     def _epochs(self) -> float:
         return self.position.tokens / len(self.stream)
@@ -352,11 +276,10 @@ class Trainer:
         return self.position.tokens / self.position.seconds if self.position.seconds else 0.0
 
     def _finish(self) -> TrainReport:
-        for name, value in self.best.items():
-            self.model.parameters[name][...] = value
+        self.state.restore_best()
         position = self.position
-        if self.folder is not None and len(self.log) > 1 and can_plot():
-            storage.write(self.folder / storage.CURVE, learning_curve(self.log))
+        if self.folder is not None and len(self.state.log) > 1 and can_plot():
+            storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))
         valid = self.best_report or self._evaluate(self.corpus.valid, "validation")
         test = self._evaluate(self.corpus.test, "test") if self.corpus.test is not None else None
         return TrainReport(
@@ -373,28 +296,9 @@ class Trainer:
             vocab_size=len(self.model.vocabulary),
             parameters=sum(value.size for value in self.model.parameters.values()),
             stopped=position.stopped,
-            interrupted=self.interrupted,
+            interrupted=self.interrupt.asked,
             notes=self.corpus.notes,
         )
-
-
-class _Interrupt:
-    """While inside, the first Ctrl-C asks the trainer to stop after this step; the second one is the usual one."""
-
-    def __init__(self, trainer: Trainer):
-        self.trainer, self.before = trainer, None
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, self._ask)
-
-    def _ask(self, number, frame) -> None:
-        self.trainer.interrupted = True
-        signal.signal(signal.SIGINT, self.before)
-
-    def __exit__(self, *exception) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
 
 
 def _key(seed: int, step: int, layer: int) -> np.uint32:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import numba
+from llvmlite import binding
 
 # Never "nnan" or "ninf": with them isfinite() lies. "reassoc" is asked for where a sum may be vectorised.
 EXACT = {"contract", "nsz", "arcp"}
 ROOM = Path(__file__).parent
+COMPILER = numba.__version__
+PROCESSOR = numba.config.CPU_NAME or binding.get_host_cpu_name()
 
 
 def kernel(signature: str, reassociate: bool = False):

@@ -1,4 +1,4 @@
-"""Exponential and hyperbolic tangent of one float32, written so that LLVM vectorises the loop that calls them."""
+"""Functions of one number, written so that LLVM vectorises the loop that calls them: e^x, tanh x, a hash."""
 
 import numpy as np
 
@@ -22,6 +22,7 @@ T0, T1, T2, T3, T4 = (
     np.float32(c) for c in (-3.333328395e-01, 1.333149178e-01, -5.374353061e-02, 2.065067551e-02, -5.717129924e-03)
 )
 SMALL = np.float32(0.625)
+GOLDEN = np.uint32(0x9E3779B9)  # 2^32 / golden ratio: its multiples spread evenly
 
 
 @kernel("float32(float32)")
@@ -60,3 +61,14 @@ def tanh_all(out, values):
     """out (N,) *written* = tanh(values (N,)) *read*."""
     for i in range(values.size):
         out[i] = tanh(values[i])
+
+
+@kernel("uint32(uint32)")
+def scramble(x):
+    """A bijection of 32 bits in which every input bit moves about half of the output bits."""
+    # Each step is cut to 32 bits: Numba multiplies two uint32 to a uint64.
+    x = np.uint32(x ^ (x >> np.uint32(16)))
+    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(x ^ (x >> np.uint32(15)))
+    x = np.uint32(x * np.uint32(0x846CA68B))
+    return np.uint32(x ^ (x >> np.uint32(16)))

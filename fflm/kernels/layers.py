@@ -8,10 +8,9 @@ Forward and backward of each nonlinearity stand next to each other; the derivati
 import numpy as np
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.functions import ONE, tanh
+from fflm.kernels.functions import GOLDEN, ONE, scramble, tanh
 
 ZERO = np.float32(0.0)
-GOLDEN = np.uint32(0x9E3779B9)
 PART = "float32[:, ::1]"
 
 
@@ -47,17 +46,6 @@ def relu_backward(grad, outputs, columns):
     for i in range(grad.shape[0]):
         for j in range(columns):
             grad[i, j] = grad[i, j] if outputs[i, j] > ZERO else ZERO
-
-
-@kernel("uint32(uint32)")
-def scramble(x):
-    """A bijection of 32 bits in which every input bit moves about half of the output bits."""
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x7FEB352D)
-    x ^= x >> np.uint32(15)
-    x *= np.uint32(0x846CA68B)
-    x ^= x >> np.uint32(16)
-    return x
 
 
 @kernel(f"void({PART}, int64, uint32, float64, int64)")

@@ -1,13 +1,11 @@
 """The update rules, each one loop over the elements: weights *written*, grad *read*, its own averages *accumulated*.
 
 All have one shape, `rule(weights, grad, first, second, rates)`, arrays (N,); `first` and `second` are the rule's state
-(empty where it keeps none) and `rates` (6,) holds: learning rate, factor of the weights (1 - rate * decay), and up to
-four constants of the rule, named in each.
+(empty where it keeps none) and `rates` (8,) holds: learning rate, factor of the weights (1 - rate * decay), and up to
+six constants of the rule, named in each.
 """
 
 import math
-
-import numpy as np
 
 from fflm.kernels._jit import kernel
 
@@ -42,12 +40,12 @@ def adagrad(weights, grad, first, second, rates):
 
 @kernel(RULE)
 def adam(weights, grad, first, second, rates):
-    """Kingma and Ba 2015, algorithm 1. rates[2:6]: beta1, beta2, tiny, 1 / sqrt(1 - beta2^t).
+    """Kingma and Ba 2015, algorithm 1; the rate has been divided by 1 - beta1^t.
 
-    The rate has been divided by 1 - beta1^t.
+    rates[2:8]: beta1, 1 - beta1, beta2, 1 - beta2, tiny, 1 / sqrt(1 - beta2^t).
     """
-    rate, keep, beta1, beta2, tiny, correction = rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]
-    other1, other2 = np.float32(1.0) - beta1, np.float32(1.0) - beta2
+    rate, keep, beta1, other1, beta2, other2 = rates[0], rates[1], rates[2], rates[3], rates[4], rates[5]
+    tiny, correction = rates[6], rates[7]
     for i in range(weights.size):
         g = grad[i]
         first[i] = beta1 * first[i] + other1 * g

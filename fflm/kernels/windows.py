@@ -3,6 +3,7 @@
 import numpy as np
 
 from fflm.kernels._jit import kernel
+from fflm.kernels.functions import GOLDEN, scramble
 
 UNIT_END = 2  # the id of </s>; it ends a unit, before which contexts do not look
 UNIT_BEGIN = 1  # the id of <s>, which stands for every word before the unit
@@ -25,13 +26,7 @@ def gather_windows(contexts, targets, stream, positions):
 @kernel("uint32(uint32, uint32)")
 def mix(half, key):
     """The round function of the shuffle: a well mixed hash of half a number and a key."""
-    x = half * np.uint32(0x9E3779B9) + key
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x7FEB352D)
-    x ^= x >> np.uint32(15)
-    x *= np.uint32(0x846CA68B)
-    x ^= x >> np.uint32(16)
-    return x
+    return scramble(np.uint32(half * GOLDEN + key))
 
 
 @kernel("void(int64[::1], int64, int64, uint32[::1])")
@@ -48,7 +43,7 @@ def shuffled(out, start, size, keys):
         number = start + i
         while True:
             left = np.uint32(number >> bits)
-            right = np.uint32(number) & mask
+            right = np.uint32(number & 0xFFFFFFFF) & mask
             for r in range(keys.size):
                 old = right
                 right = left ^ (mix(right, keys[r]) & mask)

@@ -137,7 +137,6 @@ class Network:
     ) -> None:
         """One update on a batch; its losses, -log P(target) in nats, go into `losses` (B,) float64."""
         n = losses.size
-        drops = drops or [None] * (1 + len(self.hidden))
         at_once = optimizer if self.clip_norm is None else None
         self._backward(load, losses, drops, at_once)
         factor = 1.0
@@ -151,7 +150,7 @@ class Network:
     ) -> dict[str, np.ndarray]:
         """Gradients of the mean loss of a batch, without an update, by parameter name (needs ``whole_gradient``)."""
         n = losses.size
-        self._backward(load, losses, drops or [None] * (1 + len(self.hidden)), None)
+        self._backward(load, losses, drops, None)
         found = self._add_embedding_gradients(n)
         table = np.zeros_like(self.table)
         table[self.words[:found]] = self.grad_table[:found]
@@ -161,9 +160,10 @@ class Network:
         return {name: value.copy() for name, value in (grads | self.output.grads).items()}
 
     def _backward(
-        self, load: Callable, losses: np.ndarray, drops: list[Drop | None], optimizer: Optimizer | None
+        self, load: Callable, losses: np.ndarray, drops: list[Drop | None] | None, optimizer: Optimizer | None
     ) -> None:
         n = losses.size
+        drops = drops or [None] * (1 + len(self.hidden))
         self.forward(load, n, drops)
         self.output.log_probs(losses)
         np.negative(losses, losses)

@@ -60,39 +60,36 @@ class Optimizer:
             for average in ("first", "second")[: self.rule.states]
             for key, value in parameters.items()
         }
-        self._rates = {}
+        averages = ("first", "second")[: self.rule.states]
+        self._arrays = {
+            key: [value, *(self.state[f"{average}.{key}"] for average in averages)] for key, value in parameters.items()
+        }
+        self._rates = {key: np.zeros(8, np.float32) for key in parameters}
 
     def begin_step(self, step: int, learning_rate: float) -> None:
         """Set the rates of step number `step`, counted from 1."""
-        constants = list(self.rule.constants)
+        corrected, constants = learning_rate, self.rule.constants
         if self.rule.update is updates.adam:
             beta1, beta2, tiny = constants
-            learning_rate = learning_rate, learning_rate / (1.0 - beta1**step)
-            constants.append(1.0 / np.sqrt(1.0 - beta2**step))
-        else:
-            learning_rate = learning_rate, learning_rate
-        constants += [0.0] * (4 - len(constants))
-        for decayed in (True, False):
-            keep = 1.0 - learning_rate[0] * self.weight_decay * decayed
-            self._rates[decayed] = np.array([learning_rate[1], keep, *constants], np.float32)
+            corrected = learning_rate / (1.0 - beta1**step)
+            constants = beta1, 1.0 - beta1, beta2, 1.0 - beta2, tiny, 1.0 / np.sqrt(1.0 - beta2**step)
+        for name, rates in self._rates.items():
+            decay = 0.0 if name.endswith("bias") else self.weight_decay
+            rates[: 2 + len(constants)] = corrected, 1.0 - learning_rate * decay, *constants
 
     def update(self, name: str, grad: np.ndarray, first: int, last: int) -> None:
         """Update rows first .. last-1 of parameter `name` with their gradient, an array of the same size."""
-        arrays = [self.parameters[name], *self._averages(name)]
-        parts = [a[first:last].reshape(-1) for a in arrays] + [NO_STATE] * (3 - len(arrays))
-        self.rule.update(parts[0], grad.reshape(-1), parts[1], parts[2], self._rates[not name.endswith("bias")])
+        self._apply(name, [array[first:last] for array in self._arrays[name]], grad)
 
     def update_rows(self, name: str, grad: np.ndarray, words: np.ndarray) -> None:
         """Lazy update: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
-        tables = [self.parameters[name], *self._averages(name)]
-        parts = []
-        for table in tables:
-            parts.append(np.empty_like(grad))
-            rows.read_rows(parts[-1], table, words)
-        flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
-        self.rule.update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[True])
-        for table, part in zip(tables, parts, strict=True):
+        parts = [np.empty_like(grad) for _ in self._arrays[name]]
+        for part, table in zip(parts, self._arrays[name], strict=True):
+            rows.read_rows(part, table, words)
+        self._apply(name, parts, grad)
+        for part, table in zip(parts, self._arrays[name], strict=True):
             rows.write_rows(table, part, words)
 
-    def _averages(self, name: str) -> list[np.ndarray]:
-        return [self.state[f"{average}.{name}"] for average in ("first", "second")[: self.rule.states]]
+    def _apply(self, name: str, parts: list[np.ndarray], grad: np.ndarray) -> None:
+        flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
+        self.rule.update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[name])

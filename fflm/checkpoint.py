@@ -1,0 +1,82 @@
+"""Where training stands: what a resumed run needs, saved and restored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fflm import storage
+from fflm.errors import ModelFileError
+from fflm.nn.optimizers import Optimizer
+from fflm.nn.parameters import Parameters
+
+
+@dataclass
+class Position:
+    """Everything about the progress of training that is not an array."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # steps of this epoch that are done
+    learning_rate: float = 0.0
+    best: float = math.inf  # lowest validation cross-entropy, nats
+    failures: int = 0  # validations since then
+    loss_sum: float = 0.0  # since the last validation
+    loss_tokens: int = 0
+    seconds: float = 0.0  # training only
+    tokens: int = 0  # trained on in all
+    stopped: str = ""  # why training ended; empty while it goes on
+
+
+@dataclass
+class TrainingState:
+    """Position, log, and the arrays of a run: current parameters, best ones, the optimiser's averages."""
+
+    parameters: Parameters
+    optimizer: Optimizer
+    position: Position
+    log: list[dict] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.best = {name: value.copy() for name, value in self.parameters.items()}
+
+    def keep_best(self) -> None:
+        """Take the current parameters as the best ones."""
+        for name, value in self.parameters.items():
+            self.best[name][...] = value
+
+    def restore_best(self) -> None:
+        """Make the best parameters the current ones."""
+        for name, value in self.best.items():
+            self.parameters[name][...] = value
+
+    def save(self, folder: Path) -> None:
+        """Write the training state and the log of the run in `folder`."""
+        storage.save_state(folder, self._arrays(), {"position": asdict(self.position), "log": self.log})
+        storage.write_log(folder, self.log)
+
+    def load(self, folder: Path) -> None:
+        """Go back to what `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, or of another network.
+        """
+        tensors, progress = storage.load_state(folder)
+        path, arrays = folder / storage.STATE, self._arrays()
+        storage.check_tensors(path, tensors, {name: value.shape for name, value in arrays.items()})
+        try:
+            self.position, self.log = Position(**progress["position"]), list(progress["log"])
+        except (KeyError, TypeError) as error:
+            raise ModelFileError(f"{path} is damaged: {error}") from error
+        for name, value in arrays.items():
+            value[...] = tensors[name]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {f"parameters.{name}": value for name, value in self.parameters.items()}
+        arrays |= {f"best.{name}": value for name, value in self.best.items()}
+        return arrays | self.optimizer.state

@@ -1,0 +1,129 @@
+"""What the product tests share: a small text, a run trained on it, and the command line in two forms."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fflm
+from fflm.cli import main
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+#: Where the fflm under test is imported from: the repository, or an installation.
+CODE = Path(fflm.__file__).resolve().parent.parent
+
+#: 16 tokens, 10 words. Two words of context fix the next word everywhere but after "the mat", where "." and "with"
+#: are equally likely: the perplexity of the best model of order 3 is 2 ** (2 / 16) = 1.0905.
+CYCLE = "the cat sat on the mat . a dog sat on the mat with it .\n"
+CYCLES = 100
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory) -> Path:
+    """A folder with ``text.txt``, ``corpus.txt`` (the same) and the run ``runs/demo``; to be read only."""
+    folder = tmp_path_factory.mktemp("workshop")
+    for name in ("text.txt", "corpus.txt"):
+        (folder / name).write_text(CYCLE * CYCLES)
+    fflm.train(
+        str(folder / "text.txt"),
+        out=folder / "runs" / "demo",
+        context_size=2,
+        embedding_dim=4,
+        hidden_dims=50,
+        dropout=0.0,
+        embedding_dropout=0.0,
+        learning_rate=0.01,
+        batch_size=32,
+        epochs=60,
+        patience=100,
+        quiet=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def demo(workshop) -> str:
+    """The path of a trained run; to be read only."""
+    return str(workshop / "runs" / "demo")
+
+
+@pytest.fixture
+def text(workshop) -> str:
+    """The path of the text it was trained on; to be read only."""
+    return str(workshop / "text.txt")
+
+
+@pytest.fixture
+def in_workshop(workshop, tmp_path, monkeypatch) -> Path:
+    """A copy of the workshop, as the current folder; to do with as one likes."""
+    folder = tmp_path / "workshop"
+    shutil.copytree(workshop, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def fflm_main(capsys):
+    """``fflm_main("info", "runs/demo")``: the command line in this process; exit code, stdout, stderr."""
+
+    def run(*arguments) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict:
+    """Variables with which a new Python finds this very fflm, wherever it starts."""
+    path = os.pathsep.join([str(CODE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture
+def fflm_cli(environment, workshop):
+    """``fflm_cli("info", "runs/demo")``: the command line in a process of its own; exit code, stdout, stderr."""
+    # `workshop` has compiled the kernels: stderr is free of the line that announces it.
+
+    def run(*arguments, cwd=None, stdin=None) -> Outcome:
+        command = [sys.executable, "-m", "fflm", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, input=stdin, capture_output=True, encoding="utf-8", timeout=120
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def fflm_process(environment, workshop, tmp_path):
+    """Like `fflm_cli`, but does not wait: a Popen, its stdout and stderr in one file; killed after the test."""
+    started = []
+
+    def start(*arguments, **options) -> subprocess.Popen:
+        log = open(tmp_path / f"process-{len(started)}.txt", "w")
+        options = {"stdout": log, "stderr": log} | options
+        process = subprocess.Popen([sys.executable, "-m", "fflm", *map(str, arguments)], env=environment, **options)
+        log.close()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

@@ -1,0 +1,158 @@
+"""What the documentation shows is true: docstring examples, README snippets, command lines, help texts."""
+
+import argparse
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+
+import pytest
+from conftest import CODE, REPOSITORY
+
+import fflm
+from fflm.cli.main import make_parser
+
+# Importing fflm.__main__ runs the command.
+MODULES = sorted({"fflm", *(found.name for found in pkgutil.walk_packages(fflm.__path__, "fflm."))} - {"fflm.__main__"})
+NOT_RUN = "<!-- not run"
+
+
+def verbs():
+    parser = make_parser()
+    (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return action.choices
+
+
+def test_every_module_is_found():
+    files = {path.relative_to(CODE) for path in (CODE / "fflm").rglob("*.py")}
+    names = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in files}
+    assert names - {"fflm.__main__"} == set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name, in_workshop):
+    """In a folder with ``text.txt`` and the trained run ``runs/demo``."""
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
+
+
+def test_docstring_examples_of_the_front_door_are_not_skipped(in_workshop):
+    for name, least in (("fflm", 6), ("fflm.model", 15)):
+        assert doctest.testmod(importlib.import_module(name)).attempted >= least
+
+
+# The command line
+
+
+@pytest.mark.parametrize("verb", ["train", "perplexity", "predict", "sample", "info"])
+def test_every_flag_has_help(verb):
+    parser = verbs()[verb]
+    for action in parser._actions:
+        assert action.help and len(action.help) > 10, action
+        if not action.option_strings:
+            assert action.metavar.isupper(), action
+    assert parser.description.endswith(".")
+    assert f"fflm {verb}" in parser.epilog
+
+
+def test_every_verb_has_a_summary():
+    help_text = make_parser().format_help()
+    for verb in verbs():
+        assert re.search(rf"^ +{verb} +\w+", help_text, re.MULTILINE)
+
+
+def test_example_of_every_help_text_parses():
+    for parser in (make_parser(), *verbs().values()):
+        for line in fflm_lines(parser.epilog.removeprefix("Example: ")):
+            assert make_parser().parse_args(line)
+
+
+# README
+
+
+def snippets(*languages):
+    """(first line number, text) of the fenced blocks of README.md in these languages, unless marked as not run."""
+    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+    found, start, run = [], None, True
+    for number, line in enumerate(lines, start=1):
+        if line.startswith("```"):
+            if start is None:
+                language, start = line[3:].strip(), number + 1
+                before = [text for text in lines[: number - 1] if text.strip()]
+                run = not (before and before[-1].startswith(NOT_RUN))
+            else:
+                if language in languages and run:
+                    found.append((start, "\n".join(lines[start - 1 : number - 1])))
+                start = None
+    assert start is None, f"the block that begins on line {start - 1} of README.md does not end"
+    return found
+
+
+def fflm_lines(text):
+    """The arguments of each ``fflm ...`` in shell lines, with or without a prompt; comments and output passed over."""
+    for line in text.replace("\\\n", " ").splitlines():
+        line = line.strip().removeprefix("$ ")
+        if not re.search(r"(^|[|&;] *|-m )fflm ", line):
+            continue
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        words, command = [*lexer, ";"], []
+        for word in words:
+            if set(word) <= set("();<>|&"):
+                for first in range(len(command)):
+                    if command[first] == "fflm":
+                        yield command[first + 1 :]
+                        break
+                command = []
+            else:
+                command.append(word)
+
+
+def test_shell_lines_are_understood():
+    text = """$ python -m pip install . && fflm train stdlib --out runs/stdlib \\
+    --minutes 1  # a comment
+fflm: error: not a command
+cat a.txt | fflm perplexity runs/a - > out.txt
+perplexity 12.3
+fflm predict runs/a "the value of" """
+    assert list(fflm_lines(text)) == [
+        ["train", "stdlib", "--out", "runs/stdlib", "--minutes", "1"],
+        ["perplexity", "runs/a", "-"],
+        ["predict", "runs/a", "the value of"],
+    ]
+
+
+def test_readme_python_runs(in_workshop):
+    """One after the other, as a reader would; in a folder with ``corpus.txt``."""
+    blocks = snippets("python", "pycon")
+    assert blocks
+    names = {"__name__": "__main__"}
+    for line, source in blocks:
+        if ">>>" in source:
+            example = doctest.DocTestParser().get_doctest(source + "\n", names, "README.md", "README.md", line)
+            assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+            names.update(example.globs)
+        else:
+            exec(compile("\n" * (line - 1) + source, "README.md", "exec"), names)
+
+
+def test_readme_command_lines_parse():
+    commands = [words for _, text in snippets("console", "sh", "shell", "bash") for words in fflm_lines(text)]
+    assert commands
+    for words in commands:
+        try:
+            make_parser().parse_args(words)
+        except SystemExit as stop:
+            assert stop.code == 0, f"README.md: fflm {shlex.join(words)}"
+
+
+def test_readme_shows_every_verb():
+    shown = {words[0] for _, text in snippets("console", "sh", "shell", "bash") for words in fflm_lines(text) if words}
+    assert set(verbs()) <= shown
+
+
+def test_readme_links_lead_somewhere():
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
+        assert (REPOSITORY / target).exists(), target

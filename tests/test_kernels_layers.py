@@ -1,0 +1,172 @@
+"""Activations, dropout and the small moves of the hidden layers against the reference."""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+import reference
+
+from fflm.kernels import layers
+
+SENTINEL = np.float32(777.0)
+SURPLUS = 6
+# 32-bit arithmetic wraps as it is meant to; in pure Python, NumPy warns about it.
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+
+
+def wide(values):
+    out = np.full((values.shape[0], values.shape[1] + SURPLUS), SENTINEL)
+    out[:, : values.shape[1]] = values
+    return out
+
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu"])
+@pytest.mark.parametrize("rows, columns", [(1, 1), (5, 19), (3, 64)])
+def test_activations(name, rows, columns):
+    f, derivative = reference.ACTIVATIONS[name]
+    forward, backward = getattr(layers, f"{name}_forward"), getattr(layers, f"{name}_backward")
+    z, bias, grad = normal(rows, columns), normal(rows, seed=1), normal(rows, columns, seed=2)
+    values = wide(z)
+    forward(values, bias, columns)
+    np.testing.assert_allclose(values[:, :columns], f((z + bias[:, None]).astype(np.float64)), rtol=4e-7)
+    deltas = wide(grad)
+    backward(deltas, values, columns)
+    exact = grad.astype(np.float64) * derivative(values[:, :columns].astype(np.float64))
+    np.testing.assert_allclose(deltas[:, :columns], exact, rtol=2e-6, atol=1e-7)
+    assert (values[:, columns:] == SENTINEL).all() and (deltas[:, columns:] == SENTINEL).all()
+
+
+def test_relu_at_0_and_not_a_number():
+    values = np.array([[-1.0, 0.0, 2.0, np.nan]], np.float32)
+    layers.relu_forward(values, np.zeros(1, np.float32), 4)
+    assert values[0, :3].tolist() == [0.0, 0.0, 2.0] and np.isnan(values[0, 3])
+    grad = np.full((1, 4), 5.0, np.float32)
+    layers.relu_backward(grad, values, 4)
+    assert grad[0, :3].tolist() == [0.0, 0.0, 5.0]
+
+
+# Dropout
+
+
+def masks(rows, columns, first, key, rate):
+    """What `dropout`, and transposed `dropout_transposed`, make of ones."""
+    values = wide(np.ones((rows, columns), np.float32))
+    layers.dropout(values, first, np.uint32(key), rate, columns)
+    assert (values[:, columns:] == SENTINEL).all()
+    other = wide(np.ones((columns, rows), np.float32))
+    layers.dropout_transposed(other, 0, np.uint32(key), rate, rows)
+    assert (other[:, rows:] == SENTINEL).all()
+    return values[:, :columns], other[:, :rows]
+
+
+def test_scramble_is_32_bit_arithmetic():
+    for x in (0, 1, 2, 12345, 2**31, 2**32 - 1):
+        assert int(layers.scramble(np.uint32(x))) == reference.scramble(x)
+
+
+@pytest.mark.parametrize("key, rate", [(0, 0.5), (1, 0.1), (2**32 - 1, 0.9), (5, 0.0)])
+def test_dropout_equals_the_reference(key, rate):
+    found, _ = masks(11, 23, 4, key, rate)
+    expected = reference.dropout_mask(11, 23, 4, key, rate)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)
+
+
+def test_dropout_transposed_makes_the_same_choice():
+    found, transposed = masks(11, 23, 0, 99, 0.4)
+    assert (found == transposed.T).all()
+    part = np.ones((7, 11), np.float32)
+    layers.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
+    assert (part == transposed[9:16]).all()
+
+
+def test_dropout_makes_the_same_choice_in_any_share():
+    whole, _ = masks(12, 9, 0, 5, 0.4)
+    for cut in range(13):
+        parts = [np.ones((size, 9), np.float32) for size in (cut, 12 - cut)]
+        layers.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
+        layers.dropout(parts[1], cut, np.uint32(5), 0.4, 9)
+        assert (np.concatenate(parts) == whole).all()
+
+
+def test_dropout_scales_what_it_keeps():
+    values = normal(9, 16)
+    before = values.copy()
+    mask, _ = masks(9, 16, 0, 7, 0.25)
+    layers.dropout(values, 0, np.uint32(7), 0.25, 16)
+    assert (values == before * mask).all()
+    assert set(np.unique(mask)) == {np.float32(0.0), np.float32(1 / 0.75)}
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2, 0.4, 0.9])
+def test_dropout_keeps_its_rate_and_the_expectation(rate):
+    rows, columns = (40, 50) if numba.config.DISABLE_JIT else (1000, 500)
+    mask, _ = masks(rows, columns, 0, 2024, rate)
+    dropped = mask == 0.0
+    spread = math.sqrt(rate * (1 - rate))
+    assert abs(dropped.mean() - rate) < 5 * spread / math.sqrt(rows * columns)  # 5 standard deviations
+    assert abs(dropped.mean(axis=0) - rate).max() < 5 * spread / math.sqrt(rows)
+    assert abs(dropped.mean(axis=1) - rate).max() < 5 * spread / math.sqrt(columns)
+    assert abs(mask.mean(dtype=np.float64) - 1.0) < 5 * spread / (1 - rate) / math.sqrt(rows * columns)
+
+
+def test_dropout_of_neighbours_and_of_keys_is_independent():
+    rows, columns = (40, 50) if numba.config.DISABLE_JIT else (300, 300)
+    first, second = (masks(rows, columns, 0, key, 0.5)[0] > 0 for key in (1, 2))
+    bound = 5 * 0.5 / math.sqrt(rows * (columns - 1))
+    for a, b in (
+        (first, second),
+        (first[:, 1:], first[:, :-1]),
+        (first[1:], first[:-1]),
+        (first[1:, 1:], first[:-1, :-1]),
+        (first[1:], second[:-1]),
+    ):
+        assert abs((a == b).mean() - 0.5) < bound
+
+
+# Sums and moves
+
+
+def test_row_sums():
+    values = normal(5, 200)
+    buffer, out = wide(values), np.full(5, np.nan, np.float32)
+    layers.row_sums(out, buffer, 200)
+    exact = values.astype(np.float64)
+    assert (np.abs(out - exact.sum(axis=1)) <= 200 * 2.0**-24 * np.abs(exact).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_sum_parts_in_order(count):
+    parts = np.full((count, 9, 17 + SURPLUS), np.nan, np.float32)
+    parts[:, :, :17] = normal(count, 9, 17)
+    out = wide(np.zeros((4, 17), np.float32))
+    layers.sum_parts(out, parts, 3, 17)
+    expected = parts[0, 3:7, :17].copy()
+    for part in parts[1:]:
+        expected += part[3:7, :17]
+    assert (out[:, :17] == expected).all()
+    assert (out[:, 17:] == SENTINEL).all()
+
+
+@pytest.mark.parametrize("first, last", [(0, 37), (5, 21), (16, 32), (8, 8)])
+def test_transpose(first, last):
+    values = wide(normal(37, 10))
+    out = np.full((10, 40), SENTINEL)
+    layers.transpose(out, values, first, last, 10)
+    assert (out[:, first:last] == values[first:last, :10].T).all()
+    out[:, first:last] = SENTINEL
+    assert (out == SENTINEL).all()
+
+
+def test_sum_of_squares_and_scale():
+    values = normal(6, 33)
+    buffer = wide(values)
+    exact = (values.astype(np.float64) ** 2).sum()
+    assert layers.sum_of_squares(buffer, 33) == pytest.approx(exact, rel=1e-14)
+    layers.scale(buffer, np.float32(0.3), 33)
+    assert (buffer[:, :33] == values * np.float32(0.3)).all()
+    assert (buffer[:, 33:] == SENTINEL).all()
