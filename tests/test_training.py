@@ -37,7 +37,7 @@ def certain(tmp_path) -> str:
 def random_text(path, words, seed=1, kinds=50) -> str:
     """Words that follow no rule: the longer one trains on them, the worse for other text."""
     drawn = np.random.default_rng(seed).integers(0, kinds, words)
-    path.write_text(" ".join(f"w{i}" for i in drawn))
+    path.write_text("".join(f"w{word}{' ' if i % 20 else chr(10)}" for i, word in enumerate(drawn, start=1)))
     return str(path)
 
 
@@ -55,7 +55,8 @@ def hashes(folder) -> dict:
 
 
 def files_of(run) -> list[str]:
-    return sorted(path.name for path in Path(run).iterdir())
+    """All files of a run but the learning curve, which is drawn only where matplotlib is installed."""
+    return sorted(path.name for path in Path(run).iterdir() if path.suffix != ".png")
 
 
 WHOLE_RUN = [storage.CONFIG, storage.LOG, storage.MODEL, storage.STATE]
@@ -210,14 +211,14 @@ def test_checkpoints_change_no_bit(certain, tmp_path):
 
 
 LONG = ["--context-size", 3, "--embedding-dim", 16, "--hidden-dims", 64, "--batch-size", 64, "--clip-norm", 1]
-LONG += ["--epochs", 3, "--checkpoint-seconds", 0.05, "--learning-rate", 0.003]
+LONG += ["--epochs", 2, "--checkpoint-seconds", 0.05, "--learning-rate", 0.003]
 
 
 @pytest.fixture(scope="module")
 def never_stopped(tmp_path_factory, workshop) -> Path:
     """A folder with ``text`` and the run ``never`` that nothing stopped."""
     folder = tmp_path_factory.mktemp("never")
-    random_text(folder / "text", 60000, kinds=1000)
+    random_text(folder / "text", 50000, kinds=1000)
     fflm.train(
         str(folder / "text"),
         out=folder / "never",
@@ -226,7 +227,7 @@ def never_stopped(tmp_path_factory, workshop) -> Path:
         hidden_dims=64,
         batch_size=64,
         clip_norm=1.0,
-        epochs=3,
+        epochs=2,
         learning_rate=0.003,
         quiet=True,
     )
@@ -258,7 +259,7 @@ def test_killed_again_and_again_and_resumed(never_stopped, tmp_path, fflm_proces
         fflm.load(run)
     code, out, err = fflm_cli(*command, "--resume", "--json")
     assert code == 0, err
-    assert json.loads(out)["steps"] == 3 * math.ceil(json.loads(out)["train_tokens"] / 64) > step
+    assert json.loads(out)["steps"] == 2 * math.ceil(json.loads(out)["train_tokens"] / 64) > step
     assert model_bytes(run) == model_bytes(never_stopped / "never")
     ours, theirs = log_of(run), log_of(never_stopped / "never")
     changing = {"seconds", "tokens_per_second"}
@@ -277,7 +278,7 @@ def test_ctrl_c_leaves_a_model_and_resume_goes_on(never_stopped, tmp_path, fflm_
     assert process.wait(timeout=30) == 130
     report = json.loads((tmp_path / "out.txt").read_text())
     assert report["interrupted"] is True and report["stopped"] == "interrupted"
-    assert 0 < report["epochs"] < 3
+    assert 0 < report["epochs"] < 2
     assert fflm.load(run).perplexity(str(never_stopped / "text")).perplexity < 2000
     assert files_of(run) == WHOLE_RUN
     code, _, err = fflm_cli(*command, "--resume")
@@ -370,18 +371,31 @@ def test_resumed_model_is_the_best_one_even_if_the_interrupted_one_was_better(ce
     assert model_bytes(tmp_path / "run") == model_bytes(tmp_path / "never")
 
 
+def test_interrupted_in_the_step_that_would_have_been_the_last(certain, tmp_path, dictate, monkeypatch):
+    """Validation stopped improving in the very step of Ctrl-C: there is nothing to go on with."""
+    options = DROPPING | {"epochs": 9, "patience": 2, "validate_every": 320, "out": tmp_path / "run"}
+    seen = dictate(2.0, 3.0, 3.0, 2.0)
+    interrupt_at(monkeypatch, 30)
+    assert fflm.train(certain, **options).report.steps == 30
+    monkeypatch.undo()
+    dictate(2.0, *[1.0] * 40)
+    report = fflm.train(certain, resume=True, **options).report
+    assert (report.steps, report.stopped) == (30, "early")
+    assert_same_parameters(fflm.load(tmp_path / "run").lm.parameters, seen[0])
+
+
 def interrupt_at(monkeypatch, step):
     """Ctrl-C, as the trainer sees it, in that step."""
     original = training.Trainer._must_stop
 
     def must_stop(trainer):
-        trainer.interrupted = trainer.interrupted or trainer.position.step == step
+        trainer.interrupt.asked = trainer.interrupt.asked or trainer.position.step == step
         return original(trainer)
 
     monkeypatch.setattr(training.Trainer, "_must_stop", must_stop)
 
 
-@pytest.mark.parametrize("step", [1, 41, 42, 43, 100])
+@pytest.mark.parametrize("step", [1, 36, 40, 43, 100])
 def test_interrupted_anywhere_and_resumed(certain, tmp_path, monkeypatch, step):
     """Before, at and after the ends of epochs and of the stretches between validations."""
     options = DROPPING | {"epochs": 3, "validate_every": 320, "clip_norm": 1.0}
@@ -447,15 +461,15 @@ def test_held_out_text_is_said_to_be(certain, tmp_path):
 
 
 def test_minutes_are_obeyed(tmp_path, fflm_cli, workshop):
-    """6 seconds, from the start of the process to its end: at most 5 s away, whatever it would still have to do."""
+    """4.8 seconds, from the start of the process to its end: at most 5 s away, whatever it would still have to do."""
     random_text(tmp_path / "text", 30000, kinds=2000)
     began = time.monotonic()
-    code, out, err = fflm_cli("train", tmp_path / "text", "--out", tmp_path / "run", "--minutes", 0.1, "--epochs", 9999,
-                              "--patience", 9999, "--json")  # fmt: skip
+    command = ["train", tmp_path / "text", "--out", tmp_path / "run", "--epochs", 9999, "--patience", 9999]
+    code, out, err = fflm_cli(*command, "--minutes", 0.08, "--json")
     seconds = time.monotonic() - began
     assert code == 0, err
     assert json.loads(out)["stopped"] == "minutes"
-    assert 3 < seconds < 11
+    assert 2 < seconds < 9.8
 
 
 def test_no_time_at_all_leaves_a_model(certain, tmp_path):
@@ -581,7 +595,7 @@ def test_divergence_names_step_and_rate_and_keeps_the_last_good_model(certain, t
 def test_divergence_in_the_last_step_of_an_epoch(certain, tmp_path):
     """The loss of the only step is good; what it leaves is found out by the validation."""
     run = tmp_path / "run"
-    options = PLAIN | {"batch_size": 65536}
+    options = PLAIN | {"batch_size": 2000}
     with pytest.raises(DivergenceError, match=r"^training diverged: .*step 1 with learning rate 1e\+35"):
         fflm.train(certain, out=run, optimizer="sgd", learning_rate=1e35, epochs=1, **options)
     assert_last_good_model(run, certain)
