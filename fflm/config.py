@@ -10,6 +10,14 @@ from dataclasses import asdict, dataclass, field, fields
 
 from fflm.errors import ConfigError
 
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "str": "a text",
+    "tuple[int, ...]": "a list of whole numbers",
+}
+
 
 def option(default, help, *, low=None, above=None, below=None, high=None, choices=None, metavar=None):
     """One configuration field: its default, its help and its range (low/high inclusive, above/below not)."""
@@ -65,7 +73,7 @@ class Checked:
         else:
             accepted = type(value).__name__ == kind
         if not accepted:
-            raise ConfigError(f"{item.name} must be {kind}, got {value!r}")
+            raise ConfigError(f"{item.name} must be {KINDS[kind]}, got {value!r}")
 
     def to_dict(self) -> dict:
         """The options as plain JSON values."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from fflm.config import SampleConfig
+from fflm.errors import FflmError
 from fflm.lm import LanguageModel
 from fflm.text import Vocabulary
 
@@ -85,6 +86,11 @@ def sample(
     -------
     list of Sample
 
+    Raises
+    ------
+    FflmError
+        If the words that may be drawn have no probability at all.
+
     Examples
     --------
     >>> import fflm
@@ -129,6 +135,8 @@ def draw(probabilities: np.ndarray, barred: list[int], config: SampleConfig, gen
     with np.errstate(divide="ignore"):
         scores = np.log(probabilities.astype(np.float64))
     scores[barred] = -np.inf
+    if scores.max() == -np.inf:
+        raise FflmError("no word can be drawn: all probability is on words left out, such as <unk>; let them be drawn")
     if config.temperature == 0.0:
         return int(np.argmax(scores))
     order = np.argsort(-scores, kind="stable")[: config.top_k]

@@ -18,12 +18,13 @@ from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.nn.parameters import initialise
 from fflm.progress import Bar
 from fflm.report import TrainReport
-from fflm.text import Tokenizer, encode
+from fflm.text import Tokenizer, encode, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training import Trainer
 
 TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
-MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds"}
+# What a resumed run may have otherwise; the text is compared by its fingerprint, wherever it is read from.
+MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test"}
 
 
 class Model:
@@ -245,15 +246,14 @@ def train(
     _check_folder(folder, resume)
     valid, test = ([value] if isinstance(value, str) else value for value in (valid, test))
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
-    described = {
-        name: value for part in (tokenizer_config, data, shape, config) for name, value in part.to_dict().items()
-    }
-    described |= {"sources": list(sources), "valid": valid, "test": test, "train_tokens": len(corpus.train)}
+    described = {"sources": list(sources), "valid": valid, "test": test, "text": fingerprint(corpus)}
+    for part in (tokenizer_config, data, shape, config):
+        described |= part.to_dict()
     parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
     lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
     trainer = Trainer(lm, corpus, config, folder, started, quiet)
     if resume:
-        _check_unchanged(folder, lm, described)
+        _check_unchanged(folder, described)
         trainer.resume()
     elif folder is not None:
         trainer.check_text()
@@ -280,13 +280,19 @@ def _configurations(options: dict):
 
 
 def _check_folder(folder: Path | None, resume: bool) -> None:
-    if resume and (folder is None or not (folder / storage.STATE).exists()):
+    if folder is not None and not folder.name:
+        raise ConfigError(f"out must name a folder of its own, got {str(folder)!r}")
+    try:
+        state = folder is not None and (folder / storage.STATE).exists()
+        file = folder is not None and folder.exists() and not folder.is_dir()
+        run = folder is not None and storage.is_run(folder)
+    except (OSError, ValueError) as error:  # a name that no folder can have
+        raise FflmError(f"can't make the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
+    if resume and not state:
         raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
-    if folder is None or resume:
-        return
-    if folder.exists() and not folder.is_dir():
+    if file:
         raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
-    if storage.is_run(folder):
+    if run and not resume:
         raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
 
 
@@ -297,14 +303,14 @@ def _make_folder(folder: Path) -> None:
         raise FflmError(f"can't make the folder {folder}: {error.strerror or error}") from error
 
 
-def _check_unchanged(folder: Path, lm: NeuralLanguageModel, described: dict) -> None:
+def _check_unchanged(folder: Path, described: dict) -> None:
     """A resumed run must be the same run: same options (but for how long), same text."""
     before = storage.read_json(folder / storage.CONFIG)
-    for name, value in described.items():
-        if name not in MAY_CHANGE and before.get(name) != value:
-            raise ConfigError(
-                f"{name} must be as in the run to resume, {before.get(name)!r}, got {value!r}; "
-                "give the options of the first call, or begin a new run"
-            )
-    if storage.load_model(folder).vocabulary.words != lm.vocabulary.words:
-        raise ConfigError(f"the text must be that of the run to resume in {folder}, got other words; begin a new run")
+    changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
+    for name in sorted(changed, key=lambda name: name == "text"):  # other options may be why the text is another
+        if name == "text":
+            raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")
+        raise ConfigError(
+            f"{name} must be as in the run to resume, {before.get(name)!r}, got {described[name]!r}; "
+            "give the options of the first call, or begin a new run"
+        )

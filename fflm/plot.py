@@ -12,7 +12,7 @@ def can_plot() -> bool:
 
 
 def learning_curve(log: list[dict]) -> bytes:
-    """A PNG of training and validation perplexity over epochs.
+    r"""A PNG of training and validation perplexity over epochs.
 
     Parameters
     ----------

@@ -3,8 +3,9 @@
 Every file is written under a temporary name, flushed to the disk and renamed: a reader sees the old file or the new
 one, whatever happens meanwhile. Nothing read from a file is executed or taken for a path.
 
-Model file: the parameters as float32 tensors, ``counts`` (V,) int64, and in the header's metadata ``format`` ("fflm"),
-``version``, ``kind``, and as JSON ``model``, ``tokenizer`` (configurations) and ``words``.
+Model file: the parameters as float32 tensors, ``counts`` (V,) int64, and in the header's metadata one entry ``fflm``: a
+JSON object with ``version``, ``kind``, ``model``, ``tokenizer`` (configurations) and ``words``. It is one entry because
+safetensors writes several in no fixed order, and the same model has to be the same bytes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fflm.text import Tokenizer, Vocabulary
 FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
 CURVE = "learning_curve.png"
+MODEL_KIND, STATE_KIND = "neural language model", "training state"
 
 
 def write(path: str | Path, content: bytes) -> None:
@@ -58,17 +60,18 @@ def _umask() -> int:
     return mask
 
 
-def _pack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> bytes:
+def _pack(tensors: dict[str, np.ndarray], kind: str, description: dict) -> bytes:
     from safetensors.numpy import save
 
-    return save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata)
+    entry = json.dumps({"version": VERSION, "kind": kind, **description})
+    return save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {FORMAT: entry})
 
 
-def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of a file of ours, its format, version and kind checked."""
+def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict]:
+    """Tensors and description of a file of ours, its format, version and kind checked."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelFileError(f"no such model: {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -76,16 +79,27 @@ def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, TypeError, ValueError, MemoryError) as error:
         raise ModelFileError(f"{path} is not a model file, or it is damaged: {_one_line(error)}") from error
-    if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"{path} was not written by fflm: its format is {metadata.get('format')!r}")
-    version = metadata.get("version", "")
-    if not version.isdecimal():
-        raise ModelFileError(f"{path} is damaged: its version is {version!r}")
-    if int(version) > VERSION:
+    if FORMAT not in metadata:
+        raise ModelFileError(f"{path} was not written by fflm: its metadata has no entry {FORMAT!r}")
+    try:
+        description = json.loads(metadata[FORMAT])
+        version, found = description["version"], description["kind"]
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise ModelFileError(f"{path} is damaged: {_one_line(error)}") from error
+    if type(version) is not int or version < 1:
+        raise ModelFileError(f"{path} is damaged: its format version is {version!r}")
+    if version > VERSION:
         raise ModelFileError(f"{path} has format version {version}, this fflm reads up to {VERSION}; upgrade fflm")
-    if metadata.get("kind") != kind:
-        raise ModelFileError(f"{path} must hold a {kind}, got {metadata.get('kind')!r}")
-    return tensors, metadata
+    if found != kind:
+        raise ModelFileError(f"{path} must hold a {kind}, got {found!r}")
+    return tensors, description
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _one_line(error: Exception) -> str:
@@ -95,7 +109,10 @@ def _one_line(error: Exception) -> str:
 def model_path(path: str | Path) -> Path:
     """The model file that `path` means: itself, or the best model of a run folder."""
     path = Path(path)
-    return path / MODEL if path.is_dir() else path
+    try:
+        return path / MODEL if path.is_dir() else path
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise ModelFileError(f"no such model: {path} ({_one_line(error)})") from error
 
 
 def save_model(model: NeuralLanguageModel, path: str | Path) -> None:
@@ -106,15 +123,12 @@ def save_model(model: NeuralLanguageModel, path: str | Path) -> None:
     >>> import fflm
     >>> save_model(fflm.load("runs/stdlib"), "stdlib.safetensors")  # doctest: +SKIP
     """
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "kind": "neural language model",
-        "model": json.dumps(model.config.to_dict()),
-        "tokenizer": json.dumps(model.tokenizer.config.to_dict()),
-        "words": json.dumps(model.vocabulary.words),
+    description = {
+        "model": model.config.to_dict(),
+        "tokenizer": model.tokenizer.config.to_dict(),
+        "words": model.vocabulary.words,
     }
-    write(path, _pack(model.parameters | {"counts": model.vocabulary.counts}, metadata))
+    write(path, _pack(model.parameters | {"counts": model.vocabulary.counts}, MODEL_KIND, description))
 
 
 def load_model(path: str | Path, threads: int | None = None) -> NeuralLanguageModel:
@@ -131,15 +145,17 @@ def load_model(path: str | Path, threads: int | None = None) -> NeuralLanguageMo
     4
     """
     path = model_path(path)
-    tensors, metadata = _unpack(path, "neural language model")
+    tensors, description = _unpack(path, MODEL_KIND)
     try:
-        config = make(ModelConfig, json.loads(metadata["model"]))
-        tokenizer = Tokenizer(make(TokenizerConfig, json.loads(metadata["tokenizer"])))
-        words = json.loads(metadata["words"])
+        config = make(ModelConfig, description["model"])
+        tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"]))
+        words, counts = description["words"], tensors.pop("counts")
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise ValueError("words must be a list of strings")
-        vocabulary = Vocabulary(words, tensors.pop("counts", None))
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, FflmError) as error:
+        if counts.dtype != np.int64 or (counts < 0).any():
+            raise ValueError("counts must be int64 and not negative")
+        vocabulary = Vocabulary(words, counts)
+    except (KeyError, ValueError, TypeError, AttributeError, FflmError) as error:
         raise ModelFileError(f"{path} is damaged: {_one_line(error)}") from error
     expected = shapes(config, len(vocabulary))
     check_tensors(path, tensors, expected)
@@ -164,17 +180,15 @@ def check_tensors(path: Path, tensors: dict[str, np.ndarray], expected: dict[str
 
 def save_state(run: Path, tensors: dict[str, np.ndarray], progress: dict) -> None:
     """Write the training state of a run folder: arrays, and a JSON object that says where training stands."""
-    metadata = {"format": FORMAT, "version": str(VERSION), "kind": "training state", "progress": json.dumps(progress)}
-    write(run / STATE, _pack(tensors, metadata))
+    write(run / STATE, _pack(tensors, STATE_KIND, {"progress": progress}))
 
 
 def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Read what `save_state` wrote."""
-    tensors, metadata = _unpack(run / STATE, "training state")
-    try:
-        return tensors, json.loads(metadata["progress"])
-    except (KeyError, ValueError) as error:
-        raise ModelFileError(f"{run / STATE} is damaged: {_one_line(error)}") from error
+    tensors, description = _unpack(run / STATE, STATE_KIND)
+    if not isinstance(description.get("progress"), dict):
+        raise ModelFileError(f"{run / STATE} is damaged: its progress is missing")
+    return tensors, description["progress"]
 
 
 def write_json(path: Path, value: dict) -> None:
@@ -198,6 +212,13 @@ def read_json(path: Path) -> dict:
     return value
 
 
-def is_run(path: Path) -> bool:
-    """Whether a folder holds files of a run."""
-    return any((path / name).exists() for name in (MODEL, STATE, LOG, CONFIG))
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a model or a training state."""
+    return (folder / MODEL).exists() or (folder / STATE).exists()
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote into the run folder."""
+    for name in (MODEL, STATE, LOG, CONFIG, CURVE):
+        for path in folder.glob(f".{name}.*.tmp"):
+            path.unlink(missing_ok=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from fflm import storage
 from fflm.checkpoint import Position, TrainingState
 from fflm.config import TrainConfig
-from fflm.errors import DivergenceError, TextError
+from fflm.errors import DivergenceError, FflmError, TextError
 from fflm.evaluation import Perplexity, evaluate
 from fflm.interrupt import Interrupt
 from fflm.kernels import windows
@@ -86,6 +87,8 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the training state in the run folder."""
         self.state.load(self.folder)
+        # A run that was stopped within an epoch has left a model that an uninterrupted run would not have kept.
+        self._save_model()
 
     def run(self) -> TrainReport:
         """Train to the end, then evaluate the best model.
@@ -98,9 +101,11 @@ class Trainer:
             If the training text is shorter than one window.
         """
         self.check_text()
-        if self.folder is not None and self.position.step == 0:
-            self._save_model()
-            self._checkpoint()
+        if self.folder is not None:
+            storage.clear_leftovers(self.folder)
+            if self.position.step == 0:
+                self._checkpoint()
+                self._save_model()
         with Team(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             network = Network(
@@ -155,7 +160,7 @@ class Trainer:
             network.step(load, losses[:rows], self.optimizer, self._drops(position.step))
             loss = float(losses[:rows].sum())
             if not loss < MOST_NATS * rows:
-                self._diverged(loss / rows)
+                self._diverged(f"the loss is {loss / rows:g}", position.step + 1)
             position.step, position.batch = position.step + 1, position.batch + 1
             position.loss_sum, position.loss_tokens = position.loss_sum + loss, position.loss_tokens + rows
             position.tokens += rows
@@ -187,6 +192,8 @@ class Trainer:
         ]
 
     def _must_stop(self) -> bool:
+        if self.position.stopped:
+            return True
         if self.interrupt.asked:
             self.position.stopped = "interrupted"
         elif self.config.minutes is not None and time.monotonic() >= self._last_moment():
@@ -198,21 +205,24 @@ class Trainer:
         held_out = len(self.corpus.valid) + len(self.corpus.test or ())
         return self.started + 60.0 * self.config.minutes - held_out / self.evaluation_speed - SAVING_SECONDS
 
-    def _diverged(self, loss: float) -> None:
+    def _diverged(self, what: str, step: int) -> NoReturn:
         position = self.position
         seen = position.loss_tokens
         last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
         kept = "" if self.folder is None else f"; the best model so far is in {self.folder}"
         raise DivergenceError(
-            f"training diverged: the loss is {loss:g} at step {position.step + 1} with learning rate {self._rate():g}"
-            f"{last}{kept}; try a smaller learning_rate or clip_norm"
+            f"training diverged: {what} at step {step} with learning rate {self._rate():.4g}{last}{kept}; "
+            "try a smaller learning_rate or clip_norm"
         )
 
     # Validation and files
 
     def _validate(self) -> None:
         position = self.position
-        report = self._evaluate(self.corpus.valid, "validation")
+        try:
+            report = self._evaluate(self.corpus.valid, "validation")
+        except FflmError:  # the text is sound, so it is the last step that was not
+            self._diverged("validation has no perplexity any more", position.step)
         trained = math.exp(position.loss_sum / position.loss_tokens)
         self.state.log.append(
             {
@@ -257,7 +267,8 @@ class Trainer:
 
     def _save_model(self) -> None:
         if self.folder is not None:
-            storage.save_model(self.model, self.folder / storage.MODEL)
+            best = self.model.with_parameters(self.state.best)
+            storage.save_model(best, self.folder / storage.MODEL)
 
     def _checkpoint(self) -> None:
         self.last_checkpoint = time.monotonic()

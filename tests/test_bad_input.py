@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import json
 import math
 import os
 import re
@@ -79,7 +80,7 @@ def test_text_without_tokens(refused, in_workshop, content):
 
 def test_invalid_utf8_names_the_byte(refused, in_workshop, fflm_main):
     (in_workshop / "latin.txt").write_bytes("the caf\u00e9 . the caf\u00e9 .\n".encode("latin-1") * 20)
-    message = "^text must be utf-8, got another byte at offset 7 of 'latin.txt'; name its encoding with --encoding$"
+    message = "^text must be utf-8, got an invalid byte at offset 7 of 'latin.txt'; name its encoding with --encoding$"
     refused(message, *train_new("latin.txt"))
     refused(message, "perplexity", "runs/demo", "latin.txt")
     assert fflm_main(*train_new("latin.txt"), "--encoding", "latin-1").code == 0
@@ -259,7 +260,8 @@ def test_model_that_is_none(refused, in_workshop, verb, rest):
 def test_model_of_a_newer_format_and_of_wrong_shapes(refused, in_workshop):
     with safe_open(in_workshop / "runs" / "demo" / "model.safetensors", framework="numpy") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
-    save_file(tensors, in_workshop / "newer", metadata | {"version": "7"})
+    newer = json.loads(metadata["fflm"]) | {"version": 7}
+    save_file(tensors, in_workshop / "newer", {"fflm": json.dumps(newer)})
     refused("^newer has format version 7, this fflm reads up to 1; upgrade fflm$", "info", "newer")
     save_file(tensors | {"output.bias": np.zeros(5, np.float32)}, in_workshop / "wrong", metadata)
     refused(r"^wrong is damaged: output.bias must be float32 of shape \(13,\), got float32 \(5,\)$", "info", "wrong")

@@ -206,7 +206,7 @@ def test_empty_and_unreadable_sources(demo, tmp_path):
     (tmp_path / "latin.txt").write_bytes("the caf\u00e9".encode("latin-1"))
     with pytest.raises(TextError, match="^text must have at least one token, got none in '.*empty.txt'$"):
         model.perplexity(str(tmp_path / "empty.txt"))
-    with pytest.raises(TextError, match="got another byte at offset 7 of '.*latin.txt'"):
+    with pytest.raises(TextError, match="got an invalid byte at offset 7 of '.*latin.txt'"):
         model.perplexity(str(tmp_path / "latin.txt"))
     assert model.perplexity(str(tmp_path / "latin.txt"), encoding="latin-1").tokens == 2
     with pytest.raises(TextError, match="no such file$"):

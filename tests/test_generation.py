@@ -8,7 +8,7 @@ import pytest
 
 import fflm
 from fflm.config import DataConfig, SampleConfig, TokenizerConfig
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, FflmError
 from fflm.generation import context_of, draw, predict, sample
 from fflm.text import Tokenizer, Vocabulary, encode
 
@@ -100,10 +100,12 @@ def test_barred_words_share_their_probability_among_the_others():
 
 @pytest.mark.parametrize("options", [{}, {"temperature": 0.0}, {"temperature": 0.3}, {"top_k": 3}, {"top_p": 0.9}])
 def test_a_barred_word_is_never_drawn_however_likely(options):
-    """Even where float32 leaves the others a probability of 0."""
-    for probabilities in ([0.999, 0, 0, 0.001, 0, 0, 0], [1, 0, 0, 1e-40, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0]):
+    """Even where float32 leaves the others next to nothing; where it leaves them nothing, that is said."""
+    for probabilities in ([0.999, 0, 0, 0.001, 0, 0, 0], [1, 0, 0, 1e-40, 0, 0, 0]):
         seen = frequencies(SampleConfig(**options), probabilities, barred=[UNK, BOS, EOS], draws=100)
         assert seen[[UNK, BOS, EOS]].sum() == 0
+    with pytest.raises(FflmError, match="^no word can be drawn: all probability is on words left out, such as <unk>"):
+        frequencies(SampleConfig(**options), [1, 0, 0, 0, 0, 0, 0], barred=[UNK, BOS, EOS], draws=1)
 
 
 # Continuations
@@ -234,7 +236,7 @@ def test_predictions_of_a_network_sum_to_one(demo):
         ({"top_p": 1.5}, "top_p must be at most 1.0, got 1.5"),
         ({"tokens": 0}, "tokens must be at least 1, got 0"),
         ({"samples": 0}, "samples must be at least 1, got 0"),
-        ({"top_k": 2.5}, "top_k must be int, got 2.5"),
+        ({"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
         ({"temprature": 1.0}, "unknown option 'temprature', expected one of samples, seed, temperature"),
     ],
 )

@@ -192,7 +192,7 @@ def test_a_batch_smaller_than_the_buffers(activation, hidden, direct, team):
 def test_a_vocabulary_of_many_tiles_and_several_tiles_a_slice(team):
     config = configure("tanh", (3,), True, embedding_dim=2)
     vocab_size = 17000
-    assert len(output.cut_tiles(vocab_size)) == 34 > output.SLICES
+    assert len(output.cut_tiles(vocab_size, 9)) == 34 > output.SLICES
     parameters, (contexts, targets) = draw(config, vocab_size), batch(config, vocab_size, 5)
     targets[:2] = 0, vocab_size - 1
     grads, losses = own_gradients(config, parameters, contexts, targets, team)
@@ -202,8 +202,9 @@ def test_a_vocabulary_of_many_tiles_and_several_tiles_a_slice(team):
 
 
 @pytest.mark.parametrize("vocab_size", [1, 3, 64, 65, 1023, 1024, 1025, 8192, 8193, 50000])
-def test_tiles_cover_the_vocabulary_once(vocab_size):
-    tiles = output.cut_tiles(vocab_size)
+@pytest.mark.parametrize("features", [1, 100, 512, 10**6])
+def test_tiles_cover_the_vocabulary_once(vocab_size, features):
+    tiles = output.cut_tiles(vocab_size, features)
     assert tiles[0][0] == 0 and tiles[-1][1] == vocab_size
     assert all(last == first for (_, last), (first, _) in zip(tiles, tiles[1:], strict=False))
     assert all(0 < last - first <= output.LARGEST_TILE for first, last in tiles)

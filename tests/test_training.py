@@ -241,7 +241,7 @@ def wait_for_middle_of_epoch(process, run, beyond=0) -> int:
         time.sleep(0.001)
         if (run / storage.STATE).exists():
             with safe_open(run / storage.STATE, framework="numpy") as file:
-                position = json.loads(file.metadata()["progress"])["position"]
+                position = json.loads(file.metadata()["fflm"])["progress"]["position"]
             if position["batch"] > 0 and position["step"] > beyond:
                 return position["step"]
     raise AssertionError("no checkpoint within a minute")
@@ -516,7 +516,7 @@ def test_changed_options_are_named(certain, tmp_path, change, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (CERTAIN * 101, "train_tokens must be as in the run to resume"),
+        (CERTAIN * 101, "text must be that of the run to resume"),
         (CERTAIN.replace("cat", "dog") * 100, "text must be that of the run to resume"),
         (" ".join(CERTAIN.split()[::-1] * 100), "text must be that of the run to resume"),
     ],

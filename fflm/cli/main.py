@@ -38,7 +38,7 @@ def _verb(verbs, name: str, run, summary: str, example: str) -> argparse.Argumen
     parser = verbs.add_parser(
         name,
         help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
+        description=summary[0].upper() + summary[1:].replace("%%", "%") + ".",
         epilog="Example: " + example,
         allow_abbrev=False,
     )
@@ -135,7 +135,9 @@ def main(argv: list[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return arguments.run(arguments)
+        status = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
     except FflmError as error:
         print(f"fflm: error: {error}", file=sys.stderr)
         return 1
@@ -143,7 +145,12 @@ def main(argv: list[str] | None = None) -> int:
         print("fflm: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"fflm: error: {error.strerror or error}{where}", file=sys.stderr)
+        _drop_output()
         return 1
     except MemoryError:
         print(
@@ -151,3 +158,11 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere, so that Python does not complain at its end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # no real standard output
+        pass

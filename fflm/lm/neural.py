@@ -54,6 +54,10 @@ class NeuralLanguageModel:
         self.parameters, self.threads = parameters, threads
         self.context_size = config.context_size
 
+    def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
+        """The same model with other parameters."""
+        return NeuralLanguageModel(self.config, self.vocabulary, self.tokenizer, parameters, self.threads)
+
     def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
         """Natural log P(word | context) of every word of a stream.
 

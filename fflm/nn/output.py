@@ -19,12 +19,14 @@ from fflm.nn.team import Team
 SLICES = 32
 PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where a batch is large
 LARGEST_TILE = 512
+TILE_WEIGHTS = 96 * 1024  # a tile of U, 384 KB, shares a second-level cache with its logits
 KEPT_BYTES = 128 * 2**20  # exponentials of a batch are kept for the backward pass up to here, else computed again
 
 
-def cut_tiles(vocab_size: int) -> list[tuple[int, int]]:
-    """First and last-plus-one word of each tile: about 16 tiles or more, 64 to 512 words each."""
-    words = min(LARGEST_TILE, max(64, -(-vocab_size // 16 // 16) * 16))
+def cut_tiles(vocab_size: int, features: int) -> list[tuple[int, int]]:
+    """First and last-plus-one word of each tile: 64 to 512 words, few enough for the cache, about 16 tiles or more."""
+    cached = TILE_WEIGHTS // features // 16 * 16
+    words = max(64, min(LARGEST_TILE, cached, -(-vocab_size // 16 // 16) * 16))
     return [(first, min(first + words, vocab_size)) for first in range(0, vocab_size, words)]
 
 
@@ -50,7 +52,7 @@ class VocabularySoftmax:
         self.weights, self.bias = parameters["output.weights"], parameters["output.bias"]
         self.team = team
         vocab_size, features = self.weights.shape
-        self.tiles = cut_tiles(vocab_size)
+        self.tiles = cut_tiles(vocab_size, features)
         self.widest = self.tiles[0][1]
         part = buffer(1, batch_size).size * features * 4
         self.slices = min(SLICES, len(self.tiles), max(8, PART_BYTES // part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from fflm.text.stream import TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
-__all__ = ["Corpus", "TokenStream", "encode", "load"]
+__all__ = ["Corpus", "TokenStream", "encode", "fingerprint", "load"]
 
 DEFAULT_VALID_FRACTION = 0.05
 
@@ -86,6 +87,14 @@ def load(
     vocabulary, lookup = _cut_vocabulary(train, new.words, data)
     parts = (stream and replace(stream, ids=lookup[stream.ids]) for stream in (train, held_out, tested))
     return Corpus(vocabulary, *parts, tuple(notes))
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """SHA-256 of all that training reads: words and ids. Two texts with the same fingerprint are the same text."""
+    digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode(errors="surrogatepass"))
+    for stream in (corpus.train, corpus.valid, corpus.test):
+        digest.update(b"|" if stream is None else memoryview(stream.ids).cast("B"))
+    return digest.hexdigest()
 
 
 def _own_splits(sources: Sequence[str], test: Sequence[str] | None):

@@ -133,7 +133,7 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
         # The decoder keeps the beginning of a character that the last chunk cut: error.object begins with it.
         offset = total - (len(error.object) - len(chunk)) + error.start
         raise TextError(
-            f"text must be {encoding.removesuffix('-sig')}, got another byte at offset {offset} of {path!r}; "
+            f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {path!r}; "
             "name its encoding with --encoding"
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
