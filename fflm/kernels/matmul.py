@@ -26,7 +26,7 @@ _FEATURES = _host_features()
 # Floats in a vector register, and rows of a rectangle: 12 x 2 sums fill 24 of 32 registers, 6 x 2 fill 12 of 16.
 LANES = 16 if _FEATURES.get("avx512f") else 8 if _FEATURES.get("avx2") else 4
 ROWS = 12 if _FEATURES.get("avx512f") or _FEATURES.get("neon") else 6
-DEPTH = 512  # steps of the shared dimension at a time: 2 vectors x 512 stay in the second-level cache
+DEPTH = 256  # steps of the shared dimension at a time: 2 vectors of `b` x 256 stay in the first-level cache
 
 _INT = ir.IntType(32)
 _FLOAT = ir.FloatType()

@@ -16,7 +16,7 @@ from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import Parameters, buffer
 from fflm.nn.team import Team
 
-SLICES = 32
+SLICES = 24  # divided evenly by most numbers of cores
 PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where a batch is large
 LARGEST_TILE = 512
 TILE_WEIGHTS = 96 * 1024  # a tile of U, 384 KB, shares a second-level cache with its logits
