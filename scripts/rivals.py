@@ -152,25 +152,34 @@ class Contender:
         self.process.wait()
 
 
-def compete(names: list[str], rounds: int, seconds: float, **options) -> dict[str, list[float]]:
-    """Tokens/s of each contender in each round, the contenders taking turns within a round."""
-    contenders, steps = [], {}
-    for name in names:
+def compete(rivals: list[str], rounds: int, seconds: float, **options) -> dict[str, tuple[float, float]]:
+    """Median tokens/s of fflm and of each rival, and the median of the ratios fflm / rival.
+
+    In each round every rival's burst comes right after one of fflm: a ratio compares neighbours in time, since a shared
+    machine may be some per cent faster in one minute than in the next.
+    """
+    contenders, steps = {}, {}
+    for name in ["fflm", *rivals]:
         contender = Contender(name, **options)
         try:
             contender.burst(3)  # compile, allocate
             steps[name] = max(3, round(seconds / (contender.burst(5) / 5)))
-            contenders.append(contender)
+            contenders[name] = contender
         except RuntimeError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
-    speeds = {contender.name: [] for contender in contenders}
+    speeds = {name: [] for name in contenders}
+    ratios = {name: [] for name in contenders if name != "fflm"}
+
+    def burst(name):
+        speeds[name].append(steps[name] * BATCH / contenders[name].burst(steps[name]))
+        return speeds[name][-1]
+
     for _ in range(rounds):
-        for contender in contenders:
-            taken = contender.burst(steps[contender.name])
-            speeds[contender.name].append(steps[contender.name] * BATCH / taken)
-    for contender in contenders:
+        for name, found in ratios.items():
+            found.append(burst("fflm") / burst(name))
+    for contender in contenders.values():
         contender.close()
-    return speeds
+    return {name: (float(np.median(speeds[name])), float(np.median(ratios.get(name, [1.0])))) for name in speeds}
 
 
 def fma_peak(threads: int, seconds: float = 0.5) -> float:
