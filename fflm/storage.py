@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,8 @@ CURVE = "learning_curve.png"
 MODEL_KIND, STATE_KIND = "neural language model", "training state"
 
 
-def write(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all.
+def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
+    """Write `content`, or what it writes when called with a file's name, to `path`: whole or not at all.
 
     Raises
     ------
@@ -41,8 +42,11 @@ def write(path: str | Path, content: bytes) -> None:
     temporary = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with os.fdopen(handle, "r+b") as file:
+            if callable(content):
+                content(temporary)
+            else:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -60,11 +64,20 @@ def _umask() -> int:
     return mask
 
 
-def _pack(tensors: dict[str, np.ndarray], kind: str, description: dict) -> bytes:
-    from safetensors.numpy import save
+def _write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
     entry = json.dumps({"version": VERSION, "kind": kind, **description})
-    return save({name: np.ascontiguousarray(value) for name, value in tensors.items()}, {FORMAT: entry})
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+
+    def fill(temporary: str) -> None:
+        try:
+            save_file(tensors, temporary, {FORMAT: entry})
+        except SafetensorError as error:  # it does not tell errors of the disk apart
+            raise OSError(_one_line(error)) from error
+
+    write(path, fill)
 
 
 def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict]:
@@ -128,7 +141,7 @@ def save_model(model: NeuralLanguageModel, path: str | Path) -> None:
         "tokenizer": model.tokenizer.config.to_dict(),
         "words": model.vocabulary.words,
     }
-    write(path, _pack(model.parameters | {"counts": model.vocabulary.counts}, MODEL_KIND, description))
+    _write_tensors(Path(path), model.parameters | {"counts": model.vocabulary.counts}, MODEL_KIND, description)
 
 
 def load_model(path: str | Path, threads: int | None = None) -> NeuralLanguageModel:
@@ -180,7 +193,7 @@ def check_tensors(path: Path, tensors: dict[str, np.ndarray], expected: dict[str
 
 def save_state(run: Path, tensors: dict[str, np.ndarray], progress: dict) -> None:
     """Write the training state of a run folder: arrays, and a JSON object that says where training stands."""
-    write(run / STATE, _pack(tensors, STATE_KIND, {"progress": progress}))
+    _write_tensors(run / STATE, tensors, STATE_KIND, {"progress": progress})
 
 
 def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict]:
