@@ -18,7 +18,7 @@ from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.nn.parameters import initialise
 from fflm.progress import Bar
 from fflm.report import TrainReport
-from fflm.text import Tokenizer, encode, fingerprint
+from fflm.text import Tokenizer, Vocabulary, encode, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training import Trainer
 
@@ -148,12 +148,9 @@ class Model:
         """
         storage.save_model(self.lm, path)
 
-    def examples(self, count: int = 3, tokens: int = 20) -> list[str]:
+    def examples(self, count: int = 3, tokens: int = 20) -> list[Sample]:
         """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
-        return [
-            self.continued(self.sample(prompt, tokens=tokens, seed=i)[0])
-            for i, prompt in enumerate(self.prompts[:count])
-        ]
+        return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
 
     def info(self) -> dict:
         """Sizes and configurations, as plain JSON values.
@@ -264,11 +261,14 @@ def train(
 
 
 def _prompts(lm: NeuralLanguageModel, ids: np.ndarray) -> list[str]:
-    """Three beginnings for samples: words of the validation text, from its first, second and last third."""
-    if lm.tokenizer.config.boundary == "line":
+    """Three beginnings for samples: known words of the validation text, from its first, second and last third."""
+    size = lm.context_size
+    if lm.tokenizer.config.boundary == "line" or len(ids) < size:
         return ["", "", ""]
-    starts = [len(ids) * i // 6 for i in (1, 3, 5)]
-    return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + lm.context_size]]) for s in starts]
+    known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
+    starts = [len(known) * i // 6 for i in (1, 3, 5)]
+    starts = [start + int(np.argmax(known[start:])) for start in starts]
+    return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]
 
 
 def _configurations(options: dict):

@@ -66,7 +66,7 @@ def _train_lines(model, report):
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
-        yield f"sample       {sample}"
+        yield "sample       " + (f"{sample.prompt} | {sample.text}" if sample.prompt else sample.text)
 
 
 def _perplexity_line(report: dict) -> str:
