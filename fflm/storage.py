@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,29 +41,24 @@ def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
         If it can't be written; what was at `path` before is still there.
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(handle, "r+b") as file:
-            if callable(content):
-                content(temporary)
-            else:
+        with open(temporary, "xb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not callable(content):
                 file.write(content)
-            file.flush()
+        if callable(content):
+            content(str(temporary))
+            os.chmod(temporary, stat.S_IMODE(mode))  # that of any new file, whatever `content` chose
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except OSError as error:
-        raise FflmError(f"can't write {path}: {error.strerror or error}; what was there is untouched") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FflmError(f"can't write {path}: {reason}; what was there is untouched") from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
 
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
@@ -232,6 +229,7 @@ def is_run(folder: Path) -> bool:
 
 def clear_leftovers(folder: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote into the run folder."""
-    for name in (MODEL, STATE, LOG, CONFIG, CURVE):
-        for path in folder.glob(f".{name}.*.tmp"):
+    ours = [f".{name}.????????.tmp" for name in (MODEL, STATE, LOG, CONFIG, CURVE)]
+    for pattern in [*ours, ".tmp??????"]:  # the last one is what safetensors writes under
+        for path in folder.glob(pattern):
             path.unlink(missing_ok=True)

@@ -317,7 +317,7 @@ def half_a_file(tensors, path, metadata):
 @pytest.mark.parametrize(
     ("where", "what"),
     [
-        ("fflm.storage.tempfile.mkstemp", no_space),
+        ("builtins.open", no_space),
         ("safetensors.numpy.save_file", half_a_file),
         ("fflm.storage.os.fsync", no_space),
         ("fflm.storage.os.replace", no_space),

@@ -298,7 +298,8 @@ def test_a_run_that_has_not_begun_yet_can_be_begun(certain, tmp_path):
 def test_what_a_kill_left_behind_is_cleared_away(certain, tmp_path):
     """A kill within a write leaves a temporary file, as large as the state."""
     fflm.train(certain, out=tmp_path / "run", epochs=1, **PLAIN)
-    (tmp_path / "run" / f".{storage.STATE}.abcdefgh.tmp").write_bytes(b"half")
+    (tmp_path / "run" / f".{storage.STATE}.0123abcd.tmp").write_bytes(b"half")
+    (tmp_path / "run" / ".tmpAbC123").write_bytes(b"half")
     fflm.train(certain, out=tmp_path / "run", epochs=2, resume=True, **PLAIN)
     assert files_of(tmp_path / "run") == WHOLE_RUN
 
