@@ -28,7 +28,6 @@ class Position:
     loss_tokens: int = 0
     seconds: float = 0.0  # training only
     tokens: int = 0  # trained on in all
-    stopped: str = ""  # why training ended; empty while it goes on
 
 
 @dataclass

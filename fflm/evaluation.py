@@ -91,7 +91,7 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
     93.5
     """
     started = time.perf_counter()
-    log_probs = model.log_probs(stream.ids) if on_batch is None else model.log_probs(stream.ids, on_batch)
+    log_probs = model.log_probs(stream.ids, on_batch)
     seconds = time.perf_counter() - started
     if not np.isfinite(log_probs).all():
         place = int(np.flatnonzero(~np.isfinite(log_probs))[0])

@@ -51,7 +51,7 @@ class Model:
         self.lm, self.report, self.prompts = lm, report, prompts
 
     def __repr__(self) -> str:
-        size = sum(value.size for value in self.lm.parameters.values())
+        size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
 
     def perplexity(self, *sources: str, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
@@ -161,16 +161,13 @@ class Model:
         >>> fflm.load("runs/demo").info()["vocab_size"]
         13
         """
-        parameters = self.lm.parameters
-        return {
-            "kind": "neural language model",
-            "vocab_size": len(self.lm.vocabulary),
-            "parameters": sum(value.size for value in parameters.values()),
-            "train_tokens": int(self.lm.vocabulary.counts.sum()),
-            "model": self.lm.config.to_dict(),
+        vocabulary = self.lm.vocabulary
+        return self.lm.describe() | {
+            "context_size": self.lm.context_size,
+            "vocab_size": len(vocabulary),
+            "train_tokens": int(vocabulary.counts.sum()),
             "tokenizer": self.lm.tokenizer.config.to_dict(),
-            "arrays": {name: list(value.shape) for name, value in parameters.items()},
-            "most_frequent": self.lm.vocabulary.words[3:13],
+            "most_frequent": vocabulary.words[3:13],
         }
 
 

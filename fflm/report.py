@@ -17,13 +17,13 @@ class TrainReport:
         Passes over the training text; not whole where training stopped within one.
     steps : int
     seconds : float
-        Of the whole run so far, everything included.
+        Of this call, everything included.
     valid_perplexity, test_perplexity : float or None
         Of the best model; the test text is read once, at the end (None without one).
     stopped : str
         Why training ended.
     interrupted : bool
-        Whether it was Ctrl-C.
+        Whether Ctrl-C was pressed.
     """
 
     out: str | None

@@ -22,7 +22,7 @@ from fflm.evaluation import Perplexity, evaluate
 from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
-from fflm.nn.hidden import Drop
+from fflm.nn.hidden import Drop, dropout_key
 from fflm.nn.network import Network
 from fflm.nn.optimizers import RULES, Optimizer
 from fflm.nn.team import Team
@@ -34,7 +34,7 @@ from fflm.text import Corpus
 SHUFFLE_ROUNDS = 6
 PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
 MOST_NATS = 700.0  # a larger mean loss has no finite perplexity
-SAVING_SECONDS = 0.5  # kept free at the end of a time budget
+SAVING_SECONDS = 0.3  # kept free at the end of a time budget, besides what saving takes
 
 
 class Trainer:
@@ -73,6 +73,8 @@ class Trainer:
         self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
         self.best_report: Perplexity | None = None
         self.interrupt = Interrupt()
+        self.stopped = ""
+        self.saving_seconds = 0.0
         self.last_checkpoint = time.monotonic()
         self.evaluation_speed = 0.0  # tokens/s, measured before the first validation is due
 
@@ -87,8 +89,6 @@ class Trainer:
     def resume(self) -> None:
         """Go on from the training state in the run folder."""
         self.state.load(self.folder)
-        # A run that was stopped within an epoch has left a model that an uninterrupted run would not have kept.
-        self._save_model()
 
     def run(self) -> TrainReport:
         """Train to the end, then evaluate the best model.
@@ -101,11 +101,7 @@ class Trainer:
             If the training text is shorter than one window.
         """
         self.check_text()
-        if self.folder is not None:
-            storage.clear_leftovers(self.folder)
-            if self.position.step == 0:
-                self._checkpoint()
-                self._save_model()
+        self._first_save()
         with Team(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             network = Network(
@@ -122,27 +118,25 @@ class Trainer:
     # The loop
 
     def _train(self, network: Network) -> None:
-        position, config = self.position, self.config
-        while not position.stopped:
-            if position.epoch >= config.epochs:
-                position.stopped = "epochs"
-                break
-            label = f"epoch {position.epoch + 1}/{config.epochs}"
-            done = position.batch * config.batch_size
+        position = self.position
+        while not (reason := self._reason_to_stop()):
+            label = f"epoch {position.epoch + 1}/{self.config.epochs}"
+            done = position.batch * self.config.batch_size
             with Bar(len(self.stream), label, not self.quiet, initial=done) as bar:
                 self._epoch(network, bar)
-            if not position.stopped:
+            if position.batch == self.steps_per_epoch:
                 position.epoch, position.batch = position.epoch + 1, 0
                 if position.loss_tokens:
                     self._validate()
                 self._checkpoint()
+        self.stopped = reason
         # The state is saved as it stood, so that a resumed run does what an uninterrupted one would have done;
         # only then is the unfinished epoch validated, for the model that this run leaves behind.
-        reason, position.stopped = position.stopped, "early" if position.stopped == "early" else ""
         self._checkpoint()
-        position.stopped = reason
         if position.loss_tokens:
             self._validate()
+            if self.folder is not None:
+                storage.write_log(self.folder, self.state.log)
 
     def _epoch(self, network: Network, bar: Bar) -> None:
         config, position = self.config, self.position
@@ -150,7 +144,7 @@ class Trainer:
         size = len(self.stream)
         places = np.zeros(config.batch_size, np.int64)
         losses = np.zeros(config.batch_size)
-        while position.batch < self.steps_per_epoch:
+        while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             begin = time.perf_counter()
             first = position.batch * config.batch_size
             rows = min(config.batch_size, size - first)
@@ -168,12 +162,11 @@ class Trainer:
             bar.advance(rows)
             if bar.visible:
                 bar.note(f"perplexity {math.exp(position.loss_sum / position.loss_tokens):.1f}")
-            if config.validate_every and position.step % self._steps_between == 0:
+            due = bool(config.validate_every) and position.step % self._steps_between == 0
+            if due:
                 self._validate()
-            if time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
+            if due or time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
                 self._checkpoint()
-            if self._must_stop():
-                return
 
     @property
     def _steps_between(self) -> int:
@@ -188,22 +181,26 @@ class Trainer:
     def _drops(self, step: int) -> list[Drop | None]:
         rates = [self.config.embedding_dropout] + [self.config.dropout] * len(self.model.config.hidden_dims)
         return [
-            Drop(rate, _key(self.config.seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)
+            Drop(rate, dropout_key(self.config.seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)
         ]
 
-    def _must_stop(self) -> bool:
-        if self.position.stopped:
-            return True
+    def _reason_to_stop(self) -> str:
+        """Why training has to end now; empty while it goes on."""
+        position, config = self.position, self.config
+        if position.failures >= config.patience:
+            return "early"
+        if position.epoch >= config.epochs:
+            return "epochs"
         if self.interrupt.asked:
-            self.position.stopped = "interrupted"
-        elif self.config.minutes is not None and time.monotonic() >= self._last_moment():
-            self.position.stopped = "minutes"
-        return bool(self.position.stopped)
+            return "interrupted"
+        if config.minutes is not None and time.monotonic() >= self._last_moment():
+            return "minutes"
+        return ""
 
     def _last_moment(self) -> float:
         """When training has to stop so that validation, test and saving still fit into the time budget."""
         held_out = len(self.corpus.valid) + len(self.corpus.test or ())
-        return self.started + 60.0 * self.config.minutes - held_out / self.evaluation_speed - SAVING_SECONDS
+        return self.started + 60.0 * self.config.minutes - held_out / self.evaluation_speed - self.saving_seconds
 
     def _diverged(self, what: str, step: int) -> NoReturn:
         position = self.position
@@ -250,8 +247,6 @@ class Trainer:
         else:
             position.failures += 1
             position.learning_rate /= 2.0
-            if position.failures >= self.config.patience and not position.stopped:
-                position.stopped = "early"
 
     def _evaluate(self, text, label: str) -> Perplexity:
         with Bar(len(text), label, not self.quiet) as bar:
@@ -264,6 +259,20 @@ class Trainer:
         begin = time.perf_counter()
         self.model.log_probs(ids)
         self.evaluation_speed = len(ids) / (time.perf_counter() - begin) * 0.9
+
+    def _first_save(self) -> None:
+        """Have a whole run on the disk before the first step, and see how long saving takes.
+
+        After a resume too: a run that was stopped within an epoch has left a model that an uninterrupted run would
+        not have kept.
+        """
+        if self.folder is None:
+            return
+        storage.clear_leftovers(self.folder)
+        begin = time.monotonic()
+        self._checkpoint()
+        self._save_model()
+        self.saving_seconds = SAVING_SECONDS + 2.0 * (time.monotonic() - begin)
 
     def _save_model(self) -> None:
         if self.folder is not None:
@@ -289,10 +298,9 @@ class Trainer:
     def _finish(self) -> TrainReport:
         self.state.restore_best()
         position = self.position
-        if self.folder is not None and len(self.state.log) > 1 and can_plot():
-            storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))
         valid = self.best_report or self._evaluate(self.corpus.valid, "validation")
         test = self._evaluate(self.corpus.test, "test") if self.corpus.test is not None else None
+        self._draw()
         return TrainReport(
             out=None if self.folder is None else str(self.folder),
             tokens_per_second=self._speed(),
@@ -306,15 +314,15 @@ class Trainer:
             train_tokens=len(self.stream),
             vocab_size=len(self.model.vocabulary),
             parameters=sum(value.size for value in self.model.parameters.values()),
-            stopped=position.stopped,
+            stopped=self.stopped,
             interrupted=self.interrupt.asked,
             notes=self.corpus.notes,
         )
 
-
-def _key(seed: int, step: int, layer: int) -> np.uint32:
-    """A well mixed 32-bit number for the dropout of one layer in one step (the finaliser of SplitMix64)."""
-    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + layer * 0x8CB92BA72F3D8DD7) % 2**64
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
-    return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)
+    def _draw(self) -> None:
+        if self.folder is None or len(self.state.log) < 2 or not can_plot():
+            return
+        try:
+            storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))
+        except FflmError as error:  # a picture is not worth the report
+            say(f"no learning curve: {error}")

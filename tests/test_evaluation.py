@@ -41,7 +41,7 @@ class Unigram:
         self.context_size = 1
         self.probabilities = np.array(probabilities)
 
-    def log_probs(self, ids):
+    def log_probs(self, ids, on_batch=None):
         with np.errstate(divide="ignore"):
             return np.log(self.probabilities[ids])
 
@@ -193,7 +193,7 @@ def test_token_without_probability_is_named(bad):
 
 def test_perplexity_beyond_all_numbers():
     class Hopeless(Unigram):
-        def log_probs(self, ids):
+        def log_probs(self, ids, on_batch=None):
             return np.full(len(ids), -800.0)
 
     with pytest.raises(FflmError, match="some text is too large for a number: the cross-entropy is 800 nats$"):

@@ -387,13 +387,13 @@ def test_interrupted_in_the_step_that_would_have_been_the_last(certain, tmp_path
 
 def interrupt_at(monkeypatch, step):
     """Ctrl-C, as the trainer sees it, in that step."""
-    original = training.Trainer._must_stop
+    original = training.Trainer._reason_to_stop
 
-    def must_stop(trainer):
+    def reason_to_stop(trainer):
         trainer.interrupt.asked = trainer.interrupt.asked or trainer.position.step == step
         return original(trainer)
 
-    monkeypatch.setattr(training.Trainer, "_must_stop", must_stop)
+    monkeypatch.setattr(training.Trainer, "_reason_to_stop", reason_to_stop)
 
 
 @pytest.mark.parametrize("step", [1, 36, 40, 43, 100])
@@ -475,7 +475,7 @@ def test_minutes_are_obeyed(tmp_path, fflm_cli, workshop):
 
 def test_no_time_at_all_leaves_a_model(certain, tmp_path):
     report = fflm.train(certain, out=tmp_path / "run", minutes=1e-6, **PLAIN).report
-    assert (report.stopped, report.steps) == ("minutes", 1)
+    assert (report.stopped, report.steps) == ("minutes", 0)
     fflm.load(tmp_path / "run")
 
 
@@ -652,3 +652,33 @@ def test_unknown_option(certain):
 def test_whole_cycle_of_the_docs(workshop):
     assert CYCLE.split() * 100 == (workshop / "text.txt").read_text().split()
     assert fflm.load(workshop / "runs" / "demo").info()["parameters"] == 1165
+
+
+def test_time_that_ends_within_a_validation_leads_to_no_other(certain, tmp_path, monkeypatch):
+    """The budget runs out in the validation at the end of an epoch: no step, and no validation, comes after it."""
+    original = training.Trainer._evaluate
+    labels = []
+
+    def evaluate(trainer, text, label):
+        labels.append(label)
+        trainer.interrupt.asked = True
+        return original(trainer, text, label)
+
+    monkeypatch.setattr(training.Trainer, "_evaluate", evaluate)
+    report = fflm.train(certain, test=certain, out=tmp_path / "run", epochs=5, **PLAIN).report
+    assert (report.epochs, report.stopped, labels) == (1.0, "interrupted", ["validation", "test"])
+
+
+def test_more_patience_on_resume_goes_on(certain, tmp_path, dictate):
+    options = PLAIN | {"epochs": 6, "out": tmp_path / "run"}
+    dictate(2.0, 3.0)
+    assert fflm.train(certain, patience=1, **options).report.stopped == "early"
+    dictate(2.0, 3.0, 3.0, 3.0, 3.0)
+    report = fflm.train(certain, patience=50, resume=True, **options).report
+    assert (report.epochs, report.stopped) == (6.0, "epochs")
+
+
+def test_the_log_holds_the_validation_after_ctrl_c(certain, tmp_path, monkeypatch):
+    interrupt_at(monkeypatch, 3)
+    report = fflm.train(certain, out=tmp_path / "run", epochs=2, **PLAIN).report
+    assert [record["valid_perplexity"] for record in log_of(tmp_path / "run")] == [report.valid_perplexity]

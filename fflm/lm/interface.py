@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -26,11 +27,15 @@ class LanguageModel(Protocol):
     tokenizer: Tokenizer
     context_size: int
 
-    def log_probs(self, ids: np.ndarray) -> np.ndarray:
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
         """Natural log P(ids[t] | ids[t-K], ..., ids[t-1]) for every t of ids (N,) int32: (N,) float64.
 
         Before the first word, and before a word that follows ``</s>``, the context is filled with ``<s>``.
+        `on_batch`, if given, is called with the number of words after each batch.
         """
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32, rows sum to 1."""
+
+    def describe(self) -> dict:
+        """What `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""

@@ -120,8 +120,19 @@ class NeuralLanguageModel:
 
     def _checked(self, ids: np.ndarray) -> np.ndarray:
         # Compiled loops do not check indices: no id may pass here that has no row.
-        # They also take writable arrays only: ids in a read-only memory map are copied.
-        ids = np.require(ids, np.int32, ["C", "W"])
+        ids = np.asarray(ids)
+        if ids.dtype.kind not in "iu":
+            raise ConfigError(f"ids must be whole numbers, got an array of {ids.dtype}")
         if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
             raise ConfigError(f"ids must be from 0 to {len(self.vocabulary) - 1}, got {ids.min()} to {ids.max()}")
-        return ids
+        # They also take writable arrays only: ids in a read-only memory map are copied.
+        return np.require(ids, np.int32, ["C", "W"])
+
+    def describe(self) -> dict:
+        """Kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""
+        return {
+            "kind": "neural language model",
+            "parameters": sum(value.size for value in self.parameters.values()),
+            "model": self.config.to_dict(),
+            "arrays": {name: list(value.shape) for name, value in self.parameters.items()},
+        }

@@ -35,6 +35,14 @@ class Drop:
     key: np.uint32
 
 
+def dropout_key(seed: int, step: int, layer: int) -> np.uint32:
+    """A well mixed number for the dropout of one layer in one step (the finaliser of SplitMix64)."""
+    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + layer * 0x8CB92BA72F3D8DD7) % 2**64
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)
+
+
 class HiddenLayer:
     """One fully connected layer over a batch that stands transposed, (units, batch).
 
