@@ -29,7 +29,9 @@ __all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileErro
 def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
-    from fflm.progress import COMPILING, patience
+    from fflm.progress import COMPILING, announce_if_slow
 
-    with patience(COMPILING):
-        return getattr(import_module(_LAZY[name]), name)
+    with announce_if_slow(COMPILING):
+        found = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = found
+    return found

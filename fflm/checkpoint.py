@@ -29,6 +29,11 @@ class Position:
     seconds: float = 0.0  # training only
     tokens: int = 0  # trained on in all
 
+    @property
+    def tokens_per_second(self) -> float:
+        """Of training only; 0 before the first step."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
 
 @dataclass
 class TrainingState:

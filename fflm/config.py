@@ -116,7 +116,9 @@ class DataConfig(Checked):
         16384, "largest vocabulary, special tokens included; the most frequent words stay", low=4, metavar="N"
     )
     min_count: int = option(2, "words seen less often in training become <unk>", low=1, metavar="N")
-    vocab: str | None = option(None, "take the words from FILE instead, one word a line", metavar="FILE")
+    vocab: str | None = option(
+        None, "take the words from FILE, one a line, instead; --vocab-size and --min-count do not apply", metavar="FILE"
+    )
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
 
 
@@ -149,27 +151,29 @@ class TrainConfig(Checked):
 
     optimizer: str = option("adam", "update rule", choices=("sgd", "momentum", "adagrad", "adam"))
     learning_rate: float | None = option(
-        None, "step size at the start (default: what suits the optimizer)", above=0.0, metavar="R"
+        None, "step size at the start (default: what suits the optimizer)", above=0.0, high=1e36, metavar="R"
     )
     batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
     epochs: int = option(20, "most passes over the training text", low=0, metavar="N")
     patience: int = option(
         3, "stop after this many validations without improvement; the rate is halved after each", low=1, metavar="N"
     )
-    minutes: float | None = option(None, "stop after T minutes, validation and saving included", above=0.0, metavar="T")
+    minutes: float | None = option(
+        None, "stop this call after T minutes, validation, test and saving included", above=0.0, metavar="T"
+    )
     dropout: float = option(0.4, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
     embedding_dropout: float = option(
         0.2, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
     )
     weight_decay: float = option(
-        0.0, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, metavar="D"
+        0.0, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, high=1e36, metavar="D"
     )
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(
         None, "validate after about N training tokens too, not only after each epoch", low=1, metavar="N"
     )
     checkpoint_seconds: float = option(
-        60.0, "save the training state this often, besides after each validation", low=0.0, metavar="SEC"
+        60.0, "save the training state this often too, not only after each validation", low=0.0, metavar="SEC"
     )
     seed: int = option(
         1, "seed of initialisation, shuffling, dropout and the held-out units", low=0, high=2**63 - 1, metavar="S"
@@ -199,10 +203,13 @@ class SampleConfig(Checked):
     seed: int = option(1, "seed of the draw", low=0, high=2**63 - 1, metavar="S")
 
 
-def make(kind, options: dict):
-    """Build the configuration `kind` from a dict, as from a model file; an unknown or missing name is an error."""
+def make(kind, options: dict, complete: bool = False):
+    """Build the configuration `kind` from a dict; an unknown name is an error, if `complete` a missing one too."""
     known = {item.name for item in fields(kind)}
     unknown = sorted(set(options) - known)
     if unknown:
         raise ConfigError(f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}")
+    missing = sorted(known - set(options))
+    if complete and missing:
+        raise ConfigError(f"option {missing[0]!r} is missing")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})

@@ -27,7 +27,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Sample:
-    """A continuation: the prompt as given, the new text, its tokens, and their natural log probability in the model."""
+    """A continuation: the prompt as given, the new text, its tokens, and their natural log probability in the model.
+
+    `log_prob` counts the ``</s>`` that ended a line, which is not among the tokens.
+    """
 
     prompt: str
     text: str
@@ -60,8 +63,8 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     Examples
     --------
     >>> import fflm
-    >>> fflm.load("runs/stdlib").predict("the value of", top=1)  # doctest: +SKIP
-    [Prediction(word='the', probability=0.31)]
+    >>> predict(fflm.load("runs/demo").lm, "the cat sat on the", top=1)[0].word
+    'mat'
     """
     probabilities = model.next_word(context_of(model, model.tokenizer.tokenize(context))[None])[0]
     best = np.argsort(-probabilities, kind="stable")[:top]
@@ -94,8 +97,8 @@ def sample(
     Examples
     --------
     >>> import fflm
-    >>> fflm.load("runs/stdlib").sample("Return the", tokens=4)[0].text  # doctest: +SKIP
-    'number of the string'
+    >>> sample(fflm.load("runs/demo").lm, "the cat", SampleConfig(tokens=4, temperature=0))[0].text
+    'sat on the mat'
     """
     config = config or SampleConfig()
     prompt_tokens = model.tokenizer.tokenize(prompt)
@@ -111,7 +114,7 @@ def sample(
     for _ in range(config.tokens):
         if not going:
             break
-        for row, probabilities in zip(list(going), model.next_word(contexts[going]), strict=True):
+        for row, probabilities in _next_words(model, contexts, list(going)):
             word = draw(probabilities, barred, config, generators[row])
             log_probs[row] += np.log(np.float64(probabilities[word]))
             contexts[row] = np.append(contexts[row, 1:], word)
@@ -124,6 +127,13 @@ def sample(
         tokens = tuple(model.vocabulary.words[i] for i in ids)
         samples.append(Sample(prompt, model.tokenizer.detokenize(tokens), tokens, float(log_prob)))
     return samples
+
+
+def _next_words(model: LanguageModel, contexts: np.ndarray, rows: list[int]):
+    """Each row and its distribution, a few rows at a time: (rows, V) numbers at once could be too many."""
+    for first in range(0, len(rows), 16):
+        part = rows[first : first + 16]
+        yield from zip(part, model.next_word(contexts[part]), strict=True)
 
 
 def draw(probabilities: np.ndarray, barred: list[int], config: SampleConfig, generator: np.random.Generator) -> int:

@@ -23,7 +23,7 @@ class Interrupt:
 
     def _ask(self, number, frame) -> None:
         self.asked = True
-        signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGINT, self._before or signal.SIG_DFL)
 
     def __exit__(self, *exception) -> None:
         if self._before is not None:

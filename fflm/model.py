@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,20 +12,19 @@ import numpy as np
 
 from fflm import evaluation, generation, storage
 from fflm.config import DataConfig, ModelConfig, SampleConfig, TokenizerConfig, TrainConfig, make
-from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.errors import ConfigError
 from fflm.evaluation import Perplexity
 from fflm.generation import Prediction, Sample
 from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.nn.parameters import initialise
 from fflm.progress import Bar
 from fflm.report import TrainReport
+from fflm.run import begin, check_folder, check_unchanged
 from fflm.text import Tokenizer, Vocabulary, encode, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training import Trainer
 
 TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
-# What a resumed run may have otherwise; the text is compared by its fingerprint, wherever it is read from.
-MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test"}
 
 
 class Model:
@@ -54,7 +54,7 @@ class Model:
         size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
 
-    def perplexity(self, *sources: str, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
+    def perplexity(self, *sources: str | Path, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
         """Perplexity on a text (defined in `fflm.evaluation`).
 
         Parameters
@@ -83,7 +83,12 @@ class Model:
         >>> report.tokens, report.oov, report.perplexity < 1.1
         (1600, 0, True)
         """
-        stream = encode(sources, self.lm.tokenizer, self.lm.vocabulary, DataConfig(encoding=encoding))
+        stream = encode(
+            [os.fspath(source) for source in sources],
+            self.lm.tokenizer,
+            self.lm.vocabulary,
+            DataConfig(encoding=encoding),
+        )
         with Bar(len(stream), "perplexity", progress) as bar:
             return evaluation.evaluate(self.lm, stream, bar.advance)
 
@@ -189,9 +194,9 @@ def load(path: str | Path, threads: int | None = None) -> Model:
 
 
 def train(
-    *sources: str,
-    valid: str | Sequence[str] | None = None,
-    test: str | Sequence[str] | None = None,
+    *sources: str | Path,
+    valid: str | Path | Sequence[str] | None = None,
+    test: str | Path | Sequence[str] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -237,22 +242,21 @@ def train(
     started = time.monotonic() if started is None else started
     tokenizer_config, data, shape, config = _configurations(options)
     folder = None if out is None else Path(out)
-    _check_folder(folder, resume)
-    valid, test = ([value] if isinstance(value, str) else value for value in (valid, test))
+    check_folder(folder, resume)
+    sources, valid, test = (_names(value) for value in (sources, valid, test))
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
-    described = {"sources": list(sources), "valid": valid, "test": test, "text": fingerprint(corpus)}
+    described = {"sources": sources, "valid": valid, "test": test, "text": fingerprint(corpus)}
     for part in (tokenizer_config, data, shape, config):
         described |= part.to_dict()
     parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
     lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
     trainer = Trainer(lm, corpus, config, folder, started, quiet)
     if resume:
-        _check_unchanged(folder, described)
+        check_unchanged(folder, described)
         trainer.resume()
     elif folder is not None:
         trainer.check_text()
-        _make_folder(folder)
-        storage.write_json(folder / storage.CONFIG, described)
+        begin(folder, described)
     report = trainer.run()
     return Model(lm, report, _prompts(lm, corpus.valid.ids))
 
@@ -268,46 +272,16 @@ def _prompts(lm: NeuralLanguageModel, ids: np.ndarray) -> list[str]:
     return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]
 
 
+def _names(sources) -> list[str] | None:
+    """One source or several, as a list of their names."""
+    if sources is None:
+        return None
+    return [os.fspath(source) for source in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+
+
 def _configurations(options: dict):
     names = {item.name: kind for kind in TRAINING for item in fields(kind)}
     for name in options:
         if name not in names:
             raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
     return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in TRAINING]
-
-
-def _check_folder(folder: Path | None, resume: bool) -> None:
-    if folder is not None and not folder.name:
-        raise ConfigError(f"out must name a folder of its own, got {str(folder)!r}")
-    try:
-        state = folder is not None and (folder / storage.STATE).exists()
-        file = folder is not None and folder.exists() and not folder.is_dir()
-        run = folder is not None and storage.is_run(folder)
-    except (OSError, ValueError) as error:  # a name that no folder can have
-        raise FflmError(f"can't make the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
-    if resume and not state:
-        raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
-    if file:
-        raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
-    if run and not resume:
-        raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FflmError(f"can't make the folder {folder}: {error.strerror or error}") from error
-
-
-def _check_unchanged(folder: Path, described: dict) -> None:
-    """A resumed run must be the same run: same options (but for how long), same text."""
-    before = storage.read_json(folder / storage.CONFIG)
-    changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
-    for name in sorted(changed, key=lambda name: name == "text"):  # other options may be why the text is another
-        if name == "text":
-            raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")
-        raise ConfigError(
-            f"{name} must be as in the run to resume, {before.get(name)!r}, got {described[name]!r}; "
-            "give the options of the first call, or begin a new run"
-        )

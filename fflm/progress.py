@@ -18,7 +18,7 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def patience(line: str, seconds: float = 3.0):
+def announce_if_slow(line: str, seconds: float = 3.0):
     """Print `line` on stderr if what is done inside takes longer than `seconds`."""
     timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
     timer.daemon = True
@@ -33,34 +33,37 @@ class Bar:
     """A tqdm bar of tokens with tokens/s and ETA; nothing when stderr is no terminal, or when not `shown`."""
 
     def __init__(self, total: int, label: str, shown: bool = True, initial: int = 0):
-        from tqdm import tqdm
+        self.visible = shown and sys.stderr.isatty()
+        self._bar = None
+        if self.visible:
+            from tqdm import tqdm
 
-        visible = shown and sys.stderr.isatty()
-        self._bar = tqdm(
-            total=total,
-            initial=initial,
-            desc=label,
-            unit=" tokens",
-            unit_scale=True,
-            disable=not visible,
-            leave=False,
-            mininterval=0.2,
-            smoothing=0.1,
-            file=sys.stderr,
-            dynamic_ncols=True,
-        )
-        self.visible = visible
+            self._bar = tqdm(
+                total=total,
+                initial=initial,
+                desc=label,
+                unit=" tokens",
+                unit_scale=True,
+                leave=False,
+                mininterval=0.2,
+                smoothing=0.1,
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
 
     def advance(self, tokens: int) -> None:
         """Count `tokens` more."""
-        self._bar.update(tokens)
+        if self._bar is not None:
+            self._bar.update(tokens)
 
     def note(self, text: str) -> None:
         """Show a short text behind the bar, such as the running perplexity."""
-        self._bar.set_postfix_str(text, refresh=False)
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *exception) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()

@@ -15,10 +15,11 @@ from typing import NoReturn
 import numpy as np
 
 from fflm import storage
+from fflm.budget import TimeBudget
 from fflm.checkpoint import Position, TrainingState
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, FflmError, TextError
-from fflm.evaluation import Perplexity, evaluate
+from fflm.evaluation import LARGEST_NATS, Perplexity, evaluate
 from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
@@ -33,7 +34,6 @@ from fflm.text import Corpus
 
 SHUFFLE_ROUNDS = 6
 PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
-MOST_NATS = 700.0  # a larger mean loss has no finite perplexity
 SAVING_SECONDS = 0.3  # kept free at the end of a time budget, besides what saving takes
 
 
@@ -73,10 +73,9 @@ class Trainer:
         self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
         self.best_report: Perplexity | None = None
         self.interrupt = Interrupt()
+        self.budget = TimeBudget(config.minutes, self.started)
         self.stopped = ""
-        self.saving_seconds = 0.0
         self.last_checkpoint = time.monotonic()
-        self.evaluation_speed = 0.0  # tokens/s, measured before the first validation is due
 
     def check_text(self) -> None:
         """Raise TextError if the training text is shorter than one window."""
@@ -144,6 +143,7 @@ class Trainer:
         size = len(self.stream)
         places = np.zeros(config.batch_size, np.int64)
         losses = np.zeros(config.batch_size)
+        between = config.validate_every and max(1, config.validate_every // config.batch_size)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             begin = time.perf_counter()
             first = position.batch * config.batch_size
@@ -153,7 +153,7 @@ class Trainer:
             load = network.windows_at(self.stream, places[:rows])
             network.step(load, losses[:rows], self.optimizer, self._drops(position.step))
             loss = float(losses[:rows].sum())
-            if not loss < MOST_NATS * rows:
+            if not loss < LARGEST_NATS * rows:
                 self._diverged(f"the loss is {loss / rows:g}", position.step + 1)
             position.step, position.batch = position.step + 1, position.batch + 1
             position.loss_sum, position.loss_tokens = position.loss_sum + loss, position.loss_tokens + rows
@@ -162,15 +162,11 @@ class Trainer:
             bar.advance(rows)
             if bar.visible:
                 bar.note(f"perplexity {math.exp(position.loss_sum / position.loss_tokens):.1f}")
-            due = bool(config.validate_every) and position.step % self._steps_between == 0
+            due = between is not None and position.step % between == 0
             if due:
                 self._validate()
             if due or time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
                 self._checkpoint()
-
-    @property
-    def _steps_between(self) -> int:
-        return max(1, self.config.validate_every // self.config.batch_size)
 
     def _rate(self) -> float:
         position = self.position
@@ -181,7 +177,8 @@ class Trainer:
     def _drops(self, step: int) -> list[Drop | None]:
         rates = [self.config.embedding_dropout] + [self.config.dropout] * len(self.model.config.hidden_dims)
         return [
-            Drop(rate, dropout_key(self.config.seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)
+            Drop(rate, dropout_key(self.config.seed, step, layer)) if rate > 0.0 else None
+            for layer, rate in enumerate(rates)
         ]
 
     def _reason_to_stop(self) -> str:
@@ -193,14 +190,9 @@ class Trainer:
             return "epochs"
         if self.interrupt.asked:
             return "interrupted"
-        if config.minutes is not None and time.monotonic() >= self._last_moment():
+        if self.budget.is_over():
             return "minutes"
         return ""
-
-    def _last_moment(self) -> float:
-        """When training has to stop so that validation, test and saving still fit into the time budget."""
-        held_out = len(self.corpus.valid) + len(self.corpus.test or ())
-        return self.started + 60.0 * self.config.minutes - held_out / self.evaluation_speed - self.saving_seconds
 
     def _diverged(self, what: str, step: int) -> NoReturn:
         position = self.position
@@ -229,14 +221,15 @@ class Trainer:
                 "train_perplexity": trained,
                 "valid_perplexity": report.perplexity,
                 "seconds": round(position.seconds, 3),
-                "tokens_per_second": round(self._speed(), 1),
+                "tokens_per_second": round(self.position.tokens_per_second, 1),
             }
         )
         better = report.cross_entropy_nats < position.best
         if not self.quiet:
             say(
                 f"epoch {self._epochs():.4g}: training perplexity {trained:.1f}, validation {report.perplexity:.1f}"
-                f"{' (best)' if better else ''}, learning rate {self._rate():.3g}, {self._speed():,.0f} tokens/s"
+                f"{' (best)' if better else ''}, learning rate {self._rate():.3g}, "
+                f"{position.tokens_per_second:,.0f} tokens/s"
             )
         position.loss_sum, position.loss_tokens = 0.0, 0
         if better:
@@ -258,7 +251,8 @@ class Trainer:
         ids = self.corpus.valid.ids[: 16 * 256]
         begin = time.perf_counter()
         self.model.log_probs(ids)
-        self.evaluation_speed = len(ids) / (time.perf_counter() - begin) * 0.9
+        seconds = 1.1 * (time.perf_counter() - begin)
+        self.budget.reserve(seconds * (len(self.corpus.valid) + len(self.corpus.test or ())) / len(ids))
 
     def _first_save(self) -> None:
         """Have a whole run on the disk before the first step, and see how long saving takes.
@@ -272,7 +266,7 @@ class Trainer:
         begin = time.monotonic()
         self._checkpoint()
         self._save_model()
-        self.saving_seconds = SAVING_SECONDS + 2.0 * (time.monotonic() - begin)
+        self.budget.reserve(SAVING_SECONDS + 2.0 * (time.monotonic() - begin))
 
     def _save_model(self) -> None:
         if self.folder is not None:
@@ -292,9 +286,6 @@ class Trainer:
     def _epochs(self) -> float:
         return self.position.tokens / len(self.stream)
 
-    def _speed(self) -> float:
-        return self.position.tokens / self.position.seconds if self.position.seconds else 0.0
-
     def _finish(self) -> TrainReport:
         self.state.restore_best()
         position = self.position
@@ -303,7 +294,7 @@ class Trainer:
         self._draw()
         return TrainReport(
             out=None if self.folder is None else str(self.folder),
-            tokens_per_second=self._speed(),
+            tokens_per_second=self.position.tokens_per_second,
             epochs=self._epochs(),
             steps=position.step,
             seconds=time.monotonic() - self.started,

@@ -287,7 +287,10 @@ def outside(item):
         yield limits["above"], f"above {limits['above']}"
         yield limits["above"] - step, f"above {limits['above']}"
     if limits["high"] is not None:
-        yield limits["high"] + step, f"at most {limits['high']}"
+        yield (
+            limits["high"] * 2 if limits["high"] + step == limits["high"] else limits["high"] + step,
+            f"at most {limits['high']}",
+        )
     if limits["below"] is not None:
         yield limits["below"], f"below {limits['below']}"
         yield limits["below"] + step, f"below {limits['below']}"
@@ -315,7 +318,7 @@ def test_every_number_and_choice_has_a_range():
 def test_option_out_of_its_range(refused, sampling, name, value, rule):
     flag = f"--{name.replace('_', '-')}={value}"
     command = ["sample", "runs/demo", flag] if sampling else [*train_new("text.txt"), flag]
-    refused(f"^{name} must be {rule}.*, got {re.escape(repr(value))}$", *command)
+    refused(f"^{name} must be {rule.replace('+', '[+]')}.*, got {re.escape(repr(value))}$", *command)
 
 
 def test_negative_temperature(refused):

@@ -71,7 +71,7 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
     assert code == 0
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "run", "model", "training", "validation", "test", "note", "sample", "sample", "sample",
+        "run", "model", "training", "validation", "test", "note", "note", "sample", "sample", "sample",
     ]  # fmt: skip
     assert lines[0] == f"run          {tmp_path / 'run'} (all epochs done)"
     assert lines[1].startswith("model        13 words, context 2, ")
@@ -81,7 +81,8 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
         assert re.fullmatch(
             rf"\w+ +perplexity {number} \(95 % interval {number} to {number}\) on {tokens} tokens, 0.00 % unknown", line
         )
-    assert lines[5] == "note         validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
+    assert lines[5] == f"note         warning: {text} is training text and held-out text at once"
+    assert lines[6] == "note         validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
 
 
 def test_train_is_quiet_where_stderr_is_no_terminal(fflm_main, text, tmp_path):

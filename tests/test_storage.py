@@ -43,7 +43,10 @@ def rewrite(file):
         parts = {name: value for name, value in (before | (tensors or {})).items() if value is not None}
         entry = description
         if not isinstance(description, str):
-            facts = json.loads(metadata["fflm"]) | (description or {})
+            facts = json.loads(metadata["fflm"])
+            for name, value in (description or {}).items():
+                both = isinstance(value, dict) and isinstance(facts.get(name), dict)
+                facts[name] = facts[name] | value if both else value
             entry = json.dumps({name: value for name, value in facts.items() if value is not None})
         save_file(parts, file, {"fflm": entry})
         return file
@@ -274,6 +277,7 @@ def test_array_type_that_numpy_does_not_have(file):
         ({"model": {"context_size": 2, "colour": "red"}}, "unknown option 'colour', expected one of activation, "),
         ({"model": {"context_size": 0}}, "context_size must be at least 1, got 0"),
         ({"model": {"context_size": "2"}}, "context_size must be a whole number, got '2'"),
+        ({"tokenizer": {"tokenizer": None}}, "tokenizer must not be None"),
         ({"model": {"hidden_dims": [50.5]}}, "hidden_dims must be a list of whole numbers"),
         ({"model": {"hidden_dims": [[50]]}}, "hidden_dims must be a list of whole numbers"),
         ({"model": {"activation": ["tanh"]}}, "activation must be "),

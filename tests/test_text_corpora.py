@@ -8,9 +8,9 @@ from itertools import chain
 import nltk
 import pytest
 
-from fflm.config import TokenizerConfig
+from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import TextError
-from fflm.text import CORPORA, Tokenizer, corpora
+from fflm.text import CORPORA, Tokenizer, corpora, load
 from fflm.text.corpora import brown_tokens, parse_name, read_corpus
 
 
@@ -175,3 +175,18 @@ def test_texts_of_nltk(name):
     parts = [read(name, split) for split in ("train", "valid", "test")]
     assert sum(map(len, parts)) == len(text) and "\r" not in text
     assert all(0.025 < len(part) / len(text) < 0.075 for part in parts[1:])
+
+
+def test_a_whole_corpus_gives_up_the_part_that_is_held_out():
+    """Training on ``stdlib`` with ``stdlib:test`` as the test text trains on the training part, and says so."""
+    config, data = TokenizerConfig(), DataConfig(valid_fraction=0.1)
+    own = load(["stdlib"], None, None, config, DataConfig(), seed=1)
+    for valid, test, options in (
+        (["stdlib:valid"], ["stdlib:test"], DataConfig()),
+        (None, ["stdlib:test"], data),
+        (["stdlib:valid"], None, DataConfig()),
+    ):
+        corpus = load(["stdlib"], valid, test, config, options, seed=1)
+        held_out = len(corpus.valid) if valid is None else 0
+        assert len(corpus.train) + held_out == len(own.train)
+        assert "training: stdlib:train, as another part of stdlib is held out" in corpus.notes

@@ -455,7 +455,7 @@ def test_held_out_text_is_said_to_be(certain, tmp_path):
     (tmp_path / "other").write_text(CERTAIN * 10)
     report = fflm.train(certain, valid=str(tmp_path / "other"), test=certain, epochs=0, **PLAIN).report
     assert (report.valid["tokens"], report.test["tokens"], report.train_tokens) == (120, 1200, 1200)
-    assert report.notes == ()
+    assert report.notes == (f"warning: {certain} is training text and held-out text at once",)
 
 
 # Time

@@ -74,6 +74,8 @@ def load(
     notes: list[str] = []
     if not valid and data.valid_fraction is None:
         sources, valid, test, notes = _own_splits(sources, test)
+    if not isinstance(sources, str):  # what is refused below
+        sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
     new = _NewIds()
     train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
@@ -89,11 +91,27 @@ def load(
     return Corpus(vocabulary, *parts, tuple(notes))
 
 
+def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[str]) -> list[str]:
+    """The sources, a whole corpus cut down to its training part where another part is held out."""
+    split_names = {name[0] for name in map(parse_name, held_out) if name and name[1]}
+    kept = []
+    for source in sources:
+        if source in held_out:
+            notes.append(f"warning: {source} is training text and held-out text at once")
+        name = parse_name(source)
+        if name and name[1] is None and name[0] in split_names:
+            source = f"{name[0]}:train"
+            notes.append(f"training: {source}, as another part of {name[0]} is held out")
+        kept.append(source)
+    return kept
+
+
 def fingerprint(corpus: Corpus) -> str:
     """SHA-256 of all that training reads: words and ids. Two texts with the same fingerprint are the same text."""
     digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode(errors="surrogatepass"))
     for stream in (corpus.train, corpus.valid, corpus.test):
-        digest.update(b"|" if stream is None else memoryview(stream.ids).cast("B"))
+        digest.update(b"none" if stream is None else b"%d:" % len(stream))
+        digest.update(b"" if stream is None else memoryview(stream.ids).cast("B"))
     return digest.hexdigest()
 
 

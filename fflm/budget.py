@@ -1,0 +1,37 @@
+"""A time budget: when training has to stop so that what follows still fits."""
+
+from __future__ import annotations
+
+import time
+
+
+class TimeBudget:
+    """So many minutes from a moment on; without minutes it is never over.
+
+    Parameters
+    ----------
+    minutes : float or None
+    started : float
+        ``time.monotonic()`` from which they count.
+
+    Examples
+    --------
+    >>> budget = TimeBudget(1.0, time.monotonic())
+    >>> budget.is_over()
+    False
+    >>> budget.reserve(60.0)
+    >>> budget.is_over()
+    True
+    """
+
+    def __init__(self, minutes: float | None, started: float):
+        self._end = None if minutes is None else started + 60.0 * minutes
+
+    def reserve(self, seconds: float) -> None:
+        """Keep so many seconds for what comes after training."""
+        if self._end is not None:
+            self._end -= seconds
+
+    def is_over(self) -> bool:
+        """Whether the time for training is up."""
+        return self._end is not None and time.monotonic() >= self._end
