@@ -7,10 +7,11 @@ import time
 
 import numpy as np
 
+from fflm.cores import available_cores
 from fflm.kernels._jit import COMPILER, PROCESSOR
 from fflm.kernels.matmul import LANES, ROWS, matmul
 from fflm.nn.parameters import buffer
-from fflm.nn.team import Team, default_threads
+from fflm.nn.team import Team
 
 
 def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
@@ -45,7 +46,7 @@ def describe_system() -> dict:
     """
     import fflm
 
-    threads = default_threads()
+    threads = available_cores()
     return {
         "fflm": fflm.__version__,
         "python": platform.python_version(),

@@ -6,19 +6,20 @@ As `bench_training.py`; PyTorch's loss is the mean cross-entropy, fflm's are the
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from rivals import BATCH, VOCAB_SIZE, K, M, compete, token_stream
 
+from fflm.cores import available_cores
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default="brown")
     parser.add_argument("--hidden", type=int, nargs="+", default=[100, 512])
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each burst")
     arguments = parser.parse_args()

@@ -8,12 +8,13 @@ Needs PyTorch (`pip install '.[bench]'`); a variant that does not run is left ou
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from rivals import BATCH, VOCAB_SIZE, K, M, compete, fma_peak, token_stream
+
+from fflm.cores import available_cores
 
 VARIANTS = ["torch eager", "torch compile", "torch linear_cross_entropy", "torch bf16 autocast"]
 
@@ -28,13 +29,18 @@ def main() -> None:
     parser.add_argument("--source", default="brown")
     parser.add_argument("--hidden", type=int, nargs="+", default=[100, 512])
     parser.add_argument("--optimizers", nargs="+", default=["sgd", "adam"])
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each burst")
     arguments = parser.parse_args()
 
     peak = fma_peak(arguments.threads)
     print(f"V={VOCAB_SIZE}, K={K}, m={M}, batch {BATCH}, float32, {arguments.threads} threads, {arguments.source};")
+    shares = [VOCAB_SIZE * h / (VOCAB_SIZE * h + h * K * M) for h in arguments.hidden]
+    print(
+        f"output layer: {', '.join(f'{share:.1%} at h={h}' for h, share in zip(arguments.hidden, shares, strict=True))}"
+        " of the arithmetic;"
+    )
     print(f"measured peak {peak / 1e9:.0f} GFLOP/s; medians of {arguments.rounds} rounds\n")
     print("| h | optimizer | contender | tokens/s | fflm / contender | share of peak |")
     print("|---|---|---|---|---|---|")

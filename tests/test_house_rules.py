@@ -25,6 +25,7 @@ LEVELS = {
     "storage": 5,
     "plot": 5,
     "budget": 1,
+    "cores": 1,
     "checkpoint": 6,
     "run": 6,
     "training": 7,

@@ -13,7 +13,7 @@ from fflm.cli.flags import add_flags
 from fflm.config import DataConfig, ModelConfig, SampleConfig, TokenizerConfig, TrainConfig
 
 SOURCE = (
-    "a text file (also .gz), a folder of .txt files, - for standard input, or a named corpus: stdlib, brown, "
+    "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
     "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
 )
 MODEL = "a run folder, or a model file"

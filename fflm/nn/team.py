@@ -6,17 +6,12 @@ its team is only this: `run` a task, and cut a row of items into `shares`.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-
-def default_threads() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from fflm.cores import available_cores
+from fflm.errors import FflmError
 
 
 class Team:
@@ -32,11 +27,14 @@ class Team:
     """
 
     def __init__(self, threads: int | None = None):
-        self.size = threads or default_threads()
+        self.size = threads or available_cores()
         self._done: SimpleQueue = SimpleQueue()
         self._tasks = [SimpleQueue() for _ in range(self.size - 1)]
-        for worker, tasks in enumerate(self._tasks, start=1):
-            threading.Thread(target=self._work, args=(worker, tasks), daemon=True, name=f"fflm-{worker}").start()
+        try:
+            for worker, tasks in enumerate(self._tasks, start=1):
+                threading.Thread(target=self._work, args=(worker, tasks), daemon=True, name=f"fflm-{worker}").start()
+        except RuntimeError as error:
+            raise FflmError(f"the system allows no {self.size} threads: {error}; give a smaller threads") from error
 
     def _work(self, worker: int, tasks: SimpleQueue) -> None:
         while (task := tasks.get()) is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
 import re
 import sys
 import unicodedata
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from fflm.config import TokenizerConfig
+from fflm.cores import available_cores
 from fflm.errors import TextError
 
 #: The token which stands for the end of a line in what :meth:`Tokenizer.tokenize_block` returns.
@@ -176,14 +176,14 @@ _CUTTERS: dict[str, Callable[[str, bool], list[str]]] = {
 
 def _can_fork() -> bool:
     # Only a forked process needs no __main__ guard in the caller's script; on macOS forking is not safe.
-    return sys.platform == "linux" and (os.cpu_count() or 1) > 1 and not multiprocessing.current_process().daemon
+    return sys.platform == "linux" and available_cores() > 1 and not multiprocessing.current_process().daemon
 
 
 def _map_in_processes(function: Callable, items: Iterable) -> Iterator:
     """``map(function, items)`` over forked processes, few items ahead; what a process can't do is done here."""
     from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-    workers = os.cpu_count() or 1
+    workers = available_cores()
     pending: deque = deque()
 
     def result():
