@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from fflm.nn.team import Team, default_threads
+from fflm.cores import available_cores
+from fflm.errors import FflmError
+from fflm.nn.team import Team
 
 SIZES = [1, 2, 3, 8]
 
@@ -91,6 +93,15 @@ def test_close_ends_the_threads():
 
 
 def test_default_is_every_core():
-    assert default_threads() >= 1
+    assert available_cores() >= 1
     with Team() as team:
-        assert team.size == default_threads()
+        assert team.size == available_cores()
+
+
+def test_more_threads_than_the_system_allows(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    with pytest.raises(FflmError, match="^the system allows no 3 threads: can't start new thread; give a smaller"):
+        Team(3)
