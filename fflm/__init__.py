@@ -11,14 +11,14 @@
 Nothing heavy is imported before it is used; the first use on a machine compiles the kernels.
 """
 
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module as _import_module
+from importlib import metadata as _metadata
 
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
 
 try:
-    __version__ = version("fflm")
-except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = _metadata.version("fflm")
+except _metadata.PackageNotFoundError:  # run from a checkout that is not installed
     __version__ = "0+unknown"
 
 _LAZY = {"Model": "fflm.model", "load": "fflm.model", "train": "fflm.model"}
@@ -32,6 +32,10 @@ def __getattr__(name: str):
     from fflm.progress import COMPILING, announce_if_slow
 
     with announce_if_slow(COMPILING):
-        found = getattr(import_module(_LAZY[name]), name)
+        found = getattr(_import_module(_LAZY[name]), name)
     globals()[name] = found
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

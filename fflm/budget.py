@@ -19,19 +19,15 @@ class TimeBudget:
     >>> budget = TimeBudget(1.0, time.monotonic())
     >>> budget.is_over()
     False
-    >>> budget.reserve(60.0)
+    >>> budget.closing_seconds = 60.0
     >>> budget.is_over()
     True
     """
 
     def __init__(self, minutes: float | None, started: float):
         self._end = None if minutes is None else started + 60.0 * minutes
-
-    def reserve(self, seconds: float) -> None:
-        """Keep so many seconds for what comes after training."""
-        if self._end is not None:
-            self._end -= seconds
+        self.closing_seconds = 0.0  # kept for what comes after training
 
     def is_over(self) -> bool:
         """Whether the time for training is up."""
-        return self._end is not None and time.monotonic() >= self._end
+        return self._end is not None and time.monotonic() >= self._end - self.closing_seconds

@@ -43,7 +43,9 @@ def check_value(name: str, value, metadata) -> None:
         if limit is None:
             continue
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not holds(value, limit):
+        if number and not math.isfinite(value):
+            raise ConfigError(f"{name} must be {words} {limit} and finite, got {value!r}")
+        if not number or not holds(value, limit):
             raise ConfigError(f"{name} must be {words} {limit}, got {value!r}")
 
 
@@ -120,6 +122,12 @@ class DataConfig(Checked):
         None, "take the words from FILE, one a line, instead; --vocab-size and --min-count do not apply", metavar="FILE"
     )
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("vocab_size", "min_count"):
+            if self.vocab is not None and getattr(self, name) != getattr(DataConfig, name):
+                raise ConfigError(f"{name} must not be given together with vocab, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,16 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
     )
 
 
+def speed(model: LanguageModel, ids: np.ndarray, most: int = 8192) -> float:
+    """Scored tokens/s of `model` on a few of the ids (N,): the best of three tries."""
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        model.log_probs(ids[:most])
+        seconds.append(time.perf_counter() - started)
+    return len(ids[:most]) / min(seconds)
+
+
 def _interval(log_probs: np.ndarray, unit_starts: np.ndarray) -> tuple[float, float]:
     """95 % interval of the cross-entropy: units drawn with replacement, percentiles of the token-weighted means."""
     starts = unit_starts[:-1]

@@ -9,7 +9,7 @@ import threading
 class Interrupt:
     """Inside the ``with`` statement the first Ctrl-C only sets `asked`; the second one is the usual one.
 
-    In another thread than the main one Ctrl-C stays as it is.
+    In another thread than the main one, and where Ctrl-C is ignored, it stays as it is.
     """
 
     def __init__(self):
@@ -17,7 +17,8 @@ class Interrupt:
         self._before = None
 
     def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a script's background job, say
+        if threading.current_thread() is threading.main_thread() and not ignored:
             self._before = signal.signal(signal.SIGINT, self._ask)
         return self
 

@@ -108,7 +108,7 @@ class Model:
         """
         if top < 1:
             raise ConfigError(f"top must be at least 1, got {top!r}")
-        return generation.predict(self.lm, context, top)
+        return generation.predict(self.lm, _text("context", context), top)
 
     def sample(self, prompt: str = "", special: bool = False, **options) -> list[Sample]:
         """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
@@ -124,7 +124,7 @@ class Model:
         >>> fflm.load("runs/demo").sample("the cat", tokens=4, temperature=0)[0].text
         'sat on the mat'
         """
-        return generation.sample(self.lm, prompt, make(SampleConfig, options), special)
+        return generation.sample(self.lm, _text("prompt", prompt), make(SampleConfig, options), special)
 
     def continued(self, sample: Sample) -> str:
         """The prompt of a sample and its text as one."""
@@ -153,8 +153,9 @@ class Model:
         """
         storage.save_model(self.lm, path)
 
-    def examples(self, count: int = 3, tokens: int = 20) -> list[Sample]:
+    def examples(self, count: int = 3) -> list[Sample]:
         """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
+        tokens = 100 if self.lm.tokenizer.config.tokenizer == "char" else 20
         return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
 
     def info(self) -> dict:
@@ -253,7 +254,7 @@ def train(
     trainer = Trainer(lm, corpus, config, folder, started, quiet)
     if resume:
         check_unchanged(folder, described)
-        trainer.resume()
+        trainer.state.load(folder)
     elif folder is not None:
         trainer.check_text()
         begin(folder, described)
@@ -276,7 +277,17 @@ def _names(sources) -> list[str] | None:
     """One source or several, as a list of their names."""
     if sources is None:
         return None
-    return [os.fspath(source) for source in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    if isinstance(sources, (str, os.PathLike)):
+        return [os.fspath(sources)]
+    if not isinstance(sources, (list, tuple)):
+        raise ConfigError(f"sources must be paths or names of corpora, got {sources!r}")
+    return [name for source in sources for name in _names(source) or [""]]
+
+
+def _text(name: str, value) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a text, got {value!r}")
+    return value
 
 
 def _configurations(options: dict):

@@ -79,6 +79,10 @@ def check_unchanged(folder: Path, described: dict) -> None:
         if name == "text":
             raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")
         raise ConfigError(
-            f"{name} must be as in the run to resume, {before.get(name)!r}, got {described[name]!r}; "
+            f"{name} must be as in the run to resume, {_shown(before.get(name))}, got {_shown(described[name])}; "
             "give the options of the first call, or begin a new run"
         )
+
+
+def _shown(value) -> str:
+    return "the default" if value is None else " ".join(map(str, value)) if isinstance(value, list) else repr(value)

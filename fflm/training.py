@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,11 +20,11 @@ from fflm.budget import TimeBudget
 from fflm.checkpoint import Position, TrainingState
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, FflmError, TextError
-from fflm.evaluation import LARGEST_NATS, Perplexity, evaluate
+from fflm.evaluation import LARGEST_NATS, Perplexity, evaluate, speed
 from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
-from fflm.nn.hidden import Drop, dropout_key
+from fflm.nn.hidden import drops_of_step
 from fflm.nn.network import Network
 from fflm.nn.optimizers import RULES, Optimizer
 from fflm.nn.team import Team
@@ -74,6 +75,7 @@ class Trainer:
         self.best_report: Perplexity | None = None
         self.interrupt = Interrupt()
         self.budget = TimeBudget(config.minutes, self.started)
+        self.saving_seconds = SAVING_SECONDS
         self.stopped = ""
         self.last_checkpoint = time.monotonic()
 
@@ -84,10 +86,6 @@ class Trainer:
                 f"training text must be at least one window of {self.model.context_size + 1} tokens long, got "
                 f"{len(self.stream)}; give more text or a smaller context_size"
             )
-
-    def resume(self) -> None:
-        """Go on from the training state in the run folder."""
-        self.state.load(self.folder)
 
     def run(self) -> TrainReport:
         """Train to the end, then evaluate the best model.
@@ -129,6 +127,8 @@ class Trainer:
                     self._validate()
                 self._checkpoint()
         self.stopped = reason
+        if reason == "interrupted" and not self.quiet:
+            say("interrupted: saving and evaluating; Ctrl-C again stops at once")
         # The state is saved as it stood, so that a resumed run does what an uninterrupted one would have done;
         # only then is the unfinished epoch validated, for the model that this run leaves behind.
         self._checkpoint()
@@ -143,6 +143,7 @@ class Trainer:
         size = len(self.stream)
         places = np.zeros(config.batch_size, np.int64)
         losses = np.zeros(config.batch_size)
+        rates = [config.embedding_dropout] + [config.dropout] * len(self.model.config.hidden_dims)
         between = config.validate_every and max(1, config.validate_every // config.batch_size)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             begin = time.perf_counter()
@@ -151,7 +152,7 @@ class Trainer:
             windows.shuffled(places[:rows], first, size, keys)
             self.optimizer.begin_step(position.step + 1, self._rate())
             load = network.windows_at(self.stream, places[:rows])
-            network.step(load, losses[:rows], self.optimizer, self._drops(position.step))
+            network.step(load, losses[:rows], self.optimizer, drops_of_step(rates, config.seed, position.step))
             loss = float(losses[:rows].sum())
             if not loss < LARGEST_NATS * rows:
                 self._diverged(f"the loss is {loss / rows:g}", position.step + 1)
@@ -173,13 +174,6 @@ class Trainer:
         if self.config.optimizer == "sgd":
             return position.learning_rate / (1.0 + PAPER_DECAY * position.tokens)
         return position.learning_rate
-
-    def _drops(self, step: int) -> list[Drop | None]:
-        rates = [self.config.embedding_dropout] + [self.config.dropout] * len(self.model.config.hidden_dims)
-        return [
-            Drop(rate, dropout_key(self.config.seed, step, layer)) if rate > 0.0 else None
-            for layer, rate in enumerate(rates)
-        ]
 
     def _reason_to_stop(self) -> str:
         """Why training has to end now; empty while it goes on."""
@@ -212,6 +206,7 @@ class Trainer:
             report = self._evaluate(self.corpus.valid, "validation")
         except FflmError:  # the text is sound, so it is the last step that was not
             self._diverged("validation has no perplexity any more", position.step)
+        self._plan_the_end(report.tokens_per_second)
         trained = math.exp(position.loss_sum / position.loss_tokens)
         self.state.log.append(
             {
@@ -246,13 +241,20 @@ class Trainer:
             return evaluate(self.model, text, bar.advance)
 
     def _measure_evaluation(self) -> None:
+        """See how long the last validation and the test will take, from a few batches at their best."""
         if self.config.minutes is None:
             return
-        ids = self.corpus.valid.ids[: 16 * 256]
-        begin = time.perf_counter()
-        self.model.log_probs(ids)
-        seconds = 1.1 * (time.perf_counter() - begin)
-        self.budget.reserve(seconds * (len(self.corpus.valid) + len(self.corpus.test or ())) / len(ids))
+        self._plan_the_end(speed(self.model, self.corpus.valid.ids))
+        if self.budget.is_over() and not self.quiet:
+            say(
+                f"note: reading, validation, test and saving alone take more than {self.config.minutes:g} minutes; "
+                "give more minutes, or a smaller valid and test"
+            )
+
+    def _plan_the_end(self, evaluated_per_second: float) -> None:
+        """Keep time for the validation and the test that end the run, and for saving."""
+        held_out = len(self.corpus.valid) + len(self.corpus.test or ())
+        self.budget.closing_seconds = self.saving_seconds + 1.05 * held_out / evaluated_per_second
 
     def _first_save(self) -> None:
         """Have a whole run on the disk before the first step, and see how long saving takes.
@@ -266,7 +268,7 @@ class Trainer:
         begin = time.monotonic()
         self._checkpoint()
         self._save_model()
-        self.budget.reserve(SAVING_SECONDS + 2.0 * (time.monotonic() - begin))
+        self.saving_seconds = SAVING_SECONDS + 2.0 * (time.monotonic() - begin)
 
     def _save_model(self) -> None:
         if self.folder is not None:
@@ -311,9 +313,6 @@ class Trainer:
         )
 
     def _draw(self) -> None:
-        if self.folder is None or len(self.state.log) < 2 or not can_plot():
-            return
-        try:
-            storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))
-        except FflmError as error:  # a picture is not worth the report
-            say(f"no learning curve: {error}")
+        if self.folder is not None and len(self.state.log) > 1 and can_plot():
+            with suppress(FflmError):  # a picture is not worth the report
+                storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))

@@ -230,7 +230,7 @@ def test_predictions_of_a_network_sum_to_one(demo):
     ("options", "message"),
     [
         ({"temperature": -0.5}, "temperature must be at least 0.0, got -0.5"),
-        ({"temperature": math.nan}, "temperature must be at least 0.0, got nan"),
+        ({"temperature": math.nan}, "temperature must be at least 0.0 and finite, got nan"),
         ({"top_k": 0}, "top_k must be at least 1, got 0"),
         ({"top_p": 0.0}, "top_p must be above 0.0, got 0.0"),
         ({"top_p": 1.5}, "top_p must be at most 1.0, got 1.5"),

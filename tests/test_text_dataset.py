@@ -185,10 +185,12 @@ def test_a_vocabulary_of_one_word_is_refused(write):
 def test_words_from_a_file(write):
     path, words = write("a.txt", "b a b c\n"), write("words.txt", "x\na\nb\n")
     config = TokenizerConfig(boundary="line")
-    corpus = load([path], [path], None, config, DataConfig(vocab=words, vocab_size=4, min_count=9), seed=1)
+    corpus = load([path], [path], None, config, DataConfig(vocab=words), seed=1)
     assert corpus.vocabulary.words[3:] == ["x", "a", "b"]
     assert corpus.vocabulary.counts.tolist() == [1, 0, 1, 0, 1, 2]
     assert corpus.train.ids.tolist() == [5, 4, 5, 0, 2]
+    with pytest.raises(ConfigError, match="^vocab_size must not be given together with vocab, got 4$"):
+        DataConfig(vocab=words, vocab_size=4)
 
 
 def test_own_splits_of_a_corpus(monkeypatch, write):

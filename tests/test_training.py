@@ -496,13 +496,13 @@ def test_more_epochs_may_be_given(certain, tmp_path):
         ({"learning_rate": 0.02}, "learning_rate must be as in the run to resume, 0.01, got 0.02; give the options of"),
         ({"seed": 2}, "seed must be as in the run to resume, 1, got 2"),
         ({"dropout": 0.5}, "dropout must be as in the run to resume, 0.0, got 0.5"),
-        ({"hidden_dims": (16, 16)}, r"hidden_dims must be as in the run to resume, \[16\], got \[16, 16\]"),
+        ({"hidden_dims": (16, 16)}, r"hidden_dims must be as in the run to resume, 16, got 16 16"),
         ({"optimizer": "sgd"}, "optimizer must be as in the run to resume, 'adam', got 'sgd'"),
         ({"batch_size": 64}, "batch_size must be as in the run to resume, 32, got 64"),
         ({"lowercase": True}, "lowercase must be as in the run to resume, False, got True"),
         ({"min_count": 3}, "min_count must be as in the run to resume, 2, got 3"),
-        ({"validate_every": 7}, "validate_every must be as in the run to resume, None, got 7"),
-        ({"valid_fraction": 0.2}, "valid_fraction must be as in the run to resume, None, got 0.2"),
+        ({"validate_every": 7}, "validate_every must be as in the run to resume, the default, got 7"),
+        ({"valid_fraction": 0.2}, "valid_fraction must be as in the run to resume, the default, got 0.2"),
     ],
 )
 def test_changed_options_are_named(certain, tmp_path, change, message):

@@ -66,7 +66,12 @@ def _train_lines(model, report):
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
-        yield "sample       " + (f"{sample.prompt} | {sample.text}" if sample.prompt else sample.text)
+        yield f"sample       {_visible(sample.prompt)} | {_visible(sample.text)}"
+
+
+def _visible(text: str) -> str:
+    """One line of it: line ends as \\n, and a text of nothing but white space in quotes."""
+    return repr(text) if text.isspace() else text.replace("\n", "\\n")
 
 
 def _perplexity_line(report: dict) -> str:
@@ -94,6 +99,7 @@ def perplexity(arguments) -> int:
     print(f"perplexity              {report['perplexity']:.3f}")
     print(f"  95 % interval         {report['perplexity_low']:.3f} to {report['perplexity_high']:.3f}")
     print("  without unknown words " + ("none is known" if without is None else f"{without:.3f}"))
+    sys.stdout.flush()
     print(f"speed                   {report['tokens_per_second']:,.0f} tokens/s", file=sys.stderr)
     return 0
 
@@ -107,7 +113,7 @@ def predict(arguments) -> int:
         _print_json([prediction.to_dict() for prediction in predictions])
     else:
         for prediction in predictions:
-            print(f"{prediction.probability:.6f}  {prediction.word}")
+            print(f"{prediction.probability:.6f}  {_visible(prediction.word)}")
     return 0
 
 
@@ -155,4 +161,4 @@ def _flat(facts: dict, prefix: str = ""):
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, " ".join(map(str, value)) if isinstance(value, list) else value
+            yield prefix + name, " ".join(_visible(str(part)) for part in value) if isinstance(value, list) else value

@@ -43,6 +43,11 @@ def dropout_key(seed: int, step: int, layer: int) -> np.uint32:
     return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)
 
 
+def drops_of_step(rates: list[float], seed: int, step: int) -> list[Drop | None]:
+    """The dropout of each layer in one step, by the layers' rates; None where nothing is dropped."""
+    return [Drop(rate, dropout_key(seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)]
+
+
 class HiddenLayer:
     """One fully connected layer over a batch that stands transposed, (units, batch).
 

@@ -143,6 +143,7 @@ class Vocabulary:
         """
         seen: dict[str, int] = {}
         for number, word in enumerate("".join(read_blocks(path, encoding)).split("\n"), start=1):
+            word = word.strip() or word  # a blank alone is a word of the tokenizer char
             if not word:
                 continue
             if word in seen:
