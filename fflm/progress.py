@@ -6,7 +6,7 @@ import sys
 import threading
 from contextlib import contextmanager
 
-COMPILING = "compiling the kernels for this processor (first use only, about 10 seconds) ..."
+COMPILING = "compiling the kernels for this processor (first use only, some seconds) ..."
 
 
 def say(line: str) -> None:

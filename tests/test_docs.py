@@ -157,3 +157,7 @@ def test_readme_links_lead_somewhere():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
         assert (REPOSITORY / target).exists(), target
+
+
+def test_readme_is_finished():
+    assert "@@" not in (REPOSITORY / "README.md").read_text(encoding="utf-8")
