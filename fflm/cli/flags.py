@@ -1,11 +1,32 @@
-"""Flags made from the configuration dataclasses, so that a new option is written down once."""
+"""Flags: those made from the configuration dataclasses, so that a new option is written down once, and shared ones."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import fields
 
-from fflm.config import Checked
+import fflm
+from fflm.config import Checked, TrainConfig
+
+SOURCE = (
+    "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
+    "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
+)
+MODEL = "a run folder, or a model file"
+
+
+def verb(verbs, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+    """The parser of one verb, with what all verbs have."""
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:].replace("%%", "%") + ".",
+        epilog="Example: " + example,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    return parser
 
 
 def add_flags(parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None) -> None:
@@ -39,3 +60,15 @@ def given(arguments: argparse.Namespace, *kinds: type[Checked]) -> dict:
     """The options of `kinds` that were given on the command line."""
     names = [item.name for kind in kinds for item in fields(kind)]
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
+def threads(parser) -> None:
+    """The flag of the verbs that run a model."""
+    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
+
+
+def load_model(arguments):
+    """The model that the arguments name."""
+    if arguments.threads is not None:
+        TrainConfig(threads=arguments.threads)  # the same range check
+    return fflm.load(arguments.model, arguments.threads)

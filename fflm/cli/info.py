@@ -1,0 +1,41 @@
+"""fflm info"""
+
+from __future__ import annotations
+
+import fflm
+from fflm.cli.flags import MODEL, verb
+from fflm.cli.printing import print_json, visible
+from fflm.errors import ConfigError
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(verbs, "info", run, "what a model file holds, or what this machine offers", "fflm info --system")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=MODEL)
+    parser.add_argument("--system", action="store_true", help="versions, processor and the speed of its kernels")
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    if arguments.system:
+        from fflm.system import describe_system
+
+        facts = describe_system()
+    elif arguments.model is None:
+        raise ConfigError("info needs a MODEL, or --system")
+    else:
+        facts = fflm.load(arguments.model).info()
+    if arguments.json:
+        print_json(facts)
+    else:
+        for name, value in _flat(facts):
+            print(f"{name:24} {value}")
+    return 0
+
+
+def _flat(facts: dict, prefix: str = ""):
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, " ".join(visible(str(part)) for part in value) if isinstance(value, list) else value

@@ -1,0 +1,28 @@
+"""What the commands print with: JSON for machines, notes on stderr, texts on one line."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def print_json(value) -> None:
+    """One line of JSON on stdout."""
+    print(json.dumps(value))
+
+
+def note(text: str) -> None:
+    """A note to people, on stderr."""
+    print(f"note: {text}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """One line of it: line ends as \\n, and a text of nothing but white space in quotes."""
+    return repr(text) if text.isspace() else text.replace("\n", "\\n")
+
+
+def note_unknown(model, text: str, name: str) -> None:
+    """Say so if the model knows no word of what it was given."""
+    known, words = model.known_words(text)
+    if words and not known:
+        note(f"no word of the {name} is in the vocabulary; each counts as <unk>")

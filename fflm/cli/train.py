@@ -1,0 +1,85 @@
+"""fflm train"""
+
+from __future__ import annotations
+
+import fflm
+from fflm.cli.flags import SOURCE, add_flags, given, verb
+from fflm.cli.printing import print_json, visible
+from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "train",
+        run,
+        "train a model on text and report its perplexity",
+        "fflm train corpus.txt --out runs/mine --context-size 4 --minutes 10",
+    )
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=SOURCE)
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", help="folder for the model, the training state and the log"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN (give the same options again)")
+    parser.add_argument(
+        "--valid", metavar="SOURCE", help="validation text (default: a named corpus's own, else held out)"
+    )
+    parser.add_argument(
+        "--test", metavar="SOURCE", help="test text, read once at the end (default: a named corpus's own)"
+    )
+    add_flags(parser, DataConfig, "words and held-out text")
+    add_flags(parser, TokenizerConfig, "tokens")
+    add_flags(parser, ModelConfig, "network")
+    add_flags(parser, TrainConfig, "training")
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    model = fflm.train(
+        *arguments.sources,
+        valid=arguments.valid,
+        test=arguments.test,
+        out=arguments.out,
+        resume=arguments.resume,
+        started=arguments.started,
+        **given(arguments, TokenizerConfig, DataConfig, ModelConfig, TrainConfig),
+    )
+    report = model.report
+    if arguments.json:
+        print_json(report.to_dict())
+    else:
+        for line in _train_lines(model, report):
+            print(line)
+    return 130 if report.interrupted else 0
+
+
+def _train_lines(model, report):
+    why = {
+        "epochs": "all epochs done",
+        "early": "validation stopped improving",
+        "minutes": "time is up",
+        "interrupted": "interrupted; --resume goes on",
+    }[report.stopped]
+    yield f"run          {report.out} ({why})"
+    yield (
+        f"model        {report.vocab_size:,} words, context {model.lm.context_size}, {report.parameters:,} parameters"
+    )
+    yield (
+        f"training     {report.train_tokens:,} tokens, {report.epochs:.4g} epochs, {report.steps:,} steps, "
+        f"{report.seconds:.1f} s, {report.tokens_per_second:,.0f} tokens/s"
+    )
+    for label, part in (("validation", report.valid), ("test", report.test)):
+        if part is not None:
+            yield f"{label:12} {_perplexity_line(part)}"
+    for note in report.notes:
+        yield f"note         {note}"
+    for sample in model.examples():
+        yield f"sample       {visible(sample.prompt)} | {visible(sample.text)}"
+
+
+def _perplexity_line(report: dict) -> str:
+    return (
+        f"perplexity {report['perplexity']:.2f} (95 % interval {report['perplexity_low']:.2f} to "
+        f"{report['perplexity_high']:.2f}) on {report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
+    )
