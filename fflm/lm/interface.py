@@ -30,12 +30,16 @@ class LanguageModel(Protocol):
     def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
         """Natural log P(ids[t] | ids[t-K], ..., ids[t-1]) for every t of ids (N,) int32: (N,) float64.
 
-        Before the first word, and before a word that follows ``</s>``, the context is filled with ``<s>``.
+        Before the first word, and before a word that follows ``</s>``, the context is filled with ``<s>``; a cache
+        looks across it.
         `on_batch`, if given, is called with the number of words after each batch.
         """
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32, rows sum to 1."""
+        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32, rows sum to 1.
+
+        ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
+        """
 
     def describe(self) -> dict:
         """What `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.errors import ConfigError
+from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
 from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters
 from fflm.nn.team import Team
@@ -78,7 +78,7 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary.
         """
-        ids = self._checked(ids)
+        ids = checked_ids(ids, len(self.vocabulary))
         out = np.empty(ids.size)
         with Team(self.threads) as team:
             network = Network(self.config, self.parameters, team, BATCH)
@@ -107,9 +107,7 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary, or a context is not K words long.
         """
-        contexts = self._checked(contexts)
-        if contexts.ndim != 2 or contexts.shape[1] != self.context_size:
-            raise ConfigError(f"contexts must have shape (B, {self.context_size}), got {contexts.shape}")
+        contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         with Team(self.threads) as team:
             network = Network(self.config, self.parameters, team, SMALL_BATCH)
@@ -117,16 +115,6 @@ class NeuralLanguageModel:
                 part = contexts[first : first + SMALL_BATCH]
                 network.probabilities(network.given(part), out[first : first + SMALL_BATCH])
         return out
-
-    def _checked(self, ids: np.ndarray) -> np.ndarray:
-        # Compiled loops do not check indices: no id may pass here that has no row.
-        ids = np.asarray(ids)
-        if ids.dtype.kind not in "iu":
-            raise ConfigError(f"ids must be whole numbers, got an array of {ids.dtype}")
-        if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < len(self.vocabulary):
-            raise ConfigError(f"ids must be from 0 to {len(self.vocabulary) - 1}, got {ids.min()} to {ids.max()}")
-        # They also take writable arrays only: ids in a read-only memory map are copied.
-        return np.require(ids, np.int32, ["C", "W"])
 
     def describe(self) -> dict:
         """Kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""

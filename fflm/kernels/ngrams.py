@@ -1,0 +1,162 @@
+"""Lookups in a table of n-grams (see `lm/ngram_table.py`), a tree in which each node is an n-gram.
+
+Node w is the word w alone. The nodes that add a word to node c are children[c] .. children[c + 1] - 1, sorted by
+`words`, their last words; links[node] is the node of its longest suffix, -1 for none. Nodes from children.size - 1 on
+are of the highest order: they have no children. A state is the node of the longest context that the table knows, -1
+for the empty one.
+"""
+
+import math
+
+from fflm.kernels._jit import kernel
+from fflm.kernels.windows import UNIT_BEGIN, UNIT_END
+
+
+@kernel("int64(int32[::1], int64[::1], int64, int64)")
+def child(words, children, node, word):
+    """The node that adds `word` to `node`, or -1."""
+    low, high = children[node], children[node + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if words[middle] < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < children[node + 1] and words[low] == word else -1
+
+
+@kernel("int64(int32[::1], int64[::1], int32[::1], int64, int64)")
+def advance(words, children, links, state, word):
+    """The state after reading `word` in `state`."""
+    if word == UNIT_BEGIN or word == UNIT_END:
+        return UNIT_BEGIN
+    node = -1
+    while state >= 0 and node < 0:
+        node = child(words, children, state, word)
+        state = links[state]
+    if node < 0:
+        node = word
+    return node if node < children.size - 1 else links[node]
+
+
+@kernel("int64(int32[::1], int64[::1], int32[::1], int32[::1], int64, int64)")
+def state_before(words, children, links, stream, position, size):
+    """The state before stream[position], made of the last `size` words of its unit; <s> is one of them."""
+    if size == 0:
+        return -1
+    state = -1 if position >= size else UNIT_BEGIN
+    for i in range(max(0, position - size), position):
+        state = advance(words, children, links, state, stream[i])
+    return state
+
+
+@kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[:, ::1])")
+def states(out, words, children, links, contexts):
+    """out (B,) *written*: the state that each of contexts (B, K) *read* leaves; <s> and </s> begin a unit."""
+    for i in range(out.size):
+        state = -1
+        for k in range(contexts.shape[1]):
+            state = advance(words, children, links, state, contexts[i, k])
+        out[i] = state
+
+
+@kernel("void(float64[::1], int32[::1], int64[::1], int32[::1], float32[::1], float32[::1], int32[::1], int64, int64)")
+def backoff_log_probs(out, words, children, links, log_probs, backoffs, stream, first, size):
+    """out (n,) *written*: natural log P of stream[first], stream[first + 1] ... given up to `size` words."""
+    state = state_before(words, children, links, stream, first, size)
+    for i in range(out.size):
+        word = stream[first + i]
+        node, weight = -1, 0.0
+        while state >= 0:
+            node = child(words, children, state, word)
+            if node >= 0:
+                break
+            weight += backoffs[state]
+            state = links[state]
+        if node < 0:
+            node = word
+        out[i] = weight + log_probs[node]
+        if size > 0:
+            state = node if node < children.size - 1 else links[node]
+            if word == UNIT_END:
+                state = UNIT_BEGIN
+
+
+@kernel("void(float64[::1], int32[::1], int64[::1], int32[::1], float32[::1], float32[::1], int64)")
+def backoff_distribution(out, words, children, links, log_probs, backoffs, state):
+    """out (V,) *written*: P(. | state), built up from the shortest context to the longest."""
+    for word in range(out.size):
+        out[word] = math.exp(log_probs[word])
+    longer = -1
+    while longer != state:
+        node = state
+        while links[node] != longer:
+            node = links[node]
+        longer = node
+        factor = math.exp(backoffs[node])
+        for word in range(out.size):
+            out[word] *= factor
+        for i in range(children[node], children[node + 1]):
+            out[words[i]] = math.exp(log_probs[i])
+
+
+@kernel("int64(int32[::1], float64[::1], int64)")
+def longest_seen(links, totals, state):
+    """The state itself or its longest suffix that was followed by a word."""
+    while state >= 0 and totals[state] == 0.0:
+        state = links[state]
+    return state
+
+
+@kernel("int64(int32[::1], int64)")
+def level(links, state):
+    """How many words a state has."""
+    size = 0
+    while state >= 0:
+        size += 1
+        state = links[state]
+    return size
+
+
+@kernel("void(float64[:, ::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int32[::1], int64)")
+def relative_frequencies(out, words, children, links, counts, totals, stream, first):
+    """out (n, size + 2) *written*: of stream[first] ... the uniform probability, then its relative frequency after the
+    last 0, 1 ... `size` words; after a context that was never seen, that after the longest one that was.
+
+    totals (contexts + 1,) *read*: how often a word was seen after a context; the last is that of the empty one.
+    """
+    size = out.shape[1] - 2
+    for i in range(out.shape[0]):
+        word = stream[first + i]
+        known = 0.0 if word == UNIT_BEGIN else 1.0
+        out[i, 0] = known / (children[0] - 1)
+        out[i, 1] = known * counts[word] / totals[totals.size - 1]
+        state = longest_seen(links, totals, state_before(words, children, links, stream, first + i, size))
+        length = level(links, state)
+        for k in range(length, 0, -1):
+            node = child(words, children, state, word)
+            out[i, k + 1] = counts[node] / totals[state] if node >= 0 else 0.0
+            state = links[state]
+        for k in range(length, size):
+            out[i, k + 2] = out[i, length + 1]
+
+
+@kernel("void(float64[::1], float64[::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int64)")
+def interpolated_distribution(out, weights, words, children, links, counts, totals, state):
+    """out (V,) *written*: for every word the sum of weights (size + 2,) *read* times its `relative_frequencies`."""
+    state = longest_seen(links, totals, state)
+    k = level(links, state) + 1
+    weight = 0.0
+    for longer in range(k, weights.size):
+        weight += weights[longer]
+    for word in range(out.size):
+        out[word] = 0.0
+    while state >= 0:
+        for node in range(children[state], children[state + 1]):
+            out[words[node]] += weight * counts[node] / totals[state]
+        state = links[state]
+        k -= 1
+        weight = weights[k]
+    for word in range(out.size):
+        if word != UNIT_BEGIN:
+            out[word] += weight * counts[word] / totals[totals.size - 1] + weights[0] / (out.size - 1)

@@ -1,0 +1,100 @@
+"""A unigram cache: words that occurred a short while ago are likely to occur again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from fflm.kernels import caches
+from fflm.lm.contexts import checked_contexts, checked_ids
+from fflm.lm.ngram_table import in_parallel
+from fflm.text import Tokenizer, Vocabulary
+
+
+class CacheModel:
+    """P(w | text so far) = the share of w among the last N words (Kuhn and De Mori 1990); see `LanguageModel`.
+
+    It keeps no state of its own: a word's probability depends on the text given before it and on nothing else, so that
+    scoring a text twice gives the same figures. Before the first word all words but ``<s>`` are equally likely. Words
+    that are not in the cache have probability 0: it is of use in a mixture only. It looks across the ends of lines,
+    which it takes for words as well.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    tokenizer : Tokenizer
+    size : int
+        N, in words.
+    half_life : float, optional
+        A word so many words back weighs half as much (Clarkson and Robinson 1997: exponential decay); else all weigh
+        the same.
+    threads : int, optional
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
+    >>> cache = CacheModel(vocabulary, Tokenizer(TokenizerConfig()), size=3)
+    >>> np.exp(cache.log_probs(np.array([3, 3, 4, 3], np.int32))).round(3).tolist()
+    [0.25, 1.0, 0.0, 0.667]
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        size: int = 500,
+        half_life: float | None = None,
+        threads: int | None = None,
+    ):
+        self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
+        self.context_size, self.half_life = size, half_life
+        self.decay = 0.0 if half_life is None else math.log(2.0) / half_life
+
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """Natural log P(word | words before it) of a stream (N,) int32: (N,) float64; -inf for a word not in the cache.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
+        """
+        ids = checked_ids(ids, len(self.vocabulary))
+        before, out = np.empty(ids.size, np.int32), np.empty(ids.size)
+        caches.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
+
+        def score(first: int, last: int) -> None:
+            caches.cache_probabilities(out[first:last], ids, before, first, self.context_size, self.decay)
+
+        in_parallel(score, ids.size, self.threads, on_batch)
+        out[:1] = self._uniform()[ids[:1]]
+        with np.errstate(divide="ignore"):
+            return np.log(out, out)
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """P(. | context) for contexts (B, N) int32, ``<s>`` where there is no word: (B, V) float32; rows sum to 1.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary, or a context is not N words long.
+        """
+        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
+        weights = np.exp(-self.decay * np.arange(self.context_size, 0, -1))
+        out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
+        for row, context in zip(out, contexts, strict=True):
+            read = context != Vocabulary.BOS
+            sums = np.bincount(context[read], weights=weights[read], minlength=len(row))
+            row[:] = sums / sums.sum() if read.any() else self._uniform()
+        return out
+
+    def _uniform(self) -> np.ndarray:
+        uniform = np.full(len(self.vocabulary), 1.0 / (len(self.vocabulary) - 1))
+        uniform[Vocabulary.BOS] = 0.0
+        return uniform
+
+    def describe(self) -> dict:
+        """Kind, size and half-life, as plain JSON values."""
+        return {"kind": "cache", "parameters": 0, "size": self.context_size, "half_life": self.half_life}

@@ -1,0 +1,82 @@
+"""Weights of a mixture, fitted by expectation maximisation: constant, or by how often a context was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.errors import FflmError
+
+BUCKETS = 16
+#: The weights of a bucket are drawn to the constant ones as if by so many more words.
+PRIOR_WORDS = 10.0
+MOST_ROUNDS, SMALLEST_GAIN = 500, 1e-9  # nats per word
+
+
+def bucket_of(counts: np.ndarray) -> np.ndarray:
+    """The bucket of contexts that were seen so often (N,): floor(log2(1 + count)), at most 15 (N,) int64.
+
+    The paper (section 4.1) has buckets that grow in the same proportion.
+
+    Examples
+    --------
+    >>> bucket_of(np.array([0, 1, 2, 3, 6, 7, 10**9])).tolist()
+    [0, 1, 1, 2, 2, 3, 15]
+    """
+    return np.minimum(np.frexp(counts + 1.0)[1] - 1, BUCKETS - 1).astype(np.int64)
+
+
+def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.ndarray:
+    """The weights under which a text is most probable.
+
+    Parameters
+    ----------
+    log_probs : (parts, N) float64
+        Natural log P of each word of the text under each part.
+    buckets : (N,) int64, optional
+        The bucket of each word's context.
+
+    Returns
+    -------
+    (buckets, parts) float64
+        One row of constant weights, or `BUCKETS` rows; rows sum to 1. A bucket without words has the constant weights.
+
+    Raises
+    ------
+    FflmError
+        If a word has no probability under any part.
+
+    Examples
+    --------
+    >>> log_probs = np.log([[0.5, 0.5, 0.5], [0.1, 0.1, 0.9]])
+    >>> fit_weights(log_probs).round(3).tolist()
+    [[0.833, 0.167]]
+    """
+    best = log_probs.max(axis=0)
+    if not np.isfinite(best).all():
+        place = int(np.flatnonzero(~np.isfinite(best))[0])
+        raise FflmError(f"weights can't be fitted: token {place + 1} has no probability under any of the models")
+    likelihoods = np.exp(log_probs - best)
+    nowhere = np.zeros(log_probs.shape[1], np.int64)
+    constant = _expectation_maximisation(likelihoods, nowhere, np.full((1, len(log_probs)), 1.0 / len(log_probs)), 0.0)
+    if buckets is None:
+        return constant
+    return _expectation_maximisation(likelihoods, buckets, np.repeat(constant, BUCKETS, axis=0), PRIOR_WORDS)
+
+
+def _expectation_maximisation(likelihoods, buckets, weights, prior_words) -> np.ndarray:
+    """Each round takes a weight to the mean share of its part in a word (Dempster, Laird and Rubin 1977)."""
+    prior = prior_words * weights
+    words = np.bincount(buckets, minlength=len(weights))[:, None] + prior_words
+    occupied = words[:, 0] > 0
+    last = -np.inf
+    for _ in range(MOST_ROUNDS):
+        shares = weights[buckets].T * likelihoods
+        totals = shares.sum(axis=0)
+        gain = float(np.log(totals).mean())
+        shares /= totals
+        sums = np.stack([np.bincount(buckets, weights=share, minlength=len(weights)) for share in shares], axis=1)
+        weights = np.where(occupied[:, None], (sums + prior) / np.maximum(words, 1.0), weights)
+        if gain - last < SMALLEST_GAIN:
+            break
+        last = gain
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -1,0 +1,200 @@
+"""All n-grams of a text up to some order, found by sorting: what n-gram models are estimated from and look up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fflm.errors import ConfigError
+from fflm.kernels import ngrams
+from fflm.nn.team import Team
+from fflm.text import Vocabulary
+
+BATCH = 65536
+#: So many words before a word say how well its context is known: as in the paper, those of a trigram.
+COUNTED_CONTEXT = 2
+
+
+@dataclass(frozen=True)
+class NgramTable:
+    """A tree of n-grams as a few flat arrays; a node is an n-gram, and its parent the n-gram without its last word.
+
+    Nodes are sorted by order, then by parent, then by last word; node w, for w < V, is the word w alone. A context is
+    a node of less than the highest order; there are C of them.
+
+    Attributes
+    ----------
+    words : (nodes,) int32
+        Last words.
+    children : (C + 1,) int64
+        The nodes that add a word to context c are ``children[c]`` to ``children[c + 1] - 1``.
+    links : (nodes,) int32
+        The node of the longest suffix that is in the table; -1 for single words.
+    starts : tuple of int
+        First node of order 1, 2 ..., and the number of nodes at the end.
+
+    Examples
+    --------
+    >>> table, counts = count_ngrams(np.array([3, 4, 3, 4, 4], np.int32), order=2, vocab_size=5)
+    >>> table.sizes
+    (5, 4)
+    >>> [(table.ngram(node), int(counts[node])) for node in range(5, 9)]
+    [((1, 3), 1), ((3, 4), 2), ((4, 3), 1), ((4, 4), 1)]
+    """
+
+    words: np.ndarray
+    children: np.ndarray
+    links: np.ndarray
+    starts: tuple[int, ...]
+
+    @property
+    def order(self) -> int:
+        """Words of the longest n-grams."""
+        return len(self.starts) - 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many n-grams of each order there are."""
+        return tuple(int(size) for size in np.diff(self.starts))
+
+    def nodes(self, order: int) -> slice:
+        """The nodes of one order."""
+        return slice(self.starts[order - 1], self.starts[order])
+
+    def parents(self, order: int) -> np.ndarray:
+        """The parent of each node of one order, from 2 on."""
+        above = self.nodes(order - 1)
+        fan = np.diff(self.children[above.start : above.stop + 1])
+        return np.repeat(np.arange(above.start, above.stop), fan)
+
+    def ngram(self, node: int) -> tuple[int, ...]:
+        """The ids of a node's words."""
+        words = []
+        while node >= self.starts[1]:
+            words.append(int(self.words[node]))
+            node = int(np.searchsorted(self.children, node, side="right")) - 1
+        return (node, *reversed(words))
+
+    @property
+    def tree(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What every kernel of `fflm.kernels.ngrams` reads first."""
+        return self.words, self.children, self.links
+
+    def states_of(self, contexts: np.ndarray) -> np.ndarray:
+        """The node of the longest known suffix of each context (B, K), K < order, -1 for none: (B,) int64."""
+        out = np.empty(len(contexts), np.int64)
+        ngrams.states(out, *self.tree, np.ascontiguousarray(contexts))
+        return out
+
+    def counts_of(self, counts: np.ndarray, contexts: np.ndarray) -> np.ndarray:
+        """How often contexts (B, K) occurred, by the `counts` of this table's contexts: (B,) int64.
+
+        Only the last two words are looked at, as in the paper's trigram; one where the order is 2. ``<s>`` is a word.
+
+        Raises
+        ------
+        ConfigError
+            If the order is 1: there are no contexts.
+        """
+        if self.order == 1:
+            raise ConfigError("contexts can't be counted by an n-gram model of order 1; take order 2 or more")
+        contexts = contexts[:, -min(COUNTED_CONTEXT, self.order - 1) :]
+        states, last = self.states_of(contexts), contexts[:, -1]
+        # A state of fewer words means that all of them together were never seen; where a unit begins, <s> is all.
+        begins = (last == Vocabulary.BOS) | (last == Vocabulary.EOS)
+        whole = (states >= self.starts[1]) | begins | (self.order == 2)
+        return np.where(whole, counts[states], 0).astype(np.int64)
+
+    def beginning_with(self, word: int, order: int) -> slice:
+        """The nodes of one order that begin with `word`: they stand together."""
+        first, last = word, word + 1
+        for _ in range(order - 1):
+            first, last = int(self.children[first]), int(self.children[last])
+        return slice(first, last)
+
+
+def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTable, np.ndarray]:
+    """Find and count the n-grams of a text.
+
+    Each unit is read with one ``<s>`` before it; no n-gram reaches over the end of a unit, which is ``</s>``.
+
+    Parameters
+    ----------
+    ids : (N,) int32
+    order : int
+        Words of the longest n-grams, at least 1.
+    vocab_size : int
+        V.
+
+    Returns
+    -------
+    NgramTable
+        All words, seen or not, and all longer n-grams that occur.
+    counts : (nodes,) int32
+        How often each occurs; ``<s>`` as often as there are units.
+    """
+    if not len(ids):
+        raise ConfigError("n-grams need a text of at least one word, got none")
+    stream, room = _with_unit_begins(ids)
+    bits = int(vocab_size).bit_length()
+    node_of = stream.astype(np.int64)
+    words, counts = [np.arange(vocab_size, dtype=np.int32)], [np.bincount(stream, minlength=vocab_size)]
+    links, children, starts = [np.full(vocab_size, -1, np.int32)], [], [0, vocab_size]
+    for k in range(2, order + 1):
+        places = np.flatnonzero(room >= k)
+        keys = ((node_of[places] - starts[-2]) << bits) | stream[places + k - 1]
+        found, inverse, count = _unique(keys)
+        fan = np.bincount(found >> bits, minlength=starts[-1] - starts[-2])
+        children.append(starts[-1] + np.concatenate(([0], np.cumsum(fan)[:-1])))
+        link = np.empty(len(found), np.int32)
+        link[inverse] = node_of[places + 1]
+        node_of[places] = starts[-1] + inverse
+        words.append((found & ((1 << bits) - 1)).astype(np.int32))
+        counts.append(count)
+        links.append(link)
+        starts.append(starts[-1] + len(found))
+    children.append([starts[-1]])
+    table = NgramTable(
+        np.concatenate(words), np.concatenate(children).astype(np.int64), np.concatenate(links), tuple(starts)
+    )
+    return table, np.concatenate(counts).astype(np.int32)
+
+
+def _with_unit_begins(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The text with ``<s>`` before each unit, and for each place how many words from there on are in its unit."""
+    begins = np.concatenate(([0], np.flatnonzero(ids[:-1] == Vocabulary.EOS) + 1))
+    stream = np.insert(ids, begins, Vocabulary.BOS)
+    begins = begins + np.arange(len(begins))
+    ends = np.append(begins[1:], len(stream))
+    return stream, np.repeat(ends, ends - begins) - np.arange(len(stream))
+
+
+def _unique(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sorted different keys, the place of each key among them, and how often each occurs."""
+    order = np.argsort(keys)
+    keys = keys[order]
+    new = np.empty(len(keys), bool)
+    new[:1], new[1:] = True, keys[1:] != keys[:-1]
+    inverse = np.empty(len(keys), np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    first = np.flatnonzero(new)
+    return keys[first], inverse, np.diff(np.append(first, len(keys)))
+
+
+def in_parallel(
+    task: Callable[[int, int], None], size: int, threads: int | None, on_batch: Callable[[int], None] | None
+) -> None:
+    """Call `task` with the first and last-plus-one of each part of 0 .. size-1, several at once."""
+    with Team(threads) as team:
+        for first in range(0, size, BATCH):
+            count = min(BATCH, size - first)
+
+            def work(worker: int, first=first, count=count) -> None:
+                begin, end = team.share(count, worker)
+                task(first + begin, first + end)
+
+            team.run(work)
+            if on_batch is not None:
+                on_batch(count)
