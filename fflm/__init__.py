@@ -21,7 +21,15 @@ try:
 except _metadata.PackageNotFoundError:  # run from a checkout that is not installed
     __version__ = "0+unknown"
 
-_LAZY = {"Model": "fflm.model", "load": "fflm.model", "train": "fflm.model"}
+_LAZY = {
+    "Model": "fflm.model",
+    "compare": "fflm.model",
+    "convert_arpa": "fflm.build",
+    "load": "fflm.model",
+    "mix": "fflm.build",
+    "ngram": "fflm.build",
+    "train": "fflm.build",
+}
 
 __all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
 

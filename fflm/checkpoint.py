@@ -72,10 +72,10 @@ class TrainingState:
         """
         tensors, progress = storage.load_state(folder)
         path, arrays = folder / storage.STATE, self._arrays()
-        storage.check_tensors(path, tensors, {name: value.shape for name, value in arrays.items()})
         try:
+            storage.check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
             self.position, self.log = Position(**progress["position"]), list(progress["log"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from error
         for name, value in arrays.items():
             value[...] = tensors[name]

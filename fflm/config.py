@@ -163,8 +163,12 @@ class TrainConfig(Checked):
     )
     batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
     epochs: int = option(20, "most passes over the training text", low=0, metavar="N")
-    patience: int = option(
-        3, "stop after this many validations without improvement; the rate is halved after each", low=1, metavar="N"
+    patience: int = option(3, "stop after this many validations without improvement", low=1, metavar="N")
+    schedule: str = option(
+        "linear",
+        "learning rate: linear (falls to 0 over the epochs, or over the minutes), plateau (halved after each "
+        "validation without improvement)",
+        choices=("linear", "plateau"),
     )
     minutes: float | None = option(
         None, "stop this call after T minutes, validation, test and saving included", above=0.0, metavar="T"
@@ -193,6 +197,45 @@ class TrainConfig(Checked):
         high=256,
         metavar="N",
     )
+
+
+@dataclass(frozen=True)
+class NgramConfig(Checked):
+    """Which n-gram model is estimated."""
+
+    order: int | None = option(
+        None, "words of the longest n-grams (default: 5; interpolated: 3)", low=1, high=10, metavar="N"
+    )
+    smoothing: str = option(
+        "kneser-ney",
+        "kneser-ney (interpolated, modified), or interpolated: relative frequencies of all orders, their weights "
+        "fitted on the validation text by how often the context was seen, as in the paper",
+        choices=("kneser-ney", "interpolated"),
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.order is None:
+            object.__setattr__(self, "order", 3 if self.smoothing == "interpolated" else 5)
+        if self.order == 1 and self.smoothing == "interpolated":
+            raise ConfigError("order must be at least 2 for interpolated smoothing, got 1")
+
+
+@dataclass(frozen=True)
+class CacheConfig(Checked):
+    """A cache as a part of a mixture."""
+
+    cache: int | None = option(
+        None, "add a cache: the shares of the last N words of the text", low=1, high=100_000, metavar="N"
+    )
+    cache_half_life: float | None = option(
+        None, "in the cache, a word N words back weighs half (default: all weigh the same)", above=0.0, metavar="N"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.cache_half_life is not None and self.cache is None:
+            raise ConfigError("cache_half_life must not be given without cache; give the size of the cache")
 
 
 @dataclass(frozen=True)

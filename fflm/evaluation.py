@@ -98,7 +98,7 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
         raise FflmError(f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability")
     known = stream.ids != Vocabulary.UNK
     nats = -float(log_probs.mean())
-    low, high = (_exponential(bound, stream.source) for bound in _interval(log_probs, stream.unit_starts))
+    low, high = (_exponential(bound, stream.source) for bound in interval(-log_probs, stream.unit_starts))
     return Perplexity(
         source=stream.source,
         tokens=len(stream),
@@ -125,19 +125,23 @@ def speed(model: LanguageModel, ids: np.ndarray, most: int = 8192) -> float:
     return len(ids[:most]) / min(seconds)
 
 
-def _interval(log_probs: np.ndarray, unit_starts: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the cross-entropy: units drawn with replacement, percentiles of the token-weighted means."""
+def unit_sums(values: np.ndarray, unit_starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of values (N,) over each unit, and the units' sizes; beyond `MOST_UNITS` neighbouring units are one."""
     starts = unit_starts[:-1]
-    if len(starts) > MOST_UNITS:  # neighbouring units together: as wide an interval, in bounded time
+    if len(starts) > MOST_UNITS:  # as wide an interval, in bounded time
         starts = starts[:: -(-len(starts) // MOST_UNITS)]
-    sums = np.add.reduceat(log_probs, starts)
-    sizes = np.diff(np.append(starts, len(log_probs)))
+    return np.add.reduceat(values, starts), np.diff(np.append(starts, len(values)))
+
+
+def interval(values: np.ndarray, unit_starts: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of values (N,): units drawn with replacement, percentiles of the weighted means."""
+    sums, sizes = unit_sums(values, unit_starts)
     generator = np.random.default_rng(0)
     means = np.empty(REPLICATES)
     for i in range(REPLICATES):
         drawn = generator.integers(0, len(sums), len(sums))
         means[i] = sums[drawn].sum() / sizes[drawn].sum()
-    high, low = -np.quantile(means, [0.025, 0.975])
+    low, high = np.quantile(means, [0.025, 0.975])
     return float(low), float(high)
 
 

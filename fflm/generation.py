@@ -9,20 +9,21 @@ import numpy as np
 
 from fflm.config import SampleConfig
 from fflm.errors import FflmError
-from fflm.lm import LanguageModel
+from fflm.lm import LanguageModel, Mixture
 from fflm.text import Vocabulary
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A word and its probability."""
+    """A word and its probability; of a mixture, also what each part adds to it, by the part's name."""
 
     word: str
     probability: float
+    parts: dict[str, float] | None = None
 
     def to_dict(self) -> dict:
         """The prediction as plain JSON values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Sample:
 def context_of(model: LanguageModel, tokens: Sequence[str]) -> np.ndarray:
     """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter."""
     size = model.context_size
-    ids = model.vocabulary.encode(tokens)[-size:]
+    ids = model.vocabulary.encode(tokens)
+    ids = ids[max(0, len(ids) - size) :]
     return np.concatenate([np.full(size - len(ids), Vocabulary.BOS, np.int32), ids])
 
 
@@ -66,9 +68,18 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     >>> predict(fflm.load("runs/demo").lm, "the cat sat on the", top=1)[0].word
     'mat'
     """
-    probabilities = model.next_word(context_of(model, model.tokenizer.tokenize(context))[None])[0]
+    contexts = context_of(model, model.tokenizer.tokenize(context))[None]
+    added = model.contributions(contexts)[:, 0] if isinstance(model, Mixture) else None
+    probabilities = model.next_word(contexts)[0] if added is None else added.sum(axis=0)
     best = np.argsort(-probabilities, kind="stable")[:top]
-    return [Prediction(model.vocabulary.words[i], float(probabilities[i])) for i in best]
+    return [
+        Prediction(
+            model.vocabulary.words[i],
+            float(probabilities[i]),
+            None if added is None else dict(zip(model.names, added[:, i].tolist(), strict=True)),
+        )
+        for i in best
+    ]
 
 
 def sample(

@@ -1,30 +1,22 @@
-"""The front door: a trained model, how to train one and how to load one. The command line does nothing else."""
+"""The front door: a language model and what can be done with it, and how to load one."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
-from fflm import evaluation, generation, storage
-from fflm.config import DataConfig, ModelConfig, SampleConfig, TokenizerConfig, TrainConfig, make
-from fflm.errors import ConfigError
+from fflm import comparison, evaluation, generation, storage
+from fflm.comparison import Comparison
+from fflm.config import DataConfig, SampleConfig, make
+from fflm.errors import ConfigError, FflmError
 from fflm.evaluation import Perplexity
 from fflm.generation import Prediction, Sample
-from fflm.lm import LanguageModel, NeuralLanguageModel
-from fflm.nn.parameters import initialise
+from fflm.lm import LanguageModel, NgramModel, arpa_lines
+from fflm.model_file import load_model, save_model
 from fflm.progress import Bar
-from fflm.report import TrainReport
-from fflm.run import begin, check_folder, check_unchanged
-from fflm.text import Tokenizer, Vocabulary, encode, fingerprint
-from fflm.text import load as load_corpus
-from fflm.training import Trainer
-
-TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
+from fflm.report import MixtureReport, NgramReport, TrainReport
+from fflm.text import encode
 
 
 class Model:
@@ -34,8 +26,8 @@ class Model:
     ----------
     lm : LanguageModel
         The model itself: `log_probs` and `next_word` on ids.
-    report : TrainReport or None
-        How training went, if this model was trained just now.
+    report : TrainReport, NgramReport, MixtureReport or None
+        How it was made, if it was made just now.
 
     Examples
     --------
@@ -47,7 +39,12 @@ class Model:
     'mat'
     """
 
-    def __init__(self, lm: LanguageModel, report: TrainReport | None = None, prompts: Sequence[str] = ("", "", "")):
+    def __init__(
+        self,
+        lm: LanguageModel,
+        report: TrainReport | NgramReport | MixtureReport | None = None,
+        prompts: Sequence[str] = ("", "", ""),
+    ):
         self.lm, self.report, self.prompts = lm, report, prompts
 
     def __repr__(self) -> str:
@@ -151,7 +148,20 @@ class Model:
         >>> fflm.load("demo.safetensors")
         Model(13 words, context 2, 1,165 parameters)
         """
-        storage.save_model(self.lm, path)
+        save_model(self.lm, path)
+
+    def save_arpa(self, path: str | Path) -> None:
+        """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read.
+
+        Raises
+        ------
+        FflmError
+            If it is another kind of model, has a word with white space inside, or the file can't be written.
+        """
+        if not isinstance(self.lm, NgramModel):
+            kind = self.lm.describe()["kind"]
+            raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
+        storage.write(path, "".join(arpa_lines(self.lm)).encode("utf-8", "surrogatepass"))
 
     def examples(self, count: int = 3) -> list[Sample]:
         """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
@@ -178,7 +188,7 @@ class Model:
 
 
 def load(path: str | Path, threads: int | None = None) -> Model:
-    """Load a model file, or the best model of a run folder.
+    """Load a model file, the best model of a run folder, or an ARPA file of n-grams (``.arpa``, ``.arpa.gz``).
 
     Raises
     ------
@@ -191,108 +201,64 @@ def load(path: str | Path, threads: int | None = None) -> Model:
     >>> fflm.load("runs/demo").lm.context_size
     2
     """
-    return Model(storage.load_model(path, threads))
+    return Model(load_model(path, threads))
 
 
-def train(
+def compare(
+    a: Model | str | Path,
+    b: Model | str | Path,
     *sources: str | Path,
-    valid: str | Path | Sequence[str] | None = None,
-    test: str | Path | Sequence[str] | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    quiet: bool = False,
-    started: float | None = None,
-    **options,
-) -> Model:
-    """Train a model on text and return the one that was best on validation text.
+    contexts: Model | str | Path | None = None,
+    per_character: bool = False,
+    top: int = 10,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Compare two models on a text, token by token (`fflm.comparison`).
 
     Parameters
     ----------
+    a, b : Model or path
+        Of the same vocabulary and tokenizer, unless `per_character`.
     *sources : str
-        Files, folders, ``-`` or named corpora (``stdlib``, ``brown`` ...), read as one text.
-    valid, test : str or sequence of str, optional
-        Validation and test text. Without `valid`, part of the text is held out.
-    out : path, optional
-        Run folder: the best model, the training state, the configuration and a log.
-    resume : bool
-        Go on with the run in `out`, with the same text and configuration.
-    quiet : bool
-        Nothing on stderr.
-    started : float, optional
-        ``time.monotonic()`` from which the option `minutes` counts; now, by default.
-    **options
-        Those of `TokenizerConfig`, `DataConfig`, `ModelConfig` and `TrainConfig`.
+        Files, folders, ``-`` or named corpora, read as one text.
+    contexts : Model or path, optional
+        An n-gram model, for the breakdown by how often contexts were seen, where neither `a` nor `b` has one.
+    per_character : bool
+        Compare in bits per character of the text.
+    top : int
+        How many words on which a model wins most.
+    encoding : str
+        Of the files.
+    threads : int, optional
+        Of the models that are loaded.
+    progress : bool
+        Show a bar on stderr, if that is a terminal.
 
     Returns
     -------
-    Model
-        Its `report` says how training went.
+    Comparison
+        Difference in bits with its interval and p-value, breakdowns, the words that decide.
 
     Raises
     ------
-    ConfigError, TextError, ModelFileError, DivergenceError
-        All of them `FflmError`; nothing that was there before is harmed.
+    FflmError
+        If the models can't be compared, saying why; if a model or a source can't be read.
 
     Examples
     --------
     >>> import fflm
-    >>> model = fflm.train("text.txt", context_size=2, embedding_dim=5, hidden_dims=8, epochs=2, quiet=True)
-    >>> model.report.steps
-    12
+    >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
+    'no difference that this text can show; p = 1'
     """
-    started = time.monotonic() if started is None else started
-    tokenizer_config, data, shape, config = _configurations(options)
-    folder = None if out is None else Path(out)
-    check_folder(folder, resume)
-    sources, valid, test = (_names(value) for value in (sources, valid, test))
-    corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
-    described = {"sources": sources, "valid": valid, "test": test, "text": fingerprint(corpus)}
-    for part in (tokenizer_config, data, shape, config):
-        described |= part.to_dict()
-    parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
-    lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
-    trainer = Trainer(lm, corpus, config, folder, started, quiet)
-    if resume:
-        check_unchanged(folder, described)
-        trainer.state.load(folder)
-    elif folder is not None:
-        trainer.check_text()
-        begin(folder, described)
-    report = trainer.run()
-    return Model(lm, report, _prompts(lm, corpus.valid.ids))
-
-
-def _prompts(lm: NeuralLanguageModel, ids: np.ndarray) -> list[str]:
-    """Three beginnings for samples: known words of the validation text, from its first, second and last third."""
-    size = lm.context_size
-    if lm.tokenizer.config.boundary == "line" or len(ids) < size:
-        return ["", "", ""]
-    known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
-    starts = [len(known) * i // 6 for i in (1, 3, 5)]
-    starts = [start + int(np.argmax(known[start:])) for start in starts]
-    return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]
-
-
-def _names(sources) -> list[str] | None:
-    """One source or several, as a list of their names."""
-    if sources is None:
-        return None
-    if isinstance(sources, (str, os.PathLike)):
-        return [os.fspath(sources)]
-    if not isinstance(sources, (list, tuple)):
-        raise ConfigError(f"sources must be paths or names of corpora, got {sources!r}")
-    return [name for source in sources for name in _names(source) or [""]]
+    models = [model if isinstance(model, Model | None) else load(model, threads) for model in (a, b, contexts)]
+    a, b, contexts = (model and model.lm for model in models)
+    names = [os.fspath(source) for source in sources]
+    return comparison.compare(a, b, names, contexts, per_character, top, encoding, progress)
 
 
 def _text(name: str, value) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a text, got {value!r}")
     return value
-
-
-def _configurations(options: dict):
-    names = {item.name: kind for kind in TRAINING for item in fields(kind)}
-    for name in options:
-        if name not in names:
-            raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
-    return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in TRAINING]

@@ -1,11 +1,11 @@
-"""Files: the model file and the training state, both safetensors; small JSON files beside them.
+"""Files: arrays with a description as safetensors, and the small files of a run folder.
 
 Every file is written under a temporary name, flushed to the disk and renamed: a reader sees the old file or the new
 one, whatever happens meanwhile. Nothing read from a file is executed or taken for a path.
 
-Model file: the parameters as float32 tensors, ``counts`` (V,) int64, and in the header's metadata one entry ``fflm``: a
-JSON object with ``version``, ``kind``, ``model``, ``tokenizer`` (configurations) and ``words``. It is one entry because
-safetensors writes several in no fixed order, and the same model has to be the same bytes.
+The description stands in the header's metadata as one entry ``fflm``: a JSON object with ``version``, ``kind`` and what
+the kind needs. It is one entry because safetensors writes several in no fixed order, and the same content has to be the
+same bytes.
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from fflm.config import ModelConfig, TokenizerConfig, make
 from fflm.errors import FflmError, ModelFileError
-from fflm.lm import NeuralLanguageModel
-from fflm.nn.parameters import shapes
-from fflm.text import Tokenizer, Vocabulary
 
 FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
 CURVE = "learning_curve.png"
-MODEL_KIND, STATE_KIND = "neural language model", "training state"
+STATE_KIND = "training state"
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
@@ -61,7 +57,8 @@ def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
+    """Write arrays and their description, which must be plain JSON values."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -72,13 +69,16 @@ def _write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descri
         try:
             save_file(tensors, temporary, {FORMAT: entry})
         except SafetensorError as error:  # it does not tell errors of the disk apart
-            raise OSError(_one_line(error)) from error
+            raise OSError(one_line(error)) from error
 
     write(path, fill)
 
 
-def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict]:
-    """Tensors and description of a file of ours, its format, version and kind checked."""
+def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and description of a file of ours, its format and version checked, its kind one of `kinds`.
+
+    `wanted` says what that is, for the ModelFileError.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not _is_file(path):
@@ -88,20 +88,20 @@ def _unpack(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, TypeError, ValueError, MemoryError) as error:
-        raise ModelFileError(f"{path} is not a model file, or it is damaged: {_one_line(error)}") from error
+        raise ModelFileError(f"{path} is not a model file, or it is damaged: {one_line(error)}") from error
     if FORMAT not in metadata:
         raise ModelFileError(f"{path} was not written by fflm: its metadata has no entry {FORMAT!r}")
     try:
         description = json.loads(metadata[FORMAT])
         version, found = description["version"], description["kind"]
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise ModelFileError(f"{path} is damaged: {_one_line(error)}") from error
+        raise ModelFileError(f"{path} is damaged: {one_line(error)}") from error
     if type(version) is not int or version < 1:
         raise ModelFileError(f"{path} is damaged: its format version is {version!r}")
     if version > VERSION:
         raise ModelFileError(f"{path} has format version {version}, this fflm reads up to {VERSION}; upgrade fflm")
-    if found != kind:
-        raise ModelFileError(f"{path} must hold a {kind}, got {found!r}")
+    if found not in kinds:
+        raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}")
     return tensors, description
 
 
@@ -112,90 +112,35 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def model_path(path: str | Path) -> Path:
-    """The model file that `path` means: itself, or the best model of a run folder."""
-    path = Path(path)
-    try:
-        return path / MODEL if path.is_dir() else path
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise ModelFileError(f"no such model: {path} ({_one_line(error)})") from error
-
-
-def save_model(model: NeuralLanguageModel, path: str | Path) -> None:
-    """Write the model file; it holds all that is needed to use the model.
-
-    Examples
-    --------
-    >>> import fflm
-    >>> save_model(fflm.load("runs/demo").lm, "copy.safetensors")
-    """
-    description = {
-        "model": model.config.to_dict(),
-        "tokenizer": model.tokenizer.config.to_dict(),
-        "words": model.vocabulary.words,
-    }
-    _write_tensors(Path(path), model.parameters | {"counts": model.vocabulary.counts}, MODEL_KIND, description)
-
-
-def load_model(path: str | Path, threads: int | None = None) -> NeuralLanguageModel:
-    """Read a model file, or the best model of a run folder.
-
-    Raises
-    ------
-    ModelFileError
-        If it is missing, damaged, of a newer format, of wrong shapes or not a model.
-
-    Examples
-    --------
-    >>> load_model("runs/demo").context_size
-    2
-    """
-    path = model_path(path)
-    tensors, description = _unpack(path, MODEL_KIND)
-    try:
-        config = make(ModelConfig, description["model"], complete=True)
-        tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
-        words, counts = description["words"], tensors.pop("counts")
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("words must be a list of strings")
-        if counts.dtype != np.int64 or (counts < 0).any():
-            raise ValueError("counts must be int64 and not negative")
-        vocabulary = Vocabulary(words, counts)
-    except (KeyError, ValueError, TypeError, AttributeError, FflmError) as error:
-        raise ModelFileError(f"{path} is damaged: {_one_line(error)}") from error
-    expected = shapes(config, len(vocabulary))
-    check_tensors(path, tensors, expected)
-    return NeuralLanguageModel(config, vocabulary, tokenizer, tensors, threads)
-
-
-def check_tensors(path: Path, tensors: dict[str, np.ndarray], expected: dict[str, tuple[int, ...]]) -> None:
-    """Raise ModelFileError unless `tensors` are float32, finite and of the `expected` names and shapes."""
-    for name, shape in expected.items():
-        if name not in tensors:
-            raise ModelFileError(f"{path} is damaged: {name} is missing")
-        value = tensors[name]
-        if value.shape != shape or value.dtype != np.float32:
-            raise ModelFileError(
-                f"{path} is damaged: {name} must be float32 of shape {shape}, got {value.dtype} {value.shape}"
-            )
+def check_arrays(
+    arrays: dict[str, np.ndarray], expected: dict[str, tuple[type, tuple[int, ...]]], surplus: bool = False
+) -> None:
+    """Raise ValueError unless `arrays` have the names, types and shapes `expected`, and only finite values."""
+    for name, (kind, shape) in expected.items():
+        if name not in arrays:
+            raise ValueError(f"{name} is missing")
+        value = arrays[name]
+        if value.shape != shape or value.dtype != kind:
+            raise ValueError(f"{name} must be {np.dtype(kind)} of shape {shape}, got {value.dtype} {value.shape}")
         if not np.isfinite(value).all():
-            raise ModelFileError(f"{path} is damaged: {name} holds values that are not finite")
-    if surplus := sorted(set(tensors) - set(expected)):
-        raise ModelFileError(f"{path} is damaged: unexpected array {surplus[0]!r}")
+            raise ValueError(f"{name} holds values that are not finite")
+    if not surplus and (names := sorted(set(arrays) - set(expected))):
+        raise ValueError(f"unexpected array {names[0]!r}")
 
 
 def save_state(run: Path, tensors: dict[str, np.ndarray], progress: dict) -> None:
     """Write the training state of a run folder: arrays, and a JSON object that says where training stands."""
-    _write_tensors(run / STATE, tensors, STATE_KIND, {"progress": progress})
+    write_tensors(run / STATE, tensors, STATE_KIND, {"progress": progress})
 
 
 def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict]:
     """Read what `save_state` wrote."""
-    tensors, description = _unpack(run / STATE, STATE_KIND)
+    tensors, description = read_tensors(run / STATE, [STATE_KIND], STATE_KIND)
     if not isinstance(description.get("progress"), dict):
         raise ModelFileError(f"{run / STATE} is damaged: its progress is missing")
     return tensors, description["progress"]
@@ -216,7 +161,7 @@ def read_json(path: Path) -> dict:
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} can't be read: {_one_line(error)}") from error
+        raise ModelFileError(f"{path} can't be read: {one_line(error)}") from error
     if not isinstance(value, dict):
         raise ModelFileError(f"{path} must hold a JSON object, got {type(value).__name__}")
     return value

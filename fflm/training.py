@@ -24,6 +24,7 @@ from fflm.evaluation import LARGEST_NATS, Perplexity, evaluate, speed
 from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
+from fflm.model_file import save_model
 from fflm.nn.hidden import drops_of_step
 from fflm.nn.network import Network
 from fflm.nn.optimizers import RULES, Optimizer
@@ -31,10 +32,10 @@ from fflm.nn.team import Team
 from fflm.plot import can_plot, learning_curve
 from fflm.progress import Bar, say
 from fflm.report import TrainReport
+from fflm.schedule import Schedule
 from fflm.text import Corpus
 
 SHUFFLE_ROUNDS = 6
-PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
 SAVING_SECONDS = 0.3  # kept free at the end of a time budget, besides what saving takes
 
 
@@ -72,9 +73,11 @@ class Trainer:
         self.optimizer = Optimizer(config.optimizer, model.parameters, config.weight_decay)
         rate = config.learning_rate or RULES[config.optimizer].learning_rate
         self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
+        self.rate = rate  # of the last step
         self.best_report: Perplexity | None = None
         self.interrupt = Interrupt()
         self.budget = TimeBudget(config.minutes, self.started)
+        self.schedule = Schedule(config, self.steps_per_epoch, self.budget)
         self.saving_seconds = SAVING_SECONDS
         self.stopped = ""
         self.last_checkpoint = time.monotonic()
@@ -101,6 +104,7 @@ class Trainer:
         self._first_save()
         with Team(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
+            self.budget.begin()
             network = Network(
                 self.model.config,
                 self.model.parameters,
@@ -150,7 +154,8 @@ class Trainer:
             first = position.batch * config.batch_size
             rows = min(config.batch_size, size - first)
             windows.shuffled(places[:rows], first, size, keys)
-            self.optimizer.begin_step(position.step + 1, self._rate())
+            self.rate = self.schedule.rate(position)
+            self.optimizer.begin_step(position.step + 1, self.rate)
             load = network.windows_at(self.stream, places[:rows])
             network.step(load, losses[:rows], self.optimizer, drops_of_step(rates, config.seed, position.step))
             loss = float(losses[:rows].sum())
@@ -168,12 +173,6 @@ class Trainer:
                 self._validate()
             if due or time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
                 self._checkpoint()
-
-    def _rate(self) -> float:
-        position = self.position
-        if self.config.optimizer == "sgd":
-            return position.learning_rate / (1.0 + PAPER_DECAY * position.tokens)
-        return position.learning_rate
 
     def _reason_to_stop(self) -> str:
         """Why training has to end now; empty while it goes on."""
@@ -194,7 +193,7 @@ class Trainer:
         last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
         kept = "" if self.folder is None else f"; the best model so far is in {self.folder}"
         raise DivergenceError(
-            f"training diverged: {what} at step {step} with learning rate {self._rate():.4g}{last}{kept}; "
+            f"training diverged: {what} at step {step} with learning rate {self.rate:.4g}{last}{kept}; "
             "try a smaller learning_rate or clip_norm"
         )
 
@@ -212,7 +211,7 @@ class Trainer:
             {
                 "step": position.step,
                 "epochs": round(self._epochs(), 4),
-                "learning_rate": self._rate(),
+                "learning_rate": self.rate,
                 "train_perplexity": trained,
                 "valid_perplexity": report.perplexity,
                 "seconds": round(position.seconds, 3),
@@ -223,7 +222,7 @@ class Trainer:
         if not self.quiet:
             say(
                 f"epoch {self._epochs():.4g}: training perplexity {trained:.1f}, validation {report.perplexity:.1f}"
-                f"{' (best)' if better else ''}, learning rate {self._rate():.3g}, "
+                f"{' (best)' if better else ''}, learning rate {self.rate:.3g}, "
                 f"{position.tokens_per_second:,.0f} tokens/s"
             )
         position.loss_sum, position.loss_tokens = 0.0, 0
@@ -234,7 +233,7 @@ class Trainer:
             self._save_model()
         else:
             position.failures += 1
-            position.learning_rate /= 2.0
+            self.schedule.failed(position)
 
     def _evaluate(self, text, label: str) -> Perplexity:
         with Bar(len(text), label, not self.quiet) as bar:
@@ -273,7 +272,7 @@ class Trainer:
     def _save_model(self) -> None:
         if self.folder is not None:
             best = self.model.with_parameters(self.state.best)
-            storage.save_model(best, self.folder / storage.MODEL)
+            save_model(best, self.folder / storage.MODEL)
 
     def _checkpoint(self) -> None:
         self.last_checkpoint = time.monotonic()

@@ -71,7 +71,7 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
     assert code == 0
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "run", "model", "training", "validation", "test", "note", "note", "sample", "sample", "sample",
+        "run", "model", "training", "validation", "test", *["note"] * 5, "sample", "sample", "sample",
     ]  # fmt: skip
     assert lines[0] == f"run          {tmp_path / 'run'} (all epochs done)"
     assert lines[1].startswith("model        13 words, context 2, ")
@@ -83,12 +83,24 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
         )
     assert lines[5] == f"note         warning: {text} is training text and held-out text at once"
     assert lines[6] == "note         validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
+    leaks = [
+        ("2 of 2 validation", "training", 2),
+        ("50 of 50 test", "training", 50),
+        ("50 of 50 test", "validation", 50),
+    ]
+    for line, (what, where, long) in zip(lines[7:10], leaks, strict=True):
+        assert line == (
+            f"note         warning: {what} units (blocks; 100 %, 100 % of the tokens) occur verbatim in the {where} text; "
+            f"longer than 10 tokens: {long}"
+        )
+        assert line.removeprefix("note         ") in err.splitlines()
 
 
 def test_train_is_quiet_where_stderr_is_no_terminal(fflm_main, text, tmp_path):
-    """One line a validation, and no bar."""
+    """What there is to be warned of, one line a validation, and no bar."""
     err = fflm_main("train", text, "--out", tmp_path / "run", "--epochs", 3, *SMALL).err
-    lines = err.splitlines()
+    warning, *lines = err.splitlines()
+    assert warning.startswith("warning: 2 of 2 validation units (blocks; 100 %, ")
     assert len(lines) == 3 == len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     for number, line in enumerate(lines, start=1):
         assert re.fullmatch(

@@ -8,7 +8,7 @@ import pytest
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
-from fflm.text import Tokenizer, Vocabulary, corpora, encode, load, sources
+from fflm.text import Tokenizer, Vocabulary, corpora, encode, encode_tokens, fingerprint, load, sources
 
 WORDS = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
 
@@ -55,6 +55,25 @@ def test_units_of_the_stream(write, length, size, units):
     assert len(stream.unit_starts) == units + 1
     assert (stream.unit_starts[0], stream.unit_starts[-1], stream.unit_starts[1]) == (0, length, min(size, length))
     assert (np.diff(stream.unit_starts)[:-1] == size).all()
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("name", ["word", "whitespace", "char"])
+def test_tokens_as_they_stand_in_the_text(write, boundary, name):
+    """The same stream as `encode` reads, and beside it every token, known or not, marks that are written out too."""
+    path = write("a.txt", "a zebra <unk> <s> b </s>\n\nb\t\u00e4")
+    kind = tokenizer(name, boundary=boundary)
+    stream, tokens = encode_tokens([path], kind, WORDS, DataConfig())
+    expected = encode([path], kind, WORDS, DataConfig())
+    assert stream.ids.tolist() == expected.ids.tolist() and stream.ids.dtype == np.int32
+    assert stream.unit_starts.tolist() == expected.unit_starts.tolist()
+    assert (stream.characters, stream.source) == (expected.characters, path)
+    assert len(tokens) == len(stream)
+    if name == "whitespace" and boundary == "line":
+        assert tokens == ["a", "zebra", "<unk>", "<s>", "b", "</s>", "</s>", "b", "\u00e4", "</s>"]
+        assert stream.ids.tolist() == [3, 0, 0, 0, 4, 0, 2, 4, 0, 2]
+    if name == "char" and boundary == "stream":
+        assert "".join(tokens) == "a zebra <unk> <s> b </s>\n\nb\t\u00e4"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 2**20])
@@ -191,6 +210,40 @@ def test_words_from_a_file(write):
     assert corpus.train.ids.tolist() == [5, 4, 5, 0, 2]
     with pytest.raises(ConfigError, match="^vocab_size must not be given together with vocab, got 4$"):
         DataConfig(vocab=words, vocab_size=4)
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+def test_words_of_another_vocabulary(write, boundary):
+    """Its words and their ids; the counts are those of the training text just read, and its own stay as they are."""
+    train, valid = write("a.txt", "b a b c\n<s> b\n"), write("b.txt", "x c a\n")
+    given = Vocabulary(["<unk>", "<s>", "</s>", "x", "a", "b"], [9, 0, 9, 9, 9, 9])
+    config = TokenizerConfig(tokenizer="whitespace", boundary=boundary)
+    corpus = load([train], [valid], [train], config, DataConfig(), 1, given)
+    ends = [2] * (boundary == "line")
+    assert corpus.vocabulary.words == given.words
+    assert corpus.vocabulary.counts.tolist() == [2, 0, 2 * len(ends), 0, 1, 3]
+    assert given.counts.tolist() == [9, 0, 9, 9, 9, 9]
+    assert corpus.train.ids.tolist() == corpus.test.ids.tolist() == [5, 4, 5, 0, *ends, 0, 5, *ends]
+    assert corpus.valid.ids.tolist() == [3, 0, 4, *ends]
+    assert corpus.train.ids.dtype == np.int32
+    again = encode([train], Tokenizer(config), given, DataConfig())
+    assert corpus.train.ids.tolist() == again.ids.tolist()
+
+
+def test_the_vocabulary_just_cut_changes_nothing(write):
+    path = write("a.txt", "the cat sat on the mat .\n" * 20 + "a cat .\n")
+    first = load([path], None, None, TokenizerConfig(), DataConfig(), seed=1)
+    again = load([path], None, None, TokenizerConfig(), DataConfig(), seed=1, vocabulary=first.vocabulary)
+    assert fingerprint(again) == fingerprint(first)
+    assert again.vocabulary.counts.tolist() == first.vocabulary.counts.tolist()
+
+
+@pytest.mark.parametrize(("name", "value"), [("vocab", "words.txt"), ("vocab_size", 40), ("min_count", 1)])
+def test_another_vocabulary_is_not_cut(name, value):
+    """Said before anything is read."""
+    message = f"^{name} must not be given together with the vocabulary of a model, got {value!r}$"
+    with pytest.raises(ConfigError, match=message):
+        load(["missing"], None, None, TokenizerConfig(), DataConfig(**{name: value}), seed=1, vocabulary=WORDS)
 
 
 def test_own_splits_of_a_corpus(monkeypatch, write):

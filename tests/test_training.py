@@ -333,7 +333,7 @@ def assert_same_parameters(one, other):
 
 def test_rate_is_halved_training_stops_and_the_best_model_is_kept(certain, tmp_path, dictate):
     seen = dictate(3.0, 2.0, 2.5, 2.0, 1.9, 2.1, 2.1, 2.1)
-    options = PLAIN | {"optimizer": "adam", "learning_rate": 0.008}
+    options = PLAIN | {"optimizer": "adam", "learning_rate": 0.008, "schedule": "plateau"}
     model = fflm.train(certain, out=tmp_path / "run", epochs=50, patience=3, **options)
     assert model.report.stopped == "early"
     assert (model.report.epochs, len(seen)) == (8.0, 8)

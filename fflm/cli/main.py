@@ -8,9 +8,9 @@ import sys
 import time
 
 from fflm import FflmError, __version__
-from fflm.cli import info, perplexity, predict, sample, train
+from fflm.cli import compare, export, info, mix, ngram, perplexity, predict, sample, score, train
 
-VERBS = (train, perplexity, predict, sample, info)
+VERBS = (train, ngram, mix, perplexity, score, compare, predict, sample, info, export)
 
 
 def make_parser() -> argparse.ArgumentParser:

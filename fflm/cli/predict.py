@@ -30,5 +30,14 @@ def run(arguments) -> int:
         print_json([prediction.to_dict() for prediction in predictions])
     else:
         for prediction in predictions:
-            print(f"{prediction.probability:.6f}  {visible(prediction.word)}")
+            print(f"{prediction.probability:.6f}  {visible(prediction.word)}{_parts(prediction)}")
     return 0
+
+
+def _parts(prediction) -> str:
+    """What the parts of a mixture add, as shares of the probability."""
+    if prediction.parts is None:
+        return ""
+    whole = prediction.probability or 1.0
+    shares = (f"{name} {100 * value / whole:.0f} %" for name, value in prediction.parts.items())
+    return "  (" + ", ".join(shares) + ")"

@@ -26,3 +26,11 @@ def note_unknown(model, text: str, name: str) -> None:
     known, words = model.known_words(text)
     if words and not known:
         note(f"no word of the {name} is in the vocabulary; each counts as <unk>")
+
+
+def perplexity_line(report: dict) -> str:
+    """The figures of a report on one line."""
+    return (
+        f"perplexity {report['perplexity']:.2f} (95 % interval {report['perplexity_low']:.2f} to "
+        f"{report['perplexity_high']:.2f}) on {report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
+    )

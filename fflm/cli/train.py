@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.printing import perplexity_line, print_json, visible
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 
 
@@ -71,15 +71,8 @@ def _train_lines(model, report):
     )
     for label, part in (("validation", report.valid), ("test", report.test)):
         if part is not None:
-            yield f"{label:12} {_perplexity_line(part)}"
+            yield f"{label:12} {perplexity_line(part)}"
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
         yield f"sample       {visible(sample.prompt)} | {visible(sample.text)}"
-
-
-def _perplexity_line(report: dict) -> str:
-    return (
-        f"perplexity {report['perplexity']:.2f} (95 % interval {report['perplexity_low']:.2f} to "
-        f"{report['perplexity_high']:.2f}) on {report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
-    )

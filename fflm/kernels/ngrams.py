@@ -141,6 +141,16 @@ def relative_frequencies(out, words, children, links, counts, totals, stream, fi
             out[i, k + 2] = out[i, length + 1]
 
 
+@kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[::1], int64, int64)")
+def matched_words(out, words, children, links, stream, first, size):
+    """out (n,) *written*: words of the longest known n-gram that ends with stream[first], ...; up to size + 1."""
+    for i in range(out.size):
+        state = state_before(words, children, links, stream, first + i, size)
+        while state >= 0 and child(words, children, state, stream[first + i]) < 0:
+            state = links[state]
+        out[i] = level(links, state) + 1
+
+
 @kernel("void(float64[::1], float64[::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int64)")
 def interpolated_distribution(out, weights, words, children, links, counts, totals, state):
     """out (V,) *written*: for every word the sum of weights (size + 2,) *read* times its `relative_frequencies`."""

@@ -12,19 +12,22 @@ from fflm.lm.interface import LanguageModel
 from fflm.lm.mixing import bucket_of, fit_weights
 
 
-def difference_between(a: LanguageModel, b: LanguageModel) -> str | None:
-    """How the vocabularies or tokenizers of two models differ, or None if they are the same."""
+def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
+    """How the tokenizers or vocabularies of two models, called `names`, differ, or None if they are the same."""
     tokenizers = a.tokenizer.config.to_dict(), b.tokenizer.config.to_dict()
-    for name, value in tokenizers[0].items():
-        if tokenizers[1][name] != value:
-            return f"{name} is {value!r} in one and {tokenizers[1][name]!r} in the other"
+    for option, value in tokenizers[0].items():
+        if tokenizers[1][option] != value:
+            return f"{option} is {value!r} in {names[0]} and {tokenizers[1][option]!r} in {names[1]}"
     words = a.vocabulary.words, b.vocabulary.words
-    if len(words[0]) != len(words[1]):
-        return f"their vocabularies have {len(words[0]):,} and {len(words[1]):,} words"
-    for place, pair in enumerate(zip(*words, strict=True)):
+    if words[0] == words[1]:
+        return None
+    sizes = [len(part) for part in words]
+    counted = "" if sizes[0] == sizes[1] else f"their vocabularies have {sizes[0]:,} and {sizes[1]:,} words, and "
+    for place, pair in enumerate(zip(*words, strict=False)):
         if pair[0] != pair[1]:
-            return f"word {place} is {pair[0]!r} in one and {pair[1]!r} in the other"
-    return None
+            return f"{counted}word {place} is {pair[0]!r} in {names[0]} and {pair[1]!r} in {names[1]}"
+    longer = int(np.argmax(sizes))
+    return f"{counted}only {names[longer]} has {words[longer][min(sizes)]!r}"
 
 
 class Mixture:
@@ -60,9 +63,7 @@ class Mixture:
         first = self.parts[0]
         for i, part in enumerate(self.parts[1:], start=2):
             if (difference := difference_between(first, part)) is not None:
-                raise ConfigError(
-                    f"models must share a vocabulary to be mixed, model {i} differs from 1: {difference}"
-                )
+                raise ConfigError(f"models must share a vocabulary to be mixed, model {i} differs from 1: {difference}")
         if self.weights.ndim != 2 or self.weights.shape[1] != len(self.parts):
             raise ConfigError(f"weights must have shape (buckets, {len(self.parts)}), got {self.weights.shape}")
         self.vocabulary, self.tokenizer = first.vocabulary, first.tokenizer
@@ -73,21 +74,20 @@ class Mixture:
 
     @classmethod
     def fit(
-        cls,
-        parts: Sequence[LanguageModel],
-        ids: np.ndarray,
-        by_context_count: bool = False,
-        on_batch: Callable[[int], None] | None = None,
+        cls, parts: Sequence[LanguageModel], ids: np.ndarray, log_probs: np.ndarray, by_context_count: bool = False
     ) -> Mixture:
-        """The mixture under which a validation text (N,) int32 is most probable (`fflm.lm.mixing.fit_weights`)."""
+        """The mixture under which a validation text (N,) int32 is most probable (`fflm.lm.mixing.fit_weights`).
+
+        `log_probs` (parts, N) are those of `log_probs_of_parts` on that text.
+        """
         even = cls(parts, np.full((1, len(parts)), 1.0 / len(parts)))
         buckets = bucket_of(even.context_counts(ids)) if by_context_count else None
-        return cls(parts, fit_weights(even.log_probs_of_parts(ids, on_batch), buckets))
+        return cls(parts, fit_weights(log_probs, buckets))
 
     @property
     def names(self) -> list[str]:
         """A short name for each part: its kind, numbered where several are of one kind."""
-        kinds = [part.describe()["kind"] for part in self.parts]
+        kinds = [part.describe()["kind"].removesuffix(" model").removesuffix(" language") for part in self.parts]
         return [
             kind if kinds.count(kind) == 1 else f"{kind} {kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)
         ]
@@ -101,17 +101,14 @@ class Mixture:
             If an id is outside the vocabulary.
         """
         ids = checked_ids(ids, len(self.vocabulary))
-        weights = self.weights[bucket_of(self.context_counts(ids)) if self.by_context_count else np.zeros(1, int)]
+        part_done = on_batch and (lambda words: on_batch(words / len(self.parts)))
+        log_probs = log_probs_of_parts(self.parts, ids, part_done)
         with np.errstate(divide="ignore"):
-            return np.logaddexp.reduce(self.log_probs_of_parts(ids, on_batch) + np.log(weights).T, axis=0)
+            return np.logaddexp.reduce(log_probs + np.log(self.weights_at(ids)).T, axis=0)
 
-    def log_probs_of_parts(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        """Natural log P of every word under each part: (parts, N) float64."""
-        out = np.empty((len(self.parts), len(ids)))
-        for i, part in enumerate(self.parts):
-            # The first part is asked to report: a mixture begins with its network, which takes nearly all the time.
-            out[i] = part.log_probs(ids, on_batch if i == 0 else None)
-        return out
+    def weights_at(self, ids: np.ndarray) -> np.ndarray:
+        """The weights of the parts for every word of a stream (N,) int32: (N, parts), or (1, parts) if constant."""
+        return self.weights[bucket_of(self.context_counts(ids))] if self.by_context_count else self.weights
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1."""
@@ -120,7 +117,7 @@ class Mixture:
     def contributions(self, contexts: np.ndarray) -> np.ndarray:
         """What each part adds to P(. | context), its weight times its probability: (parts, B, V) float64."""
         contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
-        weights = self.weights[bucket_of(self.counts_of(contexts)) if self.by_context_count else np.zeros(1, int)]
+        weights = self.weights[bucket_of(self.counts_of(contexts))] if self.by_context_count else self.weights
         return np.stack(
             [
                 weights[:, i, None] * part.next_word(contexts[:, self.context_size - part.context_size :])
@@ -158,6 +155,16 @@ class Mixture:
             "weights": [[round(float(value), 6) for value in row] for row in self.weights],
             "parts": parts,
         }
+
+
+def log_probs_of_parts(
+    parts: Sequence[LanguageModel], ids: np.ndarray, on_batch: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """Natural log P of every word of a stream (N,) int32 under each part: (parts, N) float64."""
+    out = np.empty((len(parts), len(ids)))
+    for i, part in enumerate(parts):
+        out[i] = part.log_probs(ids, on_batch)
+    return out
 
 
 def can_count_contexts(model: LanguageModel) -> bool:

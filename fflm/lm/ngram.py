@@ -124,6 +124,23 @@ class NgramModel:
             raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
         return self.table.counts_of(self.counts, contexts)
 
+    def units_seen(self, ids: np.ndarray, unit_starts: np.ndarray) -> np.ndarray:
+        """Which units of a stream consist of n-grams of the highest order that were all seen in training: (U,) bool.
+
+        A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
+        """
+        ids, order = checked_ids(ids, len(self.vocabulary)), self.table.order
+        matched = np.empty(ids.size, np.int64)
+
+        def match(first: int, last: int) -> None:
+            ngrams.matched_words(matched[first:last], *self.table.tree, ids, first, self.context_size)
+
+        in_parallel(match, ids.size, self.threads, None)
+        starts, sizes = unit_starts[:-1], np.diff(unit_starts)
+        place = np.arange(ids.size) - np.repeat(starts, sizes)
+        unseen = np.add.reduceat((matched < order) & (place >= order - 1), starts)
+        return (unseen == 0) & (sizes >= 2 * order)
+
     def describe(self) -> dict:
         """Kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
         return {

@@ -1,8 +1,24 @@
 """Text to ids: tokenizers, vocabularies, named corpora, splits. Knows nothing of models."""
 
 from fflm.text.corpora import NAMES as CORPORA
-from fflm.text.dataset import Corpus, TokenStream, encode, fingerprint, load
+from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
+from fflm.text.leaks import Leak, find_leaks, leak_warnings
+from fflm.text.stream import encode_tokens
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import Vocabulary
 
-__all__ = ["CORPORA", "Corpus", "TokenStream", "Tokenizer", "Vocabulary", "encode", "fingerprint", "load"]
+__all__ = [
+    "CORPORA",
+    "Corpus",
+    "Leak",
+    "TokenStream",
+    "Tokenizer",
+    "Vocabulary",
+    "encode",
+    "encode_texts",
+    "encode_tokens",
+    "find_leaks",
+    "fingerprint",
+    "leak_warnings",
+    "load",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,24 +12,33 @@ import numpy as np
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
 from fflm.text.corpora import SPLITS, parse_name
-from fflm.text.stream import TokenStream, encode, read_stream
+from fflm.text.leaks import leak_warnings
+from fflm.text.stream import NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
-__all__ = ["Corpus", "TokenStream", "encode", "fingerprint", "load"]
+__all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load"]
 
 DEFAULT_VALID_FRACTION = 0.05
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What training needs: a vocabulary with its training counts, the streams, and notes for the report."""
+    """What training needs: a vocabulary with its training counts, the streams, and notes for the report.
+
+    A note that begins with ``warning:`` is one of `warnings` too, for whoever wants to say it at once.
+    """
 
     vocabulary: Vocabulary
     train: TokenStream
     valid: TokenStream
     test: TokenStream | None
     notes: tuple[str, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The notes that warn of something, such as held-out text that occurs in the training text."""
+        return [note for note in self.notes if note.startswith("warning:")]
 
 
 def load(
@@ -39,12 +48,14 @@ def load(
     tokenizer_config: TokenizerConfig,
     data: DataConfig,
     seed: int,
+    vocabulary: Vocabulary | None = None,
 ) -> Corpus:
     """Read text for training and for validation; only the training part makes the vocabulary.
 
     Without `valid`, a share of the units (`data.valid_fraction`, else 0.05; at least one, never all) is drawn at
     random and held out, and what remains is joined. Where all `sources` are named corpora without a split, and neither
-    `valid` nor `data.valid_fraction` is given, the corpora's own splits are used, for `test` too if it is None.
+    `valid` nor `data.valid_fraction` is given, the corpora's own splits are used, for `test` too if it is None. A note
+    warns of units held out that occur verbatim in the training text, and of those of `test` that do in validation.
 
     Parameters
     ----------
@@ -54,11 +65,13 @@ def load(
     data : DataConfig
     seed : int
         Of the units drawn.
+    vocabulary : Vocabulary, optional
+        Take its words instead of cutting a vocabulary; the counts become those of the training text.
 
     Raises
     ------
     ConfigError
-        If no source is given, or both `valid` and `data.valid_fraction`.
+        If no source is given, or both `valid` and `data.valid_fraction`, or `vocabulary` and options that cut one.
     TextError
         If a source can't be read or has no tokens, there is only one unit, or no word is frequent enough.
 
@@ -69,6 +82,8 @@ def load(
     """
     if valid and data.valid_fraction is not None:
         raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
+    if vocabulary is not None:
+        _check_uncut(data)
     tokenizer = Tokenizer(tokenizer_config)
     by_line = tokenizer_config.boundary == "line"
     notes: list[str] = []
@@ -76,7 +91,7 @@ def load(
         sources, valid, test, notes = _own_splits(sources, test)
     if not isinstance(sources, str):  # what is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
-    new = _NewIds()
+    new = NewIds(dict.fromkeys(SPECIALS, Vocabulary.UNK))
     train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
         held_out = read_stream(valid, tokenizer, new, data.encoding)
@@ -86,9 +101,39 @@ def load(
         notes.append(_hold_out_note(train, held_out, by_line, seed))
     tested = read_stream(test, tokenizer, new, data.encoding) if test else None
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
-    vocabulary, lookup = _cut_vocabulary(train, new.words, data)
+    # Before the cut: then all words are distinct, and what is the same is so word for word.
+    notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
+    vocabulary, lookup = _cut_vocabulary(train, new, data, vocabulary)
     parts = (stream and replace(stream, ids=lookup[stream.ids]) for stream in (train, held_out, tested))
     return Corpus(vocabulary, *parts, tuple(notes))
+
+
+def encode_texts(
+    texts: Mapping[str, Sequence[str] | None], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig
+) -> tuple[dict[str, TokenStream | None], list[str]]:
+    """`encode` several texts, by name, and warn of units of one that occur verbatim in one before it.
+
+    Parameters
+    ----------
+    texts : dict
+        Sources by the name of the part, such as ``validation`` and ``test``; None where there is none.
+    tokenizer, vocabulary, data
+        As `encode` takes them.
+
+    Returns
+    -------
+    streams : dict
+    warnings : list of str
+
+    Examples
+    --------
+    >>> encode_texts({"validation": ["a.txt"], "test": ["b.txt"]}, tokenizer, vocabulary, data)[1]  # doctest: +SKIP
+    ['warning: 1 of 20 test units (lines; 5 %, 2 % of the tokens) occur verbatim in the validation text; ...']
+    """
+    new = NewIds()
+    streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
+    warnings, lookup = leak_warnings(streams), new.lookup(vocabulary)
+    return {name: part and replace(part, ids=lookup[part.ids]) for name, part in streams.items()}, warnings
 
 
 def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[str]) -> list[str]:
@@ -125,19 +170,6 @@ def _own_splits(sources: Sequence[str], test: Sequence[str] | None):
     if not test:
         notes.append(f"test: {', '.join(own_test)}")
     return train, valid, test or own_test, notes
-
-
-class _NewIds(dict):
-    """Token to provisional id in the order of first occurrence; `words` is the way back."""
-
-    def __init__(self):
-        super().__init__(dict.fromkeys(SPECIALS, Vocabulary.UNK))
-        self.words = list(SPECIALS)
-
-    def __missing__(self, token: str) -> int:
-        self[token] = number = len(self.words)
-        self.words.append(token)
-        return number
 
 
 def _hold_out(
@@ -192,16 +224,27 @@ def _corpus_notes(sources: Sequence[str], tokenizer: Tokenizer) -> list[str]:
     return notes
 
 
-def _cut_vocabulary(train: TokenStream, words: list[str], data: DataConfig) -> tuple[Vocabulary, np.ndarray]:
-    """The vocabulary, and the array that takes provisional ids to its ids."""
-    counts = np.bincount(train.ids, minlength=len(words))
-    if data.vocab is None:
-        vocabulary = Vocabulary.from_counts(words, counts, size=data.vocab_size, min_count=data.min_count)
-    else:
+def _check_uncut(data: DataConfig) -> None:
+    """Refuse the options that cut a vocabulary, where there is one already."""
+    for name in ("vocab", "vocab_size", "min_count"):
+        if getattr(data, name) != getattr(DataConfig, name):
+            raise ConfigError(
+                f"{name} must not be given together with the vocabulary of a model, got {getattr(data, name)!r}"
+            )
+
+
+def _cut_vocabulary(
+    train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None
+) -> tuple[Vocabulary, np.ndarray]:
+    """The vocabulary with its counts in the training text, and the array that takes provisional ids to its ids."""
+    counts = np.bincount(train.ids, minlength=len(new.words))
+    cut = vocabulary is None and data.vocab is None
+    if cut:
+        vocabulary = Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
+    elif vocabulary is None:
         vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
-    lookup = vocabulary.encode(words)
-    lookup[Vocabulary.EOS] = Vocabulary.EOS
-    if data.vocab is not None:
+    lookup = new.lookup(vocabulary)
+    if not cut:
         known = np.bincount(lookup, weights=counts, minlength=len(vocabulary))
         vocabulary = Vocabulary(vocabulary.words, known.astype(np.int64))
     return vocabulary, lookup

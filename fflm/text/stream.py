@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -13,7 +13,7 @@ from fflm.errors import ConfigError, TextError
 from fflm.text.corpora import parse_name, read_corpus
 from fflm.text.sources import read_blocks
 from fflm.text.tokenizer import LINE_END, Tokenizer
-from fflm.text.vocabulary import Vocabulary
+from fflm.text.vocabulary import SPECIALS, Vocabulary
 
 #: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
 STREAM_UNIT = 1000
@@ -84,9 +84,50 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     return read_stream(sources, tokenizer, known, data.encoding)
 
 
+def encode_tokens(
+    sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig
+) -> tuple[TokenStream, list[str]]:
+    """What `encode` gives, and each token as it stands in the text, known or not; the end of a line is ``</s>``.
+
+    Examples
+    --------
+    >>> encode_tokens(["text.txt"], tokenizer, vocabulary, DataConfig())[1]  # doctest: +SKIP
+    ['the', 'dog', '</s>']
+    """
+    new = NewIds()
+    stream = read_stream(sources, tokenizer, new, data.encoding)
+    return replace(stream, ids=new.lookup(vocabulary)[stream.ids]), [new.words[i] for i in stream.ids]
+
+
 class _KnownIds(dict):
     def __missing__(self, token: str) -> int:
         return Vocabulary.UNK
+
+
+class NewIds(dict):
+    """Token to provisional id, from 3 on in the order of first occurrence; `words` is the way back.
+
+    Examples
+    --------
+    >>> ids = NewIds()
+    >>> ids["the"], ids["cat"], ids["the"], ids.words
+    (3, 4, 3, ['<unk>', '<s>', '</s>', 'the', 'cat'])
+    """
+
+    def __init__(self, given: Mapping[str, int] | None = None):
+        super().__init__(given or {})
+        self.words = list(SPECIALS)
+
+    def __missing__(self, token: str) -> int:
+        self[token] = number = len(self.words)
+        self.words.append(token)
+        return number
+
+    def lookup(self, vocabulary: Vocabulary) -> np.ndarray:
+        """The id in `vocabulary` of each provisional id: (len(words),) int32."""
+        ids = vocabulary.encode(self.words)
+        ids[Vocabulary.EOS] = Vocabulary.EOS
+        return ids
 
 
 def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encoding: str) -> TokenStream:

@@ -1,0 +1,7 @@
+"""Models made from text: a network trained, n-grams counted, models mixed."""
+
+from fflm.build.mix import mix
+from fflm.build.ngram import convert_arpa, ngram
+from fflm.build.train import train
+
+__all__ = ["convert_arpa", "mix", "ngram", "train"]

@@ -1,0 +1,148 @@
+"""Mix models with weights fitted on validation text."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fflm.build.common import check_new_file, configurations, evaluated, names, tell
+from fflm.config import CacheConfig, DataConfig
+from fflm.errors import ConfigError
+from fflm.lm import CacheModel, LanguageModel, Mixture, NgramModel, difference_between, log_probs_of_parts
+from fflm.model import Model
+from fflm.model_file import load_model, save_model
+from fflm.progress import Bar
+from fflm.report import MixtureReport
+from fflm.text import TokenStream, encode_texts
+
+
+def mix(
+    *models: str | Path,
+    valid: str | Path | Sequence[str],
+    test: str | Path | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    by_context_count: bool = False,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    quiet: bool = False,
+    **options,
+) -> Model:
+    """Mix models of one vocabulary, with the weights under which validation text is most probable.
+
+    Parameters
+    ----------
+    *models : path
+        Model files or run folders. The mixture contains them: their files are not needed any more.
+    valid : str or sequence of str
+        Text on which the weights are fitted; none that the models were trained on.
+    test : str or sequence of str, optional
+        Text that is evaluated once, at the end.
+    out : path, optional
+        Model file to write.
+    by_context_count : bool
+        Weights that depend on how often the first n-gram model saw the last two words (Bengio et al. 2003, section 4.1).
+    encoding : str
+        Of the files.
+    threads : int, optional
+    quiet : bool
+        Nothing on stderr.
+    **options
+        Those of `CacheConfig`.
+
+    Returns
+    -------
+    Model
+        Its `report` is a `MixtureReport`.
+
+    Raises
+    ------
+    ConfigError, TextError, ModelFileError
+        All of them `FflmError`; nothing that was there before is harmed.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.mix("runs/demo", valid="text.txt", cache=20, quiet=True)
+    >>> [part["name"] for part in model.report.parts]
+    ['neural', 'cache']
+    """
+    started = time.monotonic()
+    (cache,) = configurations([CacheConfig], options)
+    check_new_file(out)
+    if not models:
+        raise ConfigError("mix needs at least one model, got none")
+    parts = [load_model(path, threads) for path in models]
+    first = parts[0]
+    check_alike(parts, models)
+    if cache.cache is not None:
+        parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
+    data = DataConfig(encoding=encoding)
+    texts = {"validation": names(valid), "test": names(test)}
+    streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, data)
+    held_out, tested = streams["validation"], streams["test"]
+    warnings += leaks_into(parts, held_out, tested)
+    tell(warnings, quiet)
+    with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
+        log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance)
+    mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count)
+    if out is not None:
+        save_model(mixture, out)
+    valid_report, test_report = (evaluated(mixture, text, quiet) for text in (held_out, tested))
+    report = MixtureReport(
+        out=None if out is None else os.fspath(out),
+        parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out.ids, log_probs)),
+        weights=mixture.weights.tolist(),
+        by_context_count=by_context_count,
+        valid=valid_report,
+        test=test_report,
+        seconds=time.monotonic() - started,
+        notes=tuple(warnings),
+    )
+    return Model(mixture, report)
+
+
+def check_alike(parts: Sequence[LanguageModel], names_of_parts: Sequence[str | Path]) -> None:
+    """Raise ConfigError, with the files' names, unless all models have the vocabulary and tokenizer of the first."""
+    for part, name in zip(parts[1:], names_of_parts[1:], strict=False):
+        if (difference := difference_between(parts[0], part)) is not None:
+            raise ConfigError(
+                f"models must share vocabulary and tokenizer to be mixed, {name} differs from {names_of_parts[0]}: "
+                f"{difference}; make the n-gram model with --vocab-of {names_of_parts[0]}"
+            )
+
+
+def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[str]:
+    """Warnings of held-out text whose n-grams a part has all counted.
+
+    The training text is not at hand, but an n-gram model of order 4 or more knows its n-grams: a unit of which it has
+    seen every one of the longest was very likely in that text.
+    """
+    warnings = []
+    counted = [part for part in parts if isinstance(part, NgramModel) and part.table.order >= 4]
+    for part in counted[:1]:
+        for what, text in (("validation", valid), ("test", test)):
+            if text is None:
+                continue
+            seen = part.units_seen(text.ids, text.unit_starts)
+            if seen.any():
+                warnings.append(
+                    f"warning: of {int(seen.sum()):,} of {len(seen):,} {what} units ({100 * seen.mean():.3g} %) the "
+                    f"n-gram model has seen every {part.table.order}-gram: they probably stand in its training text"
+                )
+    return warnings
+
+
+def part_reports(
+    mixture: Mixture, files: Sequence[str | None], ids: np.ndarray, log_probs: np.ndarray
+) -> Iterator[dict]:
+    """Name, file, mean weight and validation perplexity of each part."""
+    weights = mixture.weights_at(ids).mean(axis=0)
+    for name, file, weight, scores in zip(mixture.names, files, weights, log_probs, strict=False):
+        nats = -float(scores.mean())
+        perplexity = math.exp(nats) if nats < 700.0 else None
+        yield {"name": name, "model": file, "weight": float(weight), "valid_perplexity": perplexity}

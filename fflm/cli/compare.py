@@ -1,0 +1,157 @@
+"""fflm compare"""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from pathlib import Path
+
+import fflm
+from fflm.cli.flags import MODEL, SOURCE, threads, verb
+from fflm.cli.printing import print_json, visible
+from fflm.config import TrainConfig
+from fflm.errors import ConfigError, FflmError
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "compare",
+        run,
+        "two models on the same text: the difference in bits per token, whether it can be chance, and where it lies",
+        "fflm compare runs/a runs/b stdlib:test",
+    )
+    parser.add_argument("a", metavar="A", help=MODEL)
+    parser.add_argument("b", metavar="B", help=MODEL + "; a difference is bits of A minus bits of B")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=SOURCE)
+    parser.add_argument(
+        "--contexts", metavar="MODEL", help="an n-gram model, for the breakdown by how often contexts were seen"
+    )
+    parser.add_argument(
+        "--per-character",
+        action="store_true",
+        help="compare in bits per character: for models of different vocabularies or tokenizers",
+    )
+    parser.add_argument(
+        "--top", type=int, default=10, metavar="N", help="words on which each model wins most (default: 10)"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw the tokens' bits into FILE, a .png (needs the plot extra)")
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    threads(parser)
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    _check(arguments)
+    report = fflm.compare(
+        arguments.a,
+        arguments.b,
+        *arguments.sources,
+        contexts=arguments.contexts,
+        per_character=arguments.per_character,
+        top=arguments.top,
+        encoding=arguments.encoding,
+        threads=arguments.threads,
+        progress=True,
+    )
+    if arguments.json:
+        models = {name: {"model": getattr(arguments, name), **getattr(report, name).to_dict()} for name in "ab"}
+        print_json(report.to_dict() | models)
+    else:
+        for line in _lines(report, arguments):
+            print(line.rstrip())
+    if arguments.plot:
+        from fflm.plot import comparison_plot
+        from fflm.storage import write
+
+        title = f"A: {arguments.a}\nB: {arguments.b}\ntext: {report.source}"
+        write(arguments.plot, comparison_plot(report.bits_a, report.bits_b, title))
+    return 0
+
+
+def _check(arguments) -> None:
+    """Refuse what can't end well before a model is read."""
+    if arguments.threads is not None:
+        TrainConfig(threads=arguments.threads)  # the same range check
+    if arguments.plot is None:
+        return
+    from fflm.plot import can_plot
+
+    if arguments.per_character:
+        raise ConfigError("plot must not be given together with per_character: it shows the bits of single tokens")
+    if not arguments.plot.lower().endswith(".png"):
+        raise ConfigError(f"plot must be a file name that ends with .png, got {arguments.plot!r}")
+    if not Path(arguments.plot).parent.is_dir():
+        raise FflmError(f"plot must be in a folder that exists, got {arguments.plot!r}")
+    if not can_plot():
+        raise FflmError('plot needs matplotlib, which is not installed; install it with pip install "fflm[plot]"')
+
+
+def _lines(report, arguments):
+    a, b = report.a, report.b
+    yield f"A     {arguments.a}"
+    yield f"B     {arguments.b}"
+    yield f"text  {report.source}"
+    yield ""
+    yield from _both("", "A", "B")
+    yield from _both("tokens", f"{a.tokens:,}", f"{b.tokens:,}")
+    yield from _both("unknown", *(f"{part.oov:,} ({100 * part.oov_rate:.2f} %)" for part in (a, b)))
+    yield from _both("perplexity", f"{a.perplexity:,.2f}", f"{b.perplexity:,.2f}")
+    if report.units != 1:
+        intervals = (f"{part.perplexity_low:,.2f} to {part.perplexity_high:,.2f}" for part in (a, b))
+        yield from _both("  95 % interval", *intervals)
+    yield from _both("bits per token", f"{a.bits_per_token:.4f}", f"{b.bits_per_token:.4f}")
+    yield from _both("bits per character", f"{a.bits_per_character:.4f}", f"{b.bits_per_character:.4f}")
+    if report.a_wins is not None:
+        yield from _both("tokens won", f"{100 * report.a_wins:.1f} %", f"{100 * report.b_wins:.1f} %")
+    yield ""
+    yield f"difference A - B    {report.difference:+.4f} bits per {report.per}"
+    if report.p_value is not None:
+        low, high = report.difference_low, report.difference_high
+        yield f"  95 % interval     {low:+.4f} to {high:+.4f} (bootstrap over {report.units:,} units)"
+        yield f"  p-value           {report.p_value:.3g} (A and B swapped at random in these units)"
+    if report.perplexity_ratio is not None:
+        yield f"  perplexity A / B  {report.perplexity_ratio:,.4f}"
+    yield f"conclusion          {report.conclusion}"
+    yield from _table("count in training", report.by_frequency)
+    yield from _table("last 2 words seen", report.by_context)
+    yield from _table("last 2 words", report.by_neighbours)
+    if report.a_words or report.b_words:
+        yield from _words(report)
+    yield from [""] * bool(report.notes or report.contexts_of)
+    if report.contexts_of is not None:
+        whose = arguments.contexts if report.contexts_of == "contexts" else report.contexts_of
+        yield f"note  last 2 words seen: so many times in the training text of {whose}"
+    for note in report.notes:
+        yield f"note  {note}"
+
+
+def _both(label: str, a: str, b: str):
+    yield f"{label:20}{a:>24}{b:>24}"
+
+
+def _table(title: str, rows):
+    if rows is None:
+        return
+    yield ""
+    yield f"{title:20}{'tokens':>9}{'share':>9}{'perplexity A':>15}{'perplexity B':>15}{'bits A - B':>12}"
+    for row in rows:
+        a, b = ("> 1e304" if value is None else _number(value) for value in (row.perplexity_a, row.perplexity_b))
+        yield f"{row.label:20}{row.tokens:>9,}{100 * row.share:>7.1f} %{a:>15}{b:>15}{row.difference:>+12.3f}"
+
+
+def _number(perplexity: float) -> str:
+    return f"{perplexity:,.2f}" if perplexity < 1e9 else f"{perplexity:.3g}"
+
+
+def _words(report):
+    heads = (f"{name + ' wins most on':20}{'times':>9}{'bits':>11}" for name in "AB")
+    yield ""
+    yield "    ".join(heads)
+    for pair in zip_longest(report.a_words, report.b_words):
+        yield "    ".join(f"{_short(w.word):20}{w.occurrences:>9,}{w.bits:>11,.1f}" if w else " " * 40 for w in pair)
+
+
+def _short(word: str) -> str:
+    word = visible(word)
+    return word if len(word) <= 20 else word[:17] + "..."

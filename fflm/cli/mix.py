@@ -1,0 +1,67 @@
+"""fflm mix"""
+
+from __future__ import annotations
+
+import fflm
+from fflm.cli.flags import MODEL, SOURCE, add_flags, given, threads, verb
+from fflm.cli.printing import perplexity_line, print_json
+from fflm.config import CacheConfig
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "mix",
+        run,
+        "mix models of one vocabulary, with weights fitted on validation text",
+        "fflm mix runs/brown kn5.safetensors --valid brown:valid --out mix.safetensors --cache 500",
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=f"{MODEL}; the mixture contains them")
+    parser.add_argument(
+        "--valid", required=True, metavar="SOURCE", help=f"text on which the weights are fitted: {SOURCE}"
+    )
+    parser.add_argument("--test", metavar="SOURCE", help="text to evaluate the mixture on, once, at the end")
+    parser.add_argument("--out", required=True, metavar="MIX", help="model file to write")
+    parser.add_argument(
+        "--by-context-count",
+        action="store_true",
+        help="weights that depend on how often the first n-gram model saw the last two words, as in the paper",
+    )
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    add_flags(parser, CacheConfig)
+    threads(parser)
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    model = fflm.mix(
+        *arguments.models,
+        valid=arguments.valid,
+        test=arguments.test,
+        out=arguments.out,
+        by_context_count=arguments.by_context_count,
+        encoding=arguments.encoding,
+        threads=arguments.threads,
+        **given(arguments, CacheConfig),
+    )
+    report = model.report
+    if arguments.json:
+        print_json(report.to_dict())
+        return 0
+    by_count = ", by how often the context was seen (mean weights below)" if report.by_context_count else ""
+    print(f"mixture      {report.out} of {len(report.parts)} models{by_count}")
+    for part in report.parts:
+        alone = part["valid_perplexity"]
+        told = "no probability for some words" if alone is None else f"perplexity {alone:.2f}"
+        print(f"part         weight {part['weight']:.4f}  {part['name']}: {told} alone{_file(part)}")
+    for label, figures in (("validation", report.valid), ("test", report.test)):
+        if figures is not None:
+            print(f"{label:12} {perplexity_line(figures)}")
+    for note in report.notes:
+        print(f"note         {note}")
+    return 0
+
+
+def _file(part: dict) -> str:
+    return "" if part["model"] is None else f" ({part['model']})"

@@ -1,0 +1,101 @@
+"""fflm ngram"""
+
+from __future__ import annotations
+
+import fflm
+from fflm.cli.flags import MODEL, SOURCE, add_flags, given, threads, verb
+from fflm.cli.printing import perplexity_line, print_json
+from fflm.config import DataConfig, NgramConfig, TokenizerConfig
+from fflm.errors import ConfigError
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "ngram",
+        run,
+        "make an n-gram model: count and smooth the n-grams of a text, or read an ARPA file",
+        "fflm ngram brown --out kn5.safetensors --order 5 --vocab-of runs/brown",
+    )
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write")
+    parser.add_argument(
+        "--arpa",
+        metavar="FILE",
+        help="read this ARPA file of KenLM, SRILM or fflm instead of counting a SOURCE (as lines of words with blanks "
+        "between them, unless --vocab-of, --tokenizer or --boundary say otherwise)",
+    )
+    parser.add_argument(
+        "--vocab-of",
+        metavar="MODEL",
+        help=f"take vocabulary and tokenizer of this model ({MODEL}), so that both can be mixed and compared",
+    )
+    parser.add_argument(
+        "--valid",
+        metavar="SOURCE",
+        help="validation text (default: what fflm train would hold out); interpolated smoothing fits its weights on it",
+    )
+    parser.add_argument("--test", metavar="SOURCE", help="test text (default: a named corpus's own)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the held-out units (default: 1)")
+    threads(parser)
+    add_flags(parser, NgramConfig, "n-grams")
+    add_flags(parser, DataConfig, "words and held-out text")
+    add_flags(parser, TokenizerConfig, "tokens")
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    if arguments.arpa is not None:
+        return _convert(arguments)
+    if not arguments.sources:
+        raise ConfigError("ngram needs a SOURCE, or --arpa FILE")
+    model = fflm.ngram(
+        *arguments.sources,
+        valid=arguments.valid,
+        test=arguments.test,
+        out=arguments.out,
+        vocab_of=arguments.vocab_of,
+        seed=arguments.seed,
+        threads=arguments.threads,
+        **given(arguments, NgramConfig, TokenizerConfig, DataConfig),
+    )
+    report = model.report
+    if arguments.json:
+        print_json(report.to_dict())
+        return 0
+    counted = ", ".join(f"{count:,}" for count in report.ngrams)
+    print(f"model        {report.out} ({report.smoothing}, order {report.order})")
+    print(f"n-grams      {counted} of 1 to {report.order} words")
+    print(
+        f"text         {report.train_tokens:,} tokens, {report.vocab_size:,} words, counted and smoothed in "
+        f"{report.estimation_seconds:.2f} s"
+    )
+    for label, part in (("validation", report.valid), ("test", report.test)):
+        if part is not None:
+            print(f"{label:12} {perplexity_line(part)}")
+    for note in report.notes:
+        print(f"note         {note}")
+    return 0
+
+
+def _convert(arguments) -> int:
+    refused = {"SOURCE": arguments.sources, "--valid": arguments.valid, "--test": arguments.test}
+    for name, value in (refused | given(arguments, NgramConfig, DataConfig)).items():
+        if value:
+            raise ConfigError(f"{name} must not be given together with --arpa: nothing is counted")
+    model = fflm.convert_arpa(
+        arguments.arpa,
+        out=arguments.out,
+        vocab_of=arguments.vocab_of,
+        threads=arguments.threads,
+        **given(arguments, TokenizerConfig),
+    )
+    facts = model.lm.describe()
+    if arguments.json:
+        print_json({"out": arguments.out, **facts})
+    else:
+        counted = ", ".join(f"{count:,}" for count in facts["ngrams"])
+        print(f"model        {arguments.out} (from {arguments.arpa}, order {facts['order']})")
+        print(f"n-grams      {counted} of 1 to {facts['order']} words")
+    return 0
