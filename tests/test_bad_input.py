@@ -241,7 +241,7 @@ def test_full_disk(fflm_main, in_workshop, monkeypatch):
 # Models
 
 
-COMMANDS = [["perplexity", "text.txt"], ["predict", "the cat"], ["sample"], ["info"]]
+COMMANDS = [["perplexity", "text.txt"], ["predict", "the cat"], ["sample"], ["score", "text.txt"], ["info"]]
 
 
 @pytest.mark.parametrize(("verb", "rest"), [(c[0], c[1:]) for c in COMMANDS])
@@ -253,7 +253,7 @@ def test_model_that_is_none(refused, in_workshop, verb, rest):
     refused("^no such model: empty", verb, "empty", *rest)
     refused("^text.txt is not a model file, or it is damaged: ", verb, "text.txt", *rest)
     refused("^half is not a model file, or it is damaged: ", verb, "half", *rest)
-    refused("state.safetensors must hold a neural language model, got", verb, "runs/demo/state.safetensors", *rest)
+    refused("state.safetensors must hold a language model, got", verb, "runs/demo/state.safetensors", *rest)
     refused("^", verb, "a" * 5000, *rest)
 
 
@@ -330,7 +330,7 @@ def test_one_hidden_layer_of_several_is_empty(refused):
     refused("^hidden_dims must not be empty without direct connections", *train_new("text.txt"), "--hidden-dims", "0")
 
 
-@pytest.mark.parametrize(("verb", "rest"), [(c[0], c[1:]) for c in COMMANDS[:3]])
+@pytest.mark.parametrize(("verb", "rest"), [(c[0], c[1:]) for c in COMMANDS[:4]])
 def test_threads(refused, verb, rest):
     refused("^threads must be at least 1, got 0$", verb, "runs/demo", *rest, "--threads", "0")
     refused("^threads must be at most 256, got 257$", verb, "runs/demo", *rest, "--threads", "257")

@@ -13,7 +13,7 @@ from conftest import CYCLE, CYCLES
 
 import fflm
 
-VERBS = ["train", "perplexity", "predict", "sample", "info"]
+VERBS = ["train", "ngram", "mix", "perplexity", "compare", "score", "predict", "sample", "info", "export"]
 SMALL = ["--context-size", 2, "--embedding-dim", 4, "--hidden-dims", 8, "--batch-size", 32]
 
 
@@ -41,7 +41,7 @@ def test_help_of_train_shows_every_flag_and_default(fflm_main):
         flag
     ) in """--out --valid --valid-fraction --test --tokenizer --lowercase --digits-to-zero --boundary --vocab-size
         --min-count --vocab --context-size --embedding-dim --hidden-dims --activation --direct --optimizer
-        --learning-rate --batch-size --epochs --patience --minutes --dropout --embedding-dropout --weight-decay
+        --learning-rate --batch-size --epochs --schedule --patience --minutes --dropout --embedding-dropout --weight-decay
         --clip-norm --seed --threads --resume --json""".split():
         assert f"{flag} " in out
     assert "(default: adam)" in out and "(default: 200)" in out and "(the paper's m) (default: 64)" in out

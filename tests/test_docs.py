@@ -45,7 +45,7 @@ def test_docstring_examples_of_the_front_door_are_not_skipped(in_workshop):
 # The command line
 
 
-@pytest.mark.parametrize("verb", ["train", "perplexity", "predict", "sample", "info"])
+@pytest.mark.parametrize("verb", verbs())
 def test_every_flag_has_help(verb):
     parser = verbs()[verb]
     for action in parser._actions:

@@ -202,7 +202,7 @@ def test_safetensors_of_someone_else(file):
 
 
 def test_training_state_is_not_a_model(demo):
-    refused(Path(demo) / storage.STATE, "must hold a neural language model, got 'training state'$")
+    refused(Path(demo) / storage.STATE, "must hold a language model, got 'training state'$")
 
 
 def test_newer_format(rewrite):

@@ -20,6 +20,7 @@ import fflm
 from fflm import storage, training
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
+from fflm.schedule import Schedule
 from fflm.text import encode
 
 #: Each word of it follows from the one before.
@@ -450,12 +451,13 @@ def test_no_epochs_leave_the_untrained_model(certain, tmp_path):
 
 def test_held_out_text_is_said_to_be(certain, tmp_path):
     report = fflm.train(certain, epochs=0, **PLAIN).report
-    assert report.notes == ("validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1",)
+    assert report.notes[0] == "validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
+    assert "2 of 2 validation units" in report.notes[1]  # five blocks together are looked for
     assert report.test_perplexity is None
     (tmp_path / "other").write_text(CERTAIN * 10)
     report = fflm.train(certain, valid=str(tmp_path / "other"), test=certain, epochs=0, **PLAIN).report
     assert (report.valid["tokens"], report.test["tokens"], report.train_tokens) == (120, 1200, 1200)
-    assert report.notes == (f"warning: {certain} is training text and held-out text at once",)
+    assert report.notes[0] == f"warning: {certain} is training text and held-out text at once"
 
 
 # Time
@@ -483,10 +485,11 @@ def test_no_time_at_all_leaves_a_model(certain, tmp_path):
 
 
 def test_more_epochs_may_be_given(certain, tmp_path):
-    fflm.train(certain, out=tmp_path / "run", epochs=2, **DROPPING)
-    report = fflm.train(certain, out=tmp_path / "run", epochs=4, resume=True, **DROPPING).report
+    options = DROPPING | {"schedule": "plateau"}
+    fflm.train(certain, out=tmp_path / "run", epochs=2, **options)
+    report = fflm.train(certain, out=tmp_path / "run", epochs=4, resume=True, **options).report
     assert report.epochs == 4.0
-    fflm.train(certain, out=tmp_path / "never", epochs=4, **DROPPING)
+    fflm.train(certain, out=tmp_path / "never", epochs=4, **options)
     assert model_bytes(tmp_path / "run") == model_bytes(tmp_path / "never")
 
 
@@ -587,7 +590,7 @@ def test_divergence_names_step_and_rate_and_keeps_the_last_good_model(certain, t
         match=r"^training diverged: the loss is \S+ at step \d+ with learning rate 1e\+06; the last good mean loss was "
         r"\d\.\d{4} nats; the best model so far is in .*run; try a smaller learning_rate or clip_norm$",
     ):
-        fflm.train(certain, out=run, optimizer="sgd", learning_rate=1e6, epochs=5, **PLAIN)
+        fflm.train(certain, out=run, optimizer="sgd", learning_rate=1e6, epochs=5, schedule="plateau", **PLAIN)
     assert_last_good_model(run, certain)
     untrained = fflm.train(certain, epochs=0, **PLAIN)
     assert_same_parameters(fflm.load(run).lm.parameters, untrained.lm.parameters)
@@ -604,12 +607,12 @@ def test_divergence_in_the_last_step_of_an_epoch(certain, tmp_path):
 
 def test_divergence_after_good_epochs_keeps_the_best_of_them(certain, tmp_path, monkeypatch):
     """The rate explodes in the third epoch; the model of the second stays."""
-    run, rate = tmp_path / "run", training.Trainer._rate
-    monkeypatch.setattr(training.Trainer, "_rate", lambda t: rate(t) if t.position.epoch < 2 else 1e30)
+    run, rate = tmp_path / "run", Schedule.rate
+    monkeypatch.setattr(Schedule, "rate", lambda own, position: rate(own, position) if position.epoch < 2 else 1e30)
     with pytest.raises(DivergenceError, match=r"at step 7\d with learning rate 1e\+30"):
-        fflm.train(certain, out=run, epochs=5, **PLAIN)
+        fflm.train(certain, out=run, epochs=5, schedule="plateau", **PLAIN)
     monkeypatch.undo()
-    second = fflm.train(certain, epochs=2, **PLAIN)
+    second = fflm.train(certain, epochs=2, schedule="plateau", **PLAIN)
     assert_same_parameters(fflm.load(run).lm.parameters, second.lm.parameters)
 
 

@@ -147,7 +147,7 @@ def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTab
         keys = ((node_of[places] - starts[-2]) << bits) | stream[places + k - 1]
         found, inverse, count = _unique(keys)
         fan = np.bincount(found >> bits, minlength=starts[-1] - starts[-2])
-        children.append(starts[-1] + np.concatenate(([0], np.cumsum(fan)[:-1])))
+        children.append(starts[-1] + np.cumsum(fan) - fan)
         link = np.empty(len(found), np.int32)
         link[inverse] = node_of[places + 1]
         node_of[places] = starts[-1] + inverse

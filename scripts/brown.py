@@ -1,0 +1,61 @@
+"""Brown as Bengio et al. 2003 used it, as far as NLTK's edition allows: shared by the scripts that compare with it.
+
+The paper took its vocabulary from the whole corpus, test part included. So do these scripts, to be comparable: the
+16,382 most frequent types of all 1,177,359 tokens (marks for texts and paragraphs among them; of equally frequent types
+those that occur first), and `<unk>` for the rest. fflm itself never looks at held-out text for a vocabulary.
+"""
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from fflm import storage
+from fflm.config import DataConfig, TokenizerConfig
+from fflm.text import Corpus, Tokenizer, load
+from fflm.text.corpora import read_corpus
+
+TYPES = 16_382
+
+
+def vocabulary_file(folder: Path) -> Path:
+    """Write the words, one a line, unless they are there; the file for `--vocab`."""
+    path = folder / "vocabulary.txt"
+    if not path.exists():
+        counts: Counter[str] = Counter()
+        for block in read_corpus("brown", None, Tokenizer(TokenizerConfig())):
+            counts.update(block)
+        folder.mkdir(parents=True, exist_ok=True)
+        words = [word for word, _ in counts.most_common(TYPES)]
+        storage.write(path, "".join(f"{word}\n" for word in words).encode())
+    return path
+
+
+def brown(folder: Path) -> Corpus:
+    """800,000 tokens for training, 200,000 for validation, 177,359 for the test, in that order of the corpus."""
+    data = DataConfig(vocab=str(vocabulary_file(folder)))
+    return load(["brown"], None, None, TokenizerConfig(), data, seed=1)
+
+
+class Results:
+    """Rows of figures in a JSON file: what is there is not computed again."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows = storage.read_json(path) if path.exists() else {}
+
+    def get(self, name: str, compute) -> dict:
+        """The row `name`, computed and saved if it is missing; `seconds` is how long that took."""
+        if name not in self.rows:
+            begin = time.monotonic()
+            row = compute()
+            self.rows[name] = {"seconds": time.monotonic() - begin} | row
+            storage.write(self.path, json.dumps(self.rows, indent=1).encode())
+        return self.rows[name]
+
+
+def perplexity(log_probs: np.ndarray) -> float:
+    """e to the mean of -log P."""
+    return float(np.exp(-log_probs.mean()))
