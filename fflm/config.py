@@ -135,6 +135,14 @@ class ModelConfig(Checked):
     """Shape of the network; with the size of the vocabulary it fixes every array."""
 
     context_size: int = option(4, "words of context (the paper's n - 1)", low=1, high=1000, metavar="K")
+    bag_size: int = option(
+        100,
+        "words before these, whose features are added up without their order, so that the network knows what the text "
+        "is about; 0 for the paper's network",
+        low=0,
+        high=10_000,
+        metavar="N",
+    )
     embedding_dim: int = option(64, "features per word (the paper's m)", low=1, high=65536, metavar="M")
     hidden_dims: tuple[int, ...] = option(
         (200,),

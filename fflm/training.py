@@ -84,9 +84,10 @@ class Trainer:
 
     def check_text(self) -> None:
         """Raise TextError if the training text is shorter than one window."""
-        if len(self.stream) <= self.model.context_size:
+        size = self.model.config.context_size
+        if len(self.stream) <= size:
             raise TextError(
-                f"training text must be at least one window of {self.model.context_size + 1} tokens long, got "
+                f"training text must be at least one window of {size + 1} tokens long, got "
                 f"{len(self.stream)}; give more text or a smaller context_size"
             )
 

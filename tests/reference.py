@@ -66,15 +66,35 @@ def shuffled(size, keys):
 # Embeddings and dropout
 
 
-def gather_rows(table, contexts):
-    return np.stack([np.concatenate([table[word] for word in context]) for context in contexts])
+def gather_rows(table, contexts, bag=0):
+    """Side by side the rows of each context, but those of the first `bag` places added up; <s> is no word of a bag."""
+    rows = []
+    for context in contexts:
+        row = [table[word] for word in context[bag:]]
+        if bag:
+            words = [word for word in context[:bag] if word != 1]
+            row.append(table[words].sum(axis=0) / np.sqrt(max(1, len(words))))
+        rows.append(np.concatenate(row))
+    return np.stack(rows)
 
 
-def scatter_rows(shape, grad_x, contexts):
-    """Gradient of the table (V, m) from grad_x (B, K*m)."""
-    grad = np.zeros(shape)
-    np.add.at(grad, contexts.reshape(-1), np.asarray(grad_x, np.float64).reshape(-1, shape[1]))
+def scatter_rows(shape, grad_x, contexts, bag=0):
+    """Gradient of the table (V, m) from grad_x (B, K*m), or (B, K*m + m) with a bag."""
+    grad, m = np.zeros(shape), shape[1]
+    for row, context in zip(np.asarray(grad_x, np.float64), contexts, strict=True):
+        for k, word in enumerate(context[bag:]):
+            grad[word] += row[k * m : (k + 1) * m]
+        words = [word for word in context[:bag] if word != 1]
+        for word in words:
+            grad[word] += row[-m:] / np.sqrt(len(words))
     return grad
+
+
+def bag_of(parameters, contexts):
+    """Places of the bag, from the width of the first layer; no test has a bag of one word, which looks like none."""
+    weights = parameters["hidden.0.weights" if depth(parameters) else "output.weights"]
+    parts, places = weights.shape[1] // parameters["embeddings"].shape[1], contexts.shape[1]
+    return 0 if parts == places else places - parts + 1
 
 
 def dropout_mask(rows, columns, first, key, rate):
@@ -125,7 +145,7 @@ def forward(parameters, contexts, activation, direct, masks=None):
     layers = depth(p)
     masks = masks or [1.0] * (1 + layers)
     f, _ = ACTIVATIONS[activation]
-    x = gather_rows(p["embeddings"], contexts) * masks[0]
+    x = gather_rows(p["embeddings"], contexts, bag_of(p, contexts)) * masks[0]
     inputs, outputs, below = [], [], x
     for i in range(layers):
         inputs.append(below)
@@ -166,7 +186,7 @@ def gradients(parameters, contexts, targets, activation, direct, masks=None):
         grads[f"hidden.{i}.bias"] = delta.sum(axis=0)
         below = delta @ p[f"hidden.{i}.weights"]
     grad_x = (grad_x + below) * masks[0]
-    grads["embeddings"] = scatter_rows(p["embeddings"].shape, grad_x, contexts)
+    grads["embeddings"] = scatter_rows(p["embeddings"].shape, grad_x, contexts, bag_of(p, contexts))
     return grads
 
 
@@ -199,3 +219,151 @@ def adam(w, g, state, step, rate, decay=0.0, beta1=0.9, beta2=0.999, tiny=1e-8):
 
 
 RULES = {"sgd": sgd, "momentum": momentum, "adagrad": adagrad, "adam": adam}
+
+
+# n-grams: dictionaries of tuples. Each unit begins with <s>, which is never predicted.
+
+
+def units(ids):
+    """The units of a text, each a list that begins with <s>."""
+    out, unit = [], [UNIT_BEGIN]
+    for word in map(int, ids):
+        unit.append(word)
+        if word == UNIT_END:
+            out.append(unit)
+            unit = [UNIT_BEGIN]
+    return [*out, unit] if len(unit) > 1 else out
+
+
+def context_before(ids, position, size):
+    """The last `size` words before a position, within its unit; <s> is one of them."""
+    before = [UNIT_BEGIN]
+    for word in map(int, ids[:position]):
+        before = [UNIT_BEGIN] if word == UNIT_END else [*before, word]
+    return tuple(before[len(before) - min(size, len(before)) :])
+
+
+def ngram_counts(ids, order):
+    """How often each n-gram of 1 to `order` words occurs."""
+    counts = {}
+    for unit in units(ids):
+        for first in range(len(unit)):
+            for size in range(1, min(order, len(unit) - first) + 1):
+                ngram = tuple(unit[first : first + size])
+                counts[ngram] = counts.get(ngram, 0) + 1
+    return counts
+
+
+def suffixes(ngram):
+    """Those of an n-gram, from itself to the empty one."""
+    return [ngram[i:] for i in range(len(ngram) + 1)]
+
+
+def ngram_tree(ngrams, order, vocab_size):
+    """(nodes, words, children, links): the n-grams and all single words, sorted by order, then word by word."""
+    nodes = [(word,) for word in range(vocab_size)]
+    for size in range(2, order + 1):
+        nodes += sorted(ngram for ngram in ngrams if len(ngram) == size)
+    place = {ngram: i for i, ngram in enumerate(nodes)}
+    children, before, parents = [], vocab_size, [ngram[:-1] for ngram in nodes]
+    for context in (ngram for ngram in nodes if len(ngram) < order):
+        children.append(before)
+        before += parents.count(context)
+    links = [next((place[suffix] for suffix in suffixes(ngram)[1:] if suffix in place), -1) for ngram in nodes]
+    words = [ngram[-1] for ngram in nodes]
+    return nodes, np.array(words, np.int32), np.array([*children, before], np.int64), np.array(links, np.int32)
+
+
+def backoff_log_prob(log_probs, backoffs, context, word):
+    """log P of a model in back-off form: two dictionaries; what is not among `backoffs` weighs 1."""
+    if (*context, word) in log_probs:
+        return log_probs[(*context, word)]
+    return backoffs.get(context, 0.0) + backoff_log_prob(log_probs, backoffs, context[1:], word)
+
+
+FALLBACK = (0.5, 1.0, 1.5)
+
+
+def discounts(adjusted):
+    """D1, D2, D3 (Chen and Goodman 1998, equation 26), and whether they are what stands in for them."""
+    n1, n2, n3, n4 = (sum(a == k for a in adjusted) for k in (1, 2, 3, 4))
+    if min(n1, n2, n3, n4) == 0:
+        return FALLBACK, True
+    y = n1 / (n1 + 2 * n2)
+    d1, d2, d3 = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
+    sound = 0 < d1 <= 1 and 0 < d2 <= 2 and 0 < d3 <= 3
+    return ((d1, d2, d3), False) if sound else (FALLBACK, True)
+
+
+class KneserNey:
+    """Interpolated modified Kneser-Ney (Chen and Goodman 1998, section 4.1), one probability at a time."""
+
+    def __init__(self, ids, order, vocab_size):
+        self.vocab_size = vocab_size
+        counts, before = ngram_counts(ids, order), {}
+        for ngram in counts:
+            before.setdefault(ngram[1:], set()).add(ngram[0])
+        self.followers, self.discounts, self.fallback = {(): {}}, [], []
+        for size in range(1, order + 1):
+            adjusted = {}
+            for ngram in (ngram for ngram in counts if len(ngram) == size):
+                if size == order or ngram[0] == UNIT_BEGIN:
+                    adjusted[ngram] = counts[ngram]
+                else:
+                    adjusted[ngram] = len(before[ngram])
+            adjusted.pop((UNIT_BEGIN,), None)
+            values, is_fallback = discounts(adjusted.values())
+            self.discounts.append(values)
+            self.fallback += [size] * is_fallback
+            for ngram, count in adjusted.items():
+                self.followers.setdefault(ngram[:-1], {})[ngram[-1]] = count
+
+    def discount(self, size, count):
+        return self.discounts[size - 1][min(count, 3) - 1] if count else 0.0
+
+    def backoff(self, context):
+        """b(context)."""
+        followers = self.followers.get(context)
+        if not followers:
+            return 1.0
+        return sum(self.discount(len(context) + 1, a) for a in followers.values()) / sum(followers.values())
+
+    def prob(self, context, word):
+        """P(word | context), the context as `context_before` gives it."""
+        below = float(word != UNIT_BEGIN) / (self.vocab_size - 1)
+        if context:
+            below = self.prob(context[1:], word)
+        followers = self.followers.get(context, {})
+        count = followers.get(word, 0)
+        own = (count - self.discount(len(context) + 1, count)) / sum(followers.values()) if followers else 0.0
+        return own + self.backoff(context) * below
+
+
+def relative_frequencies(counts, order, vocab_size, context, word):
+    """The uniform probability, and the relative frequency after the last 0, 1 ... order - 1 words of the context."""
+    out = [float(word != UNIT_BEGIN) / (vocab_size - 1)]
+    for size in range(order):
+        # A context that was never followed by a word stands back for the longest of its suffixes that was.
+        for known in suffixes(context[len(context) - min(size, len(context)) :]):
+            followers = {g[-1]: n for g, n in counts.items() if g[:-1] == known and g != (UNIT_BEGIN,)}
+            if followers:
+                break
+        out.append(followers.get(word, 0) / sum(followers.values()))
+    return out
+
+
+def context_count(counts, context, size):
+    """How often the last `size` words of a context occurred; where a unit begins there may be fewer."""
+    return counts.get(context[len(context) - min(size, len(context)) :], 0)
+
+
+def cache_probs(before, size, half_life, vocab_size):
+    """P of every word after the words `before`: those of the last `size`, the weights halved every `half_life`."""
+    if not len(before):
+        uniform = np.full(vocab_size, 1.0 / (vocab_size - 1))
+        uniform[UNIT_BEGIN] = 0.0
+        return uniform
+    weights = np.zeros(vocab_size)
+    for back, word in enumerate(reversed(before[max(0, len(before) - size) :])):
+        weights[word] += 1.0 if half_life is None else 0.5 ** (back / half_life)
+    return weights / weights.sum()

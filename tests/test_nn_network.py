@@ -13,7 +13,7 @@ from fflm.nn import output
 from fflm.nn.hidden import Drop
 from fflm.nn.network import Network
 from fflm.nn.optimizers import RULES, Optimizer
-from fflm.nn.parameters import initialise, shapes
+from fflm.nn.parameters import initialise, input_width, shapes
 from fflm.nn.team import Team
 
 # Only met in pure Python: NumPy warns where hashes wrap as they are meant to, and of not-a-number.
@@ -42,9 +42,14 @@ def team():
         yield team
 
 
-def configure(activation="tanh", hidden=(4,), direct=False, context_size=2, embedding_dim=3):
+def configure(activation="tanh", hidden=(4,), direct=False, context_size=2, embedding_dim=3, bag_size=0):
     return ModelConfig(
-        context_size=context_size, embedding_dim=embedding_dim, hidden_dims=hidden, activation=activation, direct=direct
+        context_size=context_size,
+        bag_size=bag_size,
+        embedding_dim=embedding_dim,
+        hidden_dims=hidden,
+        activation=activation,
+        direct=direct,
     )
 
 
@@ -56,7 +61,7 @@ def draw(config, vocab_size, seed=0, size=0.6):
 
 def batch(config, vocab_size, rows, seed=1):
     rng = np.random.default_rng(seed)
-    contexts = rng.integers(0, vocab_size, (rows, config.context_size)).astype(np.int32)
+    contexts = rng.integers(0, vocab_size, (rows, config.bag_size + config.context_size)).astype(np.int32)
     return contexts, rng.integers(0, vocab_size, rows).astype(np.int32)
 
 
@@ -87,7 +92,7 @@ def assert_same_gradients(found, exact, tolerance=1e-6):
 
 def masks_of(config, drops, rows):
     """The factors that dropout applies, by the kernel itself."""
-    width = config.context_size * config.embedding_dim
+    width = input_width(config)
     masks = []
     for drop, units in zip(drops, (width, *config.hidden_dims), strict=True):
         by_row = drop is not None and not masks  # the embeddings are dropped as (batch, width), layers transposed
@@ -102,9 +107,9 @@ def masks_of(config, drops, rows):
 
 
 @each_shape
-@pytest.mark.parametrize("vocab_size, rows", [(7, 6), (150, 33)])
-def test_losses_and_gradients_equal_the_reference(activation, hidden, direct, vocab_size, rows, team):
-    config = configure(activation, hidden, direct)
+@pytest.mark.parametrize("vocab_size, rows, bag_size", [(7, 6, 0), (150, 33, 0), (150, 33, 5)])
+def test_losses_and_gradients_equal_the_reference(activation, hidden, direct, vocab_size, rows, bag_size, team):
+    config = configure(activation, hidden, direct, bag_size=bag_size)
     parameters, (contexts, targets) = draw(config, vocab_size), batch(config, vocab_size, rows)
     grads, losses = own_gradients(config, parameters, contexts, targets, team)
     exact = reference.log_probs(parameters, contexts, targets, activation, direct)
@@ -114,8 +119,9 @@ def test_losses_and_gradients_equal_the_reference(activation, hidden, direct, vo
 
 
 @each_shape
-def test_central_differences(activation, hidden, direct, team):
-    config = configure(activation, hidden, direct)
+@pytest.mark.parametrize("bag_size", [0, 3])
+def test_central_differences(activation, hidden, direct, bag_size, team):
+    config = configure(activation, hidden, direct, bag_size=bag_size)
     parameters, (contexts, targets) = draw(config, 7), batch(config, 7, 6)
     grads, _ = own_gradients(config, parameters, contexts, targets, team)
     exact, step = reference.widened(parameters), 1e-5
@@ -404,6 +410,15 @@ def test_same_bits_for_any_number_of_threads_when_a_slice_has_several_tiles(monk
     for threads in (1, 2, 3):
         with Team(threads) as team:
             results.add(fingerprint(*train(configure(direct=True), 500, team, "adam")))
+    assert len(results) == 1
+
+
+@compiled_only
+def test_same_bits_for_any_number_of_threads_with_a_bag():
+    results = set()
+    for threads in (1, 2, 3):
+        with Team(threads) as team:
+            results.add(fingerprint(*train(configure(bag_size=6), 300, team, "adam", decay=0.01)))
     assert len(results) == 1
 
 

@@ -17,10 +17,12 @@ from fflm.model_file import load_model
 from fflm.progress import Bar, say
 from fflm.text import TokenStream, Vocabulary
 
+PROMPT_WORDS = 5
+
 
 def prompts(lm: LanguageModel, ids: np.ndarray) -> list[str]:
     """Three beginnings for samples: known words of the validation text, from its first, second and last third."""
-    size = lm.context_size
+    size = min(lm.context_size, PROMPT_WORDS)
     if lm.tokenizer.config.boundary == "line" or len(ids) < size:
         return ["", "", ""]
     known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0

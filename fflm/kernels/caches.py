@@ -8,7 +8,7 @@ from fflm.kernels._jit import kernel
 @kernel("void(float64[::1], int32[::1], int32[::1], int64, int64, float64)")
 def cache_probabilities(out, stream, before, first, size, decay):
     """out (n,) *written*: the share of stream[first], ... among the `size` words before each, a word that stands d
-    places back weighing exp(-decay * d); 0 where there is no word before.
+    places before the last of them weighing exp(-decay * d); 0 where there is no word before.
 
     before (N,) *read*: the last place where the same word stood, -1 for none.
     """
@@ -18,10 +18,10 @@ def cache_probabilities(out, stream, before, first, size, decay):
         found = 0.0
         back = before[place]
         while back >= place - length and back >= 0:
-            found += math.exp(-decay * (place - back))
+            found += math.exp(-decay * (place - 1 - back))
             back = before[back]
         if decay > 0.0:
-            total = math.exp(-decay) * (1.0 - math.exp(-decay * length)) / (1.0 - math.exp(-decay))
+            total = math.expm1(-decay * length) / math.expm1(-decay)
         else:
             total = float(length)
         out[i] = found / total if length > 0 else 0.0

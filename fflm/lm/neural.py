@@ -52,7 +52,7 @@ class NeuralLanguageModel:
     ):
         self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
         self.parameters, self.threads = parameters, threads
-        self.context_size = config.context_size
+        self.context_size = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
         """The same model with other parameters."""

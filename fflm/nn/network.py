@@ -14,7 +14,7 @@ from fflm.kernels import embeddings, layers, windows
 from fflm.nn.hidden import Drop, HiddenLayer
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.output import VocabularySoftmax
-from fflm.nn.parameters import Parameters, buffer
+from fflm.nn.parameters import Parameters, buffer, input_width
 from fflm.nn.team import Team
 
 
@@ -47,9 +47,9 @@ class Network:
         self.config, self.parameters, self.team = config, parameters, team
         self.batch_size, self.training, self.clip_norm = batch_size, training, clip_norm
         self.table = parameters["embeddings"]
-        width = config.context_size * config.embedding_dim
+        width = input_width(config)
         self.width = width
-        self.contexts = np.zeros((batch_size, config.context_size), np.int32)
+        self.contexts = np.zeros((batch_size, config.bag_size + config.context_size), np.int32)
         self.targets = np.zeros(batch_size, np.int32)
         self.x = buffer(batch_size, width)
         sizes = list(config.hidden_dims)
@@ -71,10 +71,11 @@ class Network:
         self.copies = [buffer(size, units) for units in sizes[:-1]]  # row-major inputs of hidden.1, hidden.2 ...
         self.features = buffer(size, features)
         self.grad_x, self.grad_x_t = buffer(size, self.width), buffer(self.width, size)
-        places = self.contexts.size
-        self.words, self.slots = np.zeros(places, np.int64), np.zeros(places, np.int32)
-        self.slot_of = np.full(self.table.shape[0], -1, np.int32)
-        self.grad_table = np.zeros((places, self.table.shape[1]), np.float32)
+        places, vocab_size = self.contexts.size, self.table.shape[0]
+        most = min(places, vocab_size)
+        self.words, self.slots = np.zeros(most, np.int64), np.zeros(places, np.int32)
+        self.slot_of = np.full(vocab_size, -1, np.int32)
+        self.grad_table = np.zeros((most, self.table.shape[1]), np.float32)
 
     # Loading a batch: a function that fills rows first .. last-1 of contexts and targets, called by each worker.
 
@@ -87,7 +88,7 @@ class Network:
         return load
 
     def given(self, contexts: np.ndarray, targets: np.ndarray | None = None) -> Callable[[int, int], None]:
-        """Load contexts (B, K) int32, oldest word first, and targets (B,) int32."""
+        """Load contexts (B, bag + K) int32, oldest word first, and targets (B,) int32."""
 
         def load(first, last):
             self.contexts[first:last] = contexts[first:last]
@@ -115,7 +116,7 @@ class Network:
         first, last = self.team.share(n, worker)
         load(first, last)
         x = self.x[first:last]
-        embeddings.gather_rows(x, self.table, self.contexts[first:last])
+        embeddings.gather_rows(x, self.table, self.contexts[first:last], self.config.bag_size)
         if drop is not None:
             layers.dropout(x, first, drop.key, drop.rate, self.width)
         layers.transpose(self.x_t, self.x, first, last, self.width)
@@ -203,13 +204,16 @@ class Network:
         layers.transpose(self.grad_x, self.grad_x_t, first, last, n)
 
     def _find_words(self, n: int) -> int:
-        return embeddings.find_words(self.words, self.slots, self.slot_of, self.contexts[:n])
+        return embeddings.find_words(self.words, self.slots, self.slot_of, self.contexts[:n], self.config.bag_size)
 
     def _add_embedding_gradients(self, n: int) -> int:
         found = self._find_words(n)
-        slots = self.slots[: n * self.contexts.shape[1]]
-        embeddings.scatter_rows(self.grad_table[:found], 0, self.grad_x[:n], slots)
+        self._scatter(self.grad_table[:found], 0, n)
         return found
+
+    def _scatter(self, rows: np.ndarray, first: int, n: int) -> None:
+        slots = self.slots[: n * self.contexts.shape[1]]
+        embeddings.scatter_rows(rows, first, self.grad_x[:n], slots, self.contexts[:n], self.config.bag_size)
 
     def _gradient_norm(self, n: int) -> float:
         found = self._add_embedding_gradients(n)
@@ -219,7 +223,6 @@ class Network:
 
     def _update(self, optimizer: Optimizer, n: int, factor: float) -> None:
         found = self._find_words(n)
-        slots = self.slots[: n * self.contexts.shape[1]]
 
         def task(worker):
             for layer in self.hidden:
@@ -230,7 +233,7 @@ class Network:
             first, last = self.team.share(found, worker)
             if last > first:
                 rows = self.grad_table[first:last]
-                embeddings.scatter_rows(rows, first, self.grad_x[:n], slots)
+                self._scatter(rows, first, n)
                 self._scaled(rows, factor)
                 optimizer.update_rows("embeddings", rows, self.words[first:last])
 

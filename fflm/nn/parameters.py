@@ -15,8 +15,8 @@ Parameters = dict[str, np.ndarray]
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter.
 
-    Without direct connections and with one hidden layer their sizes add up to ``V(1+m+h) + h(1+Km)``
-    (Bengio et al. 2003, section 2); direct connections add ``V*K*m``.
+    Without direct connections and bag, and with one hidden layer, their sizes add up to ``V(1+m+h) + h(1+Km)``
+    (Bengio et al. 2003, section 2); direct connections add ``V*K*m``, a bag is one more word of the context.
 
     Parameters
     ----------
@@ -28,16 +28,17 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     Returns
     -------
     dict
-        ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), ``hidden.0.bias`` (h,), ``hidden.1.weights`` ...;
-        ``output.weights`` (V, h) or, with direct connections, (V, h + K*m); ``output.bias`` (V,).
+        ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), or (h, K*m + m) with a bag, ``hidden.0.bias`` (h,),
+        ``hidden.1.weights`` ...; ``output.weights`` (V, h), with direct connections as many columns more as the first
+        hidden layer has; ``output.bias`` (V,).
 
     Examples
     --------
     >>> from fflm.config import ModelConfig
-    >>> shapes(ModelConfig(context_size=2, embedding_dim=3, hidden_dims=(5,)), 10)["hidden.0.weights"]
+    >>> shapes(ModelConfig(context_size=2, bag_size=0, embedding_dim=3, hidden_dims=5), 10)["hidden.0.weights"]
     (5, 6)
     """
-    width = config.context_size * config.embedding_dim
+    width = input_width(config)
     named = {"embeddings": (vocab_size, config.embedding_dim)}
     inputs = width
     for i, units in enumerate(config.hidden_dims):
@@ -48,6 +49,11 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     named["output.weights"] = (vocab_size, features)
     named["output.bias"] = (vocab_size,)
     return named
+
+
+def input_width(config: ModelConfig) -> int:
+    """Features of a context: m for each of the K words in order, and m for the bag of those before, if there is one."""
+    return (config.context_size + (config.bag_size > 0)) * config.embedding_dim
 
 
 def initialise(config: ModelConfig, counts: np.ndarray, seed: int) -> Parameters:
