@@ -111,7 +111,8 @@ def _pack_neural(model: NeuralLanguageModel) -> tuple[Arrays, dict]:
 
 
 def _unpack_neural(arrays, description, vocabulary, tokenizer, threads, depth) -> NeuralLanguageModel:
-    config = make(ModelConfig, description["model"], complete=True)
+    before_bags = {"bag_size": 0}  # files written before there were bags
+    config = make(ModelConfig, before_bags | description["model"], complete=True)
     storage.check_arrays(arrays, {name: (np.float32, shape) for name, shape in shapes(config, len(vocabulary)).items()})
     return NeuralLanguageModel(config, vocabulary, tokenizer, arrays, threads)
 

@@ -42,7 +42,7 @@ class Fflm:
         from fflm.nn.parameters import initialise
         from fflm.nn.team import Team
 
-        config = ModelConfig(context_size=K, embedding_dim=M, hidden_dims=(arguments.hidden,))
+        config = ModelConfig(context_size=K, bag_size=0, embedding_dim=M, hidden_dims=(arguments.hidden,))
         parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
         self.training = arguments.task == "training"
         self.network = Network(config, parameters, Team(arguments.threads), BATCH, self.training)

@@ -39,6 +39,7 @@ def workshop(tmp_path_factory) -> Path:
         str(folder / "text.txt"),
         out=folder / "runs" / "demo",
         context_size=2,
+        bag_size=0,
         embedding_dim=4,
         hidden_dims=50,
         dropout=0.0,
