@@ -40,9 +40,9 @@ def test_help_of_train_shows_every_flag_and_default(fflm_main):
     for (
         flag
     ) in """--out --valid --valid-fraction --test --tokenizer --lowercase --digits-to-zero --boundary --vocab-size
-        --min-count --vocab --context-size --embedding-dim --hidden-dims --activation --direct --optimizer
-        --learning-rate --batch-size --epochs --schedule --patience --minutes --dropout --embedding-dropout --weight-decay
-        --clip-norm --seed --threads --resume --json""".split():
+        --min-count --vocab --context-size --bag-size --embedding-dim --hidden-dims --activation --direct --optimizer
+        --learning-rate --batch-size --epochs --schedule --patience --minutes --dropout --embedding-dropout
+        --weight-decay --clip-norm --seed --threads --resume --json""".split():
         assert f"{flag} " in out
     assert "(default: adam)" in out and "(default: 200)" in out and "(the paper's m) (default: 64)" in out
 
@@ -74,7 +74,7 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
         "run", "model", "training", "validation", "test", *["note"] * 5, "sample", "sample", "sample",
     ]  # fmt: skip
     assert lines[0] == f"run          {tmp_path / 'run'} (all epochs done)"
-    assert lines[1].startswith("model        13 words, context 2, ")
+    assert lines[1].startswith("model        13 words, context 2 and a bag of 100, ")
     assert re.fullmatch(r"training +1,520 tokens, 3 epochs, 144 steps, \d+\.\d s, [\d,]+ tokens/s", lines[2])
     number = r"\d+\.\d\d"
     for line, tokens in ((lines[3], "80"), (lines[4], "1,600")):
@@ -90,8 +90,8 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
     ]
     for line, (what, where, long) in zip(lines[7:10], leaks, strict=True):
         assert line == (
-            f"note         warning: {what} units (blocks; 100 %, 100 % of the tokens) occur verbatim in the {where} text; "
-            f"longer than 10 tokens: {long}"
+            f"note         warning: {what} units (blocks; 100 %, 100 % of the tokens) occur verbatim in the {where} "
+            f"text; longer than 10 tokens: {long}"
         )
         assert line.removeprefix("note         ") in err.splitlines()
 
@@ -104,7 +104,7 @@ def test_train_is_quiet_where_stderr_is_no_terminal(fflm_main, text, tmp_path):
     assert len(lines) == 3 == len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     for number, line in enumerate(lines, start=1):
         assert re.fullmatch(
-            rf"epoch {number}: training perplexity \d+\.\d, validation \d+\.\d( \(best\))?, learning rate 0.001, "
+            rf"epoch {number}: training perplexity \d+\.\d, validation \d+\.\d( \(best\))?, learning rate [\d.e-]+, "
             r"[\d,]+ tokens/s",
             line,
         )
@@ -141,12 +141,14 @@ def test_train_without_test_text(fflm_main, text, tmp_path):
 def test_flags_reach_the_model(fflm_main, text, tmp_path):
     run = tmp_path / "run"
     flags = "--tokenizer whitespace --lowercase --boundary line --vocab-size 8 --min-count 1 --context-size 3 "
-    flags += "--embedding-dim 5 --hidden-dims 7 6 --activation relu --direct --optimizer sgd --learning-rate 0.1 "
+    flags += "--bag-size 4 --embedding-dim 5 --hidden-dims 7 6 "
+    flags += "--activation relu --direct --optimizer sgd --learning-rate 0.1 "
     flags += "--batch-size 16 --epochs 1 --dropout 0 --embedding-dropout 0 --weight-decay 0.001 --clip-norm 2 --seed 5"
     assert fflm_main("train", text, "--out", run, *flags.split()).code == 0
     facts = fflm.load(run).info()
     assert facts["model"] == {
         "context_size": 3,
+        "bag_size": 4,
         "embedding_dim": 5,
         "hidden_dims": [7, 6],
         "activation": "relu",

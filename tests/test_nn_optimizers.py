@@ -142,7 +142,8 @@ def torch_loss(torch, tensors, config, contexts, targets):
 @pytest.mark.parametrize("activation, hidden, direct", [("tanh", (6,), False), ("relu", (5, 4), True)])
 @pytest.mark.parametrize("name", RULES)
 def test_the_whole_network_against_pytorch(name, activation, hidden, direct, clip_norm, torch):
-    config = ModelConfig(context_size=2, bag_size=0, embedding_dim=3, hidden_dims=hidden, activation=activation, direct=direct)
+    shape = {"context_size": 2, "bag_size": 0, "embedding_dim": 3, "hidden_dims": hidden}
+    config = ModelConfig(**shape, activation=activation, direct=direct)
     rng = np.random.default_rng(0)
     vocab_size, rows, rate = 12, 40, RATES[name]
     parameters = {

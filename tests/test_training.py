@@ -648,7 +648,7 @@ def test_text_shorter_than_a_window(tmp_path):
 
 
 def test_unknown_option(certain):
-    with pytest.raises(ConfigError, match="^unknown option 'learning_rat', expected one of activation, batch_size, "):
+    with pytest.raises(ConfigError, match="^unknown option 'learning_rat', expected one of activation, bag_size, "):
         fflm.train(certain, learning_rat=0.1)
 
 

@@ -45,7 +45,7 @@ def mix(
     out : path, optional
         Model file to write.
     by_context_count : bool
-        Weights that depend on how often the first n-gram model saw the last two words (Bengio et al. 2003, section 4.1).
+        Weights that depend on how often the first n-gram model saw the last two words, as in the paper.
     encoding : str
         Of the files.
     threads : int, optional

@@ -62,9 +62,9 @@ def _train_lines(model, report):
         "interrupted": "interrupted; --resume goes on",
     }[report.stopped]
     yield f"run          {report.out} ({why})"
-    yield (
-        f"model        {report.vocab_size:,} words, context {model.lm.context_size}, {report.parameters:,} parameters"
-    )
+    shape = model.lm.config
+    context = f"context {shape.context_size}" + (f" and a bag of {shape.bag_size}" if shape.bag_size else "")
+    yield f"model        {report.vocab_size:,} words, {context}, {report.parameters:,} parameters"
     yield (
         f"training     {report.train_tokens:,} tokens, {report.epochs:.4g} epochs, {report.steps:,} steps, "
         f"{report.seconds:.1f} s, {report.tokens_per_second:,.0f} tokens/s"

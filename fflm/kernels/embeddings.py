@@ -1,8 +1,8 @@
 """Rows of the embedding matrix: gathered for a batch, and their gradients added up word by word.
 
-A batch's word occurrences are B contexts x P places, taken in this order. The first `bag` places of a context are a bag:
-their features are added up and divided by the root of their number, <s> left out, so that the sum is about as large as
-one word's features. The other K places stand side by side: x (B, K*m), or (B, K*m + m) with the bag's sum at the end.
+A batch's word occurrences are B contexts x P places, taken in this order. The first `bag` places of a context are a
+bag: their features are added up and divided by the root of their number, <s> left out, so that the sum is about as
+large as one word's features. The other K places stand side by side: x (B, K*m), or (B, K*m + m) with the bag last.
 """
 
 import math

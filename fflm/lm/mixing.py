@@ -47,9 +47,9 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
 
     Examples
     --------
-    >>> log_probs = np.log([[0.5, 0.5, 0.5], [0.1, 0.1, 0.9]])
+    >>> log_probs = np.log([[0.6, 0.6, 0.1], [0.1, 0.1, 0.6]])
     >>> fit_weights(log_probs).round(3).tolist()
-    [[0.833, 0.167]]
+    [[0.733, 0.267]]
     """
     best = log_probs.max(axis=0)
     if not np.isfinite(best).all():

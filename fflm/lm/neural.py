@@ -36,8 +36,9 @@ class NeuralLanguageModel:
     >>> from fflm.config import ModelConfig, TokenizerConfig
     >>> from fflm.nn.parameters import initialise
     >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
-    >>> parameters = initialise(ModelConfig(), vocabulary.counts, seed=1)
-    >>> model = NeuralLanguageModel(ModelConfig(), vocabulary, Tokenizer(TokenizerConfig()), parameters)
+    >>> config = ModelConfig(context_size=4, bag_size=0)
+    >>> parameters = initialise(config, vocabulary.counts, seed=1)
+    >>> model = NeuralLanguageModel(config, vocabulary, Tokenizer(TokenizerConfig()), parameters)
     >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
     1.0
     """

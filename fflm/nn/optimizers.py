@@ -30,6 +30,7 @@ RULES = {
 }
 
 NO_STATE = np.zeros(0, np.float32)
+ROWS = 256
 
 
 class Optimizer:
@@ -83,12 +84,14 @@ class Optimizer:
 
     def update_rows(self, name: str, grad: np.ndarray, words: np.ndarray) -> None:
         """Lazy update: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
-        parts = [np.empty_like(grad) for _ in self._arrays[name]]
-        for part, table in zip(parts, self._arrays[name], strict=True):
-            rows.read_rows(part, table, words)
-        self._apply(name, parts, grad)
-        for part, table in zip(parts, self._arrays[name], strict=True):
-            rows.write_rows(table, part, words)
+        for first in range(0, len(words), ROWS):  # a part that the cache holds from reading to writing
+            some = words[first : first + ROWS]
+            parts = [np.empty((len(some), grad.shape[1]), np.float32) for _ in self._arrays[name]]
+            for part, table in zip(parts, self._arrays[name], strict=True):
+                rows.read_rows(part, table, some)
+            self._apply(name, parts, grad[first : first + ROWS])
+            for part, table in zip(parts, self._arrays[name], strict=True):
+                rows.write_rows(table, part, some)
 
     def _apply(self, name: str, parts: list[np.ndarray], grad: np.ndarray) -> None:
         flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
