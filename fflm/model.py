@@ -161,7 +161,13 @@ class Model:
         if not isinstance(self.lm, NgramModel):
             kind = self.lm.describe()["kind"]
             raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
-        storage.write(path, "".join(arpa_lines(self.lm)).encode("utf-8", "surrogatepass"))
+        lines = arpa_lines(self.lm)
+
+        def fill(temporary: str) -> None:
+            with open(temporary, "w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+                file.writelines(lines)
+
+        storage.write(path, fill)
 
     def examples(self, count: int = 3) -> list[Sample]:
         """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""

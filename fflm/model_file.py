@@ -6,7 +6,7 @@ the kind needs. A mixture contains its parts: their arrays under ``0.``, ``1.`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from fflm import storage
 from fflm.config import CacheConfig, ModelConfig, TokenizerConfig, make
-from fflm.errors import FflmError, ModelFileError
+from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.lm import (
     BUCKETS,
     CacheModel,
@@ -30,7 +30,10 @@ from fflm.nn.parameters import shapes
 from fflm.text import Tokenizer, Vocabulary
 
 Arrays = dict[str, np.ndarray]
+ARPA_NAMES = (".arpa", ".arpa.gz")
 DEEPEST = 8  # mixtures of mixtures
+LONGEST = 32  # n-grams
+FACTS = {"smoothing", "discounts", "fallback_discounts"}
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,25 @@ class _Kind:
 def save_model(model: LanguageModel, path: str | Path) -> None:
     """Write the model file; it holds all that is needed to use the model.
 
+    Raises
+    ------
+    FflmError
+        If it can't be written (what was there is untouched), has the name of an ARPA file, or could not be read again.
+
     Examples
     --------
     >>> import fflm
     >>> save_model(fflm.load("runs/demo").lm, "copy.safetensors")
     """
+    check_name(path)
+    check_nesting([model], level=0)
     kind, arrays, description = _pack(model)
     description |= {"tokenizer": model.tokenizer.config.to_dict(), "words": model.vocabulary.words}
     storage.write_tensors(Path(path), arrays | {"counts": model.vocabulary.counts}, kind, description)
 
 
 def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
-    """Read a model file, the best model of a run folder, or an ARPA file (``.arpa``, ``.arpa.gz``).
+    """Read a model file, the best model of a run folder, or an ARPA file (also ``.arpa.gz``).
 
     An ARPA file is taken for lines of words with blanks between them; `fflm.ngram` reads it with another tokenizer.
 
@@ -70,9 +80,9 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     >>> load_model("runs/demo").context_size
     2
     """
-    if str(path).endswith((".arpa", ".arpa.gz")) and not Path(path).is_dir():
-        return read_arpa(path, Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary="line")), threads=threads)
     path = model_path(path)
+    if _is_arpa(path):
+        return read_arpa(path, Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary="line")), threads=threads)
     arrays, description = storage.read_tensors(path, list(KINDS), "language model")
     try:
         tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
@@ -95,6 +105,34 @@ def model_path(path: str | Path) -> Path:
         raise ModelFileError(f"no such model: {path} ({storage.one_line(error)})") from error
 
 
+def check_name(path: str | Path) -> None:
+    """Raise FflmError for a model file's name under which it would be taken for an ARPA file."""
+    if str(path).endswith(ARPA_NAMES):
+        raise FflmError(f"can't write {path}: it has the name of an ARPA file; take another name, or use fflm export")
+
+
+def check_nesting(parts: Sequence[LanguageModel], level: int = 1) -> None:
+    """Raise ConfigError if a mixture of these parts holds too many mixtures in each other to be read again."""
+    if level > DEEPEST:
+        raise ConfigError(f"mixtures must be at most {DEEPEST} deep, got one more; mix the parts of one instead of it")
+    for part in parts:
+        if isinstance(part, Mixture):
+            check_nesting(part.parts, level + 1)
+
+
+def _is_arpa(path: Path) -> bool:
+    """By its name, or by what it begins with."""
+    if str(path).endswith(ARPA_NAMES):
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return file.read(1000).lstrip().startswith(b"\\data\\")
+    except (OSError, ValueError):
+        return False
+
+
 def _pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
     name, kind = next((name, kind) for name, kind in KINDS.items() if type(model) is kind.model)
     return name, *kind.pack(model)
@@ -103,7 +141,10 @@ def _pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
 def _unpack(arrays: Arrays, description: dict, vocabulary, tokenizer, threads, depth: int) -> LanguageModel:
     if depth > DEEPEST:
         raise ValueError(f"mixtures must be at most {DEEPEST} deep")
-    return KINDS[description["kind"]].unpack(arrays, description, vocabulary, tokenizer, threads, depth)
+    kind = description.get("kind") if isinstance(description, dict) else description
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(f"a part must be one of {', '.join(KINDS)}, got {kind!r}")
+    return KINDS[kind].unpack(arrays, description, vocabulary, tokenizer, threads, depth)
 
 
 def _pack_neural(model: NeuralLanguageModel) -> tuple[Arrays, dict]:
@@ -121,33 +162,39 @@ def _pack_table(table: NgramTable) -> tuple[Arrays, dict]:
     return {"words": table.words, "children": table.children, "links": table.links}, {"starts": list(table.starts)}
 
 
-def _unpack_table(arrays: Arrays, description: dict, vocab_size: int) -> NgramTable:
-    """The table of n-grams, so checked that no lookup can leave its arrays."""
+def _unpack_table(arrays: Arrays, description: dict, vocab_size: int) -> tuple[NgramTable, Arrays]:
+    """The table of n-grams, so checked that no lookup can leave its arrays, and the other arrays."""
     starts = description["starts"]
-    if not all(type(start) is int for start in starts) or starts[:2] != [0, vocab_size] or len(starts) > 33:
-        raise ValueError(f"starts must be whole numbers from 0 and {vocab_size} on, got {starts[:2]}")
-    contexts = starts[-2]
-    expected = {"words": (np.int32, (starts[-1],)), "links": (np.int32, (starts[-1],))}
-    storage.check_arrays(arrays, expected | {"children": (np.int64, (contexts + 1,))}, surplus=True)
-    words, children, links = arrays["words"], arrays["children"], arrays["links"]
-    ends = np.append(starts[1:-1], starts[-1:])
-    same_parent = np.ones(starts[-1], bool)
-    same_parent[children[(children >= 0) & (children < starts[-1])]] = False
-    rising = np.diff(words) > 0
-    limit = np.repeat(starts[:-1], np.diff(starts))  # a suffix is of a lower order
+    if (
+        not isinstance(starts, list)
+        or not all(type(start) is int for start in starts)
+        or starts[:2] != [0, vocab_size]
+        or starts != sorted(starts)
+        or len(starts) > LONGEST + 1
+    ):
+        raise ValueError(f"starts must be rising whole numbers, 0 and {vocab_size} first, got {str(starts)[:60]}")
+    contexts, nodes = starts[-2:]
+    expected = {"words": (np.int32, (nodes,)), "links": (np.int32, (nodes,)), "children": (np.int64, (contexts + 1,))}
+    storage.check_arrays(arrays, expected, surplus=True)
+    words, children, links = (arrays[name] for name in ("words", "children", "links"))
+    firsts = np.zeros(nodes + 1, bool)  # of their parents
+    firsts[np.clip(children, 0, nodes)] = True
+    lower = np.repeat(starts[:-1], np.diff(starts))  # a link leads to a lower order
     sound = (
-        (np.diff(children) >= 0).all()
-        and np.array_equal(children[np.asarray(starts[:-1])[: len(ends) - 1]], ends[:-1])
-        and children[-1] == starts[-1]
+        (children[1:] >= children[:-1]).all()  # their differences may be too large for a number
+        and np.array_equal(children[starts[:-2]], starts[1:-1])
+        and children[-1] == nodes
         and np.array_equal(words[:vocab_size], np.arange(vocab_size))
         and ((words >= 0) & (words < vocab_size)).all()
-        and (rising | ~same_parent[1:])[vocab_size:].all()
+        and (firsts[1:-1] | (words[1:] > words[:-1]))[vocab_size:].all()
         and (links[:vocab_size] == -1).all()
-        and ((links >= 0) & (links < limit))[vocab_size:].all()
+        and ((links >= 0) & (links < lower))[vocab_size:].all()
+        and np.array_equal(words[links[vocab_size:]], words[vocab_size:])
     )
     if not sound:
         raise ValueError("its n-grams are not in order")
-    return NgramTable(words, children, links, tuple(starts))
+    others = {name: value for name, value in arrays.items() if name not in expected}
+    return NgramTable(words, children, links, tuple(starts)), others
 
 
 def _pack_ngram(model: NgramModel) -> tuple[Arrays, dict]:
@@ -159,21 +206,33 @@ def _pack_ngram(model: NgramModel) -> tuple[Arrays, dict]:
 
 
 def _unpack_ngram(arrays, description, vocabulary, tokenizer, threads, depth) -> NgramModel:
-    table = _unpack_table(arrays, description, len(vocabulary))
-    nodes, contexts = (table.starts[-1],), (table.starts[-2],)
-    own = {name: value for name, value in arrays.items() if name not in ("words", "children", "links")}
-    counts = own.pop("context_counts", None)
+    table, own = _unpack_table(arrays, description, len(vocabulary))
+    log_probs, counts = own.get("log_probs"), own.get("context_counts")
+    expected = {"log_probs": (np.float32, (table.starts[-1],)), "backoffs": (np.float32, (table.starts[-2],))}
+    if log_probs is not None:  # -inf is that of a probability of 0
+        own["log_probs"] = np.nan_to_num(log_probs, nan=np.nan, posinf=np.inf, neginf=0.0)
     if counts is not None:
-        storage.check_arrays({"context_counts": counts}, {"context_counts": (np.int32, contexts)})
-    log_probs = own.get("log_probs", np.zeros(1))
-    if np.isnan(log_probs).any() or (log_probs > 1e-3).any():
+        expected["context_counts"] = (np.int32, (table.starts[-2],))
+    storage.check_arrays(own, expected)
+    if (log_probs > 1e-3).any():
         raise ValueError("log_probs must be logarithms of probabilities")
-    own["log_probs"] = np.where(np.isneginf(log_probs), 0.0, log_probs).astype(log_probs.dtype)
-    storage.check_arrays(own, {"log_probs": (np.float32, nodes), "backoffs": (np.float32, contexts)})
+    if counts is not None and (counts < 0).any():
+        raise ValueError("context_counts must not be negative")
     facts = description["facts"]
-    if not isinstance(facts, dict):
-        raise ValueError("facts must be an object")
+    _check_facts(facts, table.order)
     return NgramModel(vocabulary, tokenizer, table, log_probs, own["backoffs"], counts, facts, threads)
+
+
+def _check_facts(facts: dict, order: int) -> None:
+    """They are shown, no more, but next to others, and as JSON."""
+    if not isinstance(facts, dict) or not set(facts) <= FACTS or not isinstance(facts.get("smoothing", ""), str):
+        raise ValueError(f"facts must be an object with nothing but {', '.join(sorted(FACTS))}")
+    discounts = np.array(facts.get("discounts", [[0.0] * 3] * order), float)
+    fallback = facts.get("fallback_discounts", [])
+    if discounts.shape != (order, 3) or not np.isfinite(discounts).all():
+        raise ValueError(f"discounts must be three numbers for each of {order} orders")
+    if not isinstance(fallback, list) or not all(type(number) is int for number in fallback):
+        raise ValueError("fallback_discounts must be whole numbers")
 
 
 def _pack_interpolated(model: InterpolatedNgramModel) -> tuple[Arrays, dict]:
@@ -182,15 +241,16 @@ def _pack_interpolated(model: InterpolatedNgramModel) -> tuple[Arrays, dict]:
 
 
 def _unpack_interpolated(arrays, description, vocabulary, tokenizer, threads, depth) -> InterpolatedNgramModel:
-    table = _unpack_table(arrays, description, len(vocabulary))
-    own = {name: value for name, value in arrays.items() if name not in ("words", "children", "links")}
-    rows = own.get("weights", np.zeros((1, 1))).shape[0]
-    expected = {"ngram_counts": (np.int32, (table.starts[-1],)), "weights": (np.float64, (rows, table.order + 1))}
-    storage.check_arrays(own, expected)
+    table, own = _unpack_table(arrays, description, len(vocabulary))
+    if table.order < 2:
+        raise ValueError("the order of an interpolated model must be at least 2, got 1")
+    nodes, columns = table.starts[-1], table.order + 1
+    storage.check_arrays(own, {"ngram_counts": (np.int32, (nodes,)), "weights": (np.float64, (BUCKETS, columns))})
     _check_weights(own["weights"])
-    if (own["ngram_counts"] < 0).any():
-        raise ValueError("ngram_counts must not be negative")
-    return InterpolatedNgramModel(vocabulary, tokenizer, table, own["ngram_counts"], own["weights"], threads)
+    counts, size = own["ngram_counts"], len(vocabulary)
+    if (counts < 0).any() or not counts[size:].all() or not np.delete(counts[:size], Vocabulary.BOS).any():
+        raise ValueError("ngram_counts must not be negative, and only those of single words, not of all, may be 0")
+    return InterpolatedNgramModel(vocabulary, tokenizer, table, counts, own["weights"], threads)
 
 
 def _pack_cache(model: CacheModel) -> tuple[Arrays, dict]:
@@ -200,6 +260,8 @@ def _pack_cache(model: CacheModel) -> tuple[Arrays, dict]:
 def _unpack_cache(arrays, description, vocabulary, tokenizer, threads, depth) -> CacheModel:
     storage.check_arrays(arrays, {})
     config = make(CacheConfig, description["cache"], complete=True)
+    if config.cache is None:
+        raise ValueError("cache must not be None")
     return CacheModel(vocabulary, tokenizer, config.cache, config.cache_half_life, threads)
 
 
@@ -211,6 +273,8 @@ def _pack_mixture(model: Mixture) -> tuple[Arrays, dict]:
 
 
 def _unpack_mixture(arrays, description, vocabulary, tokenizer, threads, depth) -> Mixture:
+    if not isinstance(description["parts"], list):
+        raise ValueError("parts must be a list")
     own: list[Arrays] = [{} for _ in description["parts"]]
     weights = None
     for name, value in arrays.items():

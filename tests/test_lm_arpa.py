@@ -408,6 +408,12 @@ def test_damage_is_named(tmp_path, old, new, message):
     broken(tmp_path, SRILM.replace(old, new), f"is not a sound ARPA file: {message}")
 
 
+def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(arpa, "BLOCK_BYTES", 16)
+    message = "line 25: log10 P must be a number of at most 0, got 'x'"
+    broken(tmp_path, SRILM.replace("-0.25", "x"), f"is not a sound ARPA file: {message}")
+
+
 def test_a_file_cut_anywhere_is_refused(tmp_path):
     whole = SRILM.rstrip("\n")
     for end in range(len(whole)):

@@ -150,7 +150,9 @@ def test_order_one_has_no_contexts_to_choose_weights_by():
 def test_a_held_out_text_that_is_impossible():
     """<s> alone can have no probability at all; no text holds it."""
     model = fitted(2)
-    with pytest.raises(FflmError, match="^weights can't be fitted: token 2 has no probability under any of the models$"):
+    with pytest.raises(
+        FflmError, match="^weights can't be fitted: token 2 has no probability under any of the models$"
+    ):
         InterpolatedNgramModel.fit(text(), np.array([A, BOS]), 2, model.vocabulary, model.tokenizer)
 
 

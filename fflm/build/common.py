@@ -13,7 +13,7 @@ from fflm.config import DataConfig, TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError
 from fflm.evaluation import evaluate
 from fflm.lm import LanguageModel
-from fflm.model_file import load_model
+from fflm.model_file import check_name, load_model
 from fflm.progress import Bar, say
 from fflm.text import TokenStream, Vocabulary
 
@@ -22,7 +22,7 @@ PROMPT_WORDS = 5
 
 def prompts(lm: LanguageModel, ids: np.ndarray) -> list[str]:
     """Three beginnings for samples: known words of the validation text, from its first, second and last third."""
-    size = min(lm.context_size, PROMPT_WORDS)
+    size = max(1, min(lm.context_size, PROMPT_WORDS))  # a model of single words looks at none
     if lm.tokenizer.config.boundary == "line" or len(ids) < size:
         return ["", "", ""]
     known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
@@ -61,6 +61,8 @@ def check_new_file(path: str | Path | None) -> None:
     """
     if path is None:
         return
+    if not Path(path).name:
+        raise FflmError(f"the file to write must have a name, got {os.fspath(path)!r}")
     try:
         if Path(path).exists():
             raise FflmError(f"{path} exists already; choose another name, or remove it first")
@@ -68,6 +70,13 @@ def check_new_file(path: str | Path | None) -> None:
             raise FflmError(f"can't write {path}: there is no folder {Path(path).parent}")
     except (OSError, ValueError) as error:
         raise FflmError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def check_new_model(path: str | Path | None) -> None:
+    """The same of a model file; a name under which it would be taken for an ARPA file is refused too."""
+    if path is not None:
+        check_name(path)
+    check_new_file(path)
 
 
 def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, TokenizerConfig]:

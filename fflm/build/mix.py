@@ -6,16 +6,25 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from fflm.build.common import check_new_file, configurations, evaluated, names, tell
-from fflm.config import CacheConfig, DataConfig
+from fflm.build.common import check_new_model, configurations, evaluated, names, tell
+from fflm.config import CacheConfig, DataConfig, TrainConfig
 from fflm.errors import ConfigError
-from fflm.lm import CacheModel, LanguageModel, Mixture, NgramModel, difference_between, log_probs_of_parts
+from fflm.lm import (
+    CacheModel,
+    LanguageModel,
+    Mixture,
+    NgramModel,
+    can_count_contexts,
+    difference_between,
+    log_probs_of_parts,
+)
 from fflm.model import Model
-from fflm.model_file import load_model, save_model
+from fflm.model_file import check_nesting, load_model, save_model
 from fflm.progress import Bar
 from fflm.report import MixtureReport
 from fflm.text import TokenStream, encode_texts
@@ -73,17 +82,16 @@ def mix(
     """
     started = time.monotonic()
     (cache,) = configurations([CacheConfig], options)
-    check_new_file(out)
-    if not models:
-        raise ConfigError("mix needs at least one model, got none")
-    parts = [load_model(path, threads) for path in models]
+    TrainConfig(threads=threads)  # the same range check
+    check_new_model(out)
+    texts = {"validation": names(valid), "test": names(test) or None}
+    if not texts["validation"]:
+        raise ConfigError(f"valid must name a text on which the weights are fitted, got {valid!r}")
+    parts = load_parts(models, by_context_count, threads)
     first = parts[0]
-    check_alike(parts, models)
     if cache.cache is not None:
         parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
-    data = DataConfig(encoding=encoding)
-    texts = {"validation": names(valid), "test": names(test)}
-    streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, data)
+    streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
     held_out, tested = streams["validation"], streams["test"]
     warnings += leaks_into(parts, held_out, tested)
     tell(warnings, quiet)
@@ -106,14 +114,33 @@ def mix(
     return Model(mixture, report)
 
 
-def check_alike(parts: Sequence[LanguageModel], names_of_parts: Sequence[str | Path]) -> None:
-    """Raise ConfigError, with the files' names, unless all models have the vocabulary and tokenizer of the first."""
-    for part, name in zip(parts[1:], names_of_parts[1:], strict=False):
-        if (difference := difference_between(parts[0], part)) is not None:
+def load_parts(models: Sequence[str | Path], by_context_count: bool, threads: int | None) -> list[LanguageModel]:
+    """The models, if they can be mixed.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, they differ in vocabulary or tokenizer, or none counts contexts though that is asked for.
+    """
+    if not models:
+        raise ConfigError("mix needs at least one model, got none")
+    for model in models:
+        if not isinstance(model, (str, os.PathLike)):
+            raise ConfigError(f"models must be paths of model files or run folders, got {model!r}")
+    parts = [load_model(path, threads) for path in models]
+    for part, path in zip(parts, models, strict=True):
+        if (difference := difference_between(parts[0], part, (os.fspath(models[0]), os.fspath(path)))) is not None:
             raise ConfigError(
-                f"models must share vocabulary and tokenizer to be mixed, {name} differs from {names_of_parts[0]}: "
-                f"{difference}; make the n-gram model with --vocab-of {names_of_parts[0]}"
+                f"models must share vocabulary and tokenizer to be mixed, {path} differs from {models[0]}: "
+                f"{difference}; fflm ngram --vocab-of MODEL makes an n-gram model that can be mixed with MODEL"
             )
+    check_nesting(parts)
+    if by_context_count and not any(map(can_count_contexts, parts)):
+        raise ConfigError(
+            "by_context_count needs an n-gram model of order 2 or more that fflm ngram counted (one read from an ARPA "
+            "file has no counts), got none among the parts"
+        )
+    return parts
 
 
 def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[str]:
@@ -123,8 +150,7 @@ def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenSt
     seen every one of the longest was very likely in that text.
     """
     warnings = []
-    counted = [part for part in parts if isinstance(part, NgramModel) and part.table.order >= 4]
-    for part in counted[:1]:
+    for part in islice(_long_ngrams(parts), 1):
         for what, text in (("validation", valid), ("test", test)):
             if text is None:
                 continue
@@ -135,6 +161,14 @@ def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenSt
                     f"n-gram model has seen every {part.table.order}-gram: they probably stand in its training text"
                 )
     return warnings
+
+
+def _long_ngrams(parts: Sequence[LanguageModel]) -> Iterator[NgramModel]:
+    for part in parts:
+        if isinstance(part, Mixture):
+            yield from _long_ngrams(part.parts)
+        elif isinstance(part, NgramModel) and part.table.order >= 4:
+            yield part
 
 
 def part_reports(

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fflm.build.common import check_new_file, configurations, evaluated, names, prompts, taken_from, tell
-from fflm.config import DataConfig, NgramConfig, TokenizerConfig
+from fflm.build.common import check_new_model, configurations, evaluated, names, prompts, taken_from, tell
+from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model import Model
 from fflm.model_file import save_model
@@ -71,7 +71,8 @@ def ngram(
     """
     started = time.monotonic()
     shape, tokenizer_config, data = configurations(COUNTING, options)
-    check_new_file(out)
+    TrainConfig(seed=seed, threads=threads)  # the same range checks
+    check_new_model(out)
     vocabulary = None
     if vocab_of is not None:
         vocabulary, tokenizer_config = taken_from(vocab_of, options)
@@ -139,7 +140,8 @@ def convert_arpa(
     'mat'
     """
     (tokenizer_config,) = configurations([TokenizerConfig], {"tokenizer": "whitespace", "boundary": "line"} | options)
-    check_new_file(out)
+    TrainConfig(threads=threads)  # the same range check
+    check_new_model(out)
     vocabulary = None
     if vocab_of is not None:
         vocabulary, tokenizer_config = taken_from(vocab_of, options)

@@ -24,6 +24,9 @@ def add(verbs) -> None:
 
 def run(arguments) -> int:
     """Open, one library call, print."""
+    from fflm.build.common import check_new_file
+
+    check_new_file(arguments.arpa)
     load_model(arguments).save_arpa(arguments.arpa)
     if arguments.json:
         print_json({"arpa": arguments.arpa})

@@ -50,7 +50,8 @@ def run(arguments) -> int:
         print_json(report.to_dict())
         return 0
     by_count = ", by how often the context was seen (mean weights below)" if report.by_context_count else ""
-    print(f"mixture      {report.out} of {len(report.parts)} models{by_count}")
+    several = "s" if len(report.parts) > 1 else ""
+    print(f"mixture      {report.out} of {len(report.parts)} model{several}{by_count}")
     for part in report.parts:
         alone = part["valid_perplexity"]
         told = "no probability for some words" if alone is None else f"perplexity {alone:.2f}"

@@ -64,9 +64,8 @@ def run(arguments) -> int:
     if arguments.json:
         print_json(report.to_dict())
         return 0
-    counted = ", ".join(f"{count:,}" for count in report.ngrams)
     print(f"model        {report.out} ({report.smoothing}, order {report.order})")
-    print(f"n-grams      {counted} of 1 to {report.order} words")
+    print(f"n-grams      {_counted(report.ngrams)}")
     print(
         f"text         {report.train_tokens:,} tokens, {report.vocab_size:,} words, counted and smoothed in "
         f"{report.estimation_seconds:.2f} s"
@@ -82,7 +81,7 @@ def run(arguments) -> int:
 def _convert(arguments) -> int:
     refused = {"SOURCE": arguments.sources, "--valid": arguments.valid, "--test": arguments.test}
     for name, value in (refused | given(arguments, NgramConfig, DataConfig)).items():
-        if value:
+        if value not in (None, []):
             raise ConfigError(f"{name} must not be given together with --arpa: nothing is counted")
     model = fflm.convert_arpa(
         arguments.arpa,
@@ -95,7 +94,12 @@ def _convert(arguments) -> int:
     if arguments.json:
         print_json({"out": arguments.out, **facts})
     else:
-        counted = ", ".join(f"{count:,}" for count in facts["ngrams"])
         print(f"model        {arguments.out} (from {arguments.arpa}, order {facts['order']})")
-        print(f"n-grams      {counted} of 1 to {facts['order']} words")
+        print(f"n-grams      {_counted(facts['ngrams'])}")
     return 0
+
+
+def _counted(sizes) -> str:
+    """How many n-grams of each order."""
+    words = f"1 to {len(sizes)} words" if len(sizes) > 1 else "1 word"
+    return ", ".join(f"{size:,}" for size in sizes) + f" of {words}"

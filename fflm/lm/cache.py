@@ -12,6 +12,8 @@ from fflm.lm.contexts import checked_contexts, checked_ids
 from fflm.lm.ngram_table import in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
+FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts
+
 
 class CacheModel:
     """P(w | text so far) = the share of w among the last N words (Kuhn and De Mori 1990); see `LanguageModel`.
@@ -51,7 +53,7 @@ class CacheModel:
     ):
         self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
         self.context_size, self.half_life = size, half_life
-        self.decay = 0.0 if half_life is None else math.log(2.0) / half_life
+        self.decay = 0.0 if half_life is None else min(math.log(2.0) / half_life, FASTEST_DECAY)
 
     def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
         """Natural log P(word | words before it) of a stream (N,) int32: (N,) float64; -inf for a word not in the cache.
@@ -82,7 +84,7 @@ class CacheModel:
             If an id is outside the vocabulary, or a context is not N words long.
         """
         contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
-        weights = np.exp(-self.decay * np.arange(self.context_size, 0, -1))
+        weights = np.exp(-self.decay * np.arange(self.context_size - 1, -1, -1))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         for row, context in zip(out, contexts, strict=True):
             read = context != Vocabulary.BOS

@@ -9,7 +9,7 @@ import numpy as np
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
 from fflm.lm.mixing import bucket_of, fit_weights
-from fflm.lm.ngram_table import NgramTable, count_ngrams, in_parallel
+from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams, in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 
@@ -110,7 +110,7 @@ class InterpolatedNgramModel:
     def context_counts(self, ids: np.ndarray) -> np.ndarray:
         """How often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""
         ids = checked_ids(ids, len(self.vocabulary))
-        return self.counts_of(contexts_at(ids, np.arange(ids.size), self.context_size))
+        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.context_size)))
 
     def counts_of(self, contexts: np.ndarray) -> np.ndarray:
         """The same of contexts (B, K) int32: (B,) int64."""

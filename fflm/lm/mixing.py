@@ -51,6 +51,8 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
     >>> fit_weights(log_probs).round(3).tolist()
     [[0.733, 0.267]]
     """
+    if not log_probs.size:
+        raise FflmError("weights can't be fitted on a text of no tokens")
     best = log_probs.max(axis=0)
     if not np.isfinite(best).all():
         place = int(np.flatnonzero(~np.isfinite(best))[0])

@@ -9,7 +9,7 @@ import numpy as np
 from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_contexts, checked_ids
 from fflm.lm.interface import LanguageModel
-from fflm.lm.mixing import bucket_of, fit_weights
+from fflm.lm.mixing import BUCKETS, bucket_of, fit_weights
 
 
 def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
@@ -66,6 +66,8 @@ class Mixture:
                 raise ConfigError(f"models must share a vocabulary to be mixed, model {i} differs from 1: {difference}")
         if self.weights.ndim != 2 or self.weights.shape[1] != len(self.parts):
             raise ConfigError(f"weights must have shape (buckets, {len(self.parts)}), got {self.weights.shape}")
+        if len(self.weights) not in (1, BUCKETS):
+            raise ConfigError(f"weights must have 1 or {BUCKETS} rows, got {len(self.weights)}")
         self.vocabulary, self.tokenizer = first.vocabulary, first.tokenizer
         self.context_size = max(part.context_size for part in self.parts)
         self.by_context_count = len(self.weights) > 1

@@ -10,7 +10,7 @@ from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
 from fflm.lm.kneser_ney import estimate
-from fflm.lm.ngram_table import NgramTable, count_ngrams, in_parallel
+from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams, in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 
@@ -116,7 +116,7 @@ class NgramModel:
         if self.counts is None:
             raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
         ids = checked_ids(ids, len(self.vocabulary))
-        return self.counts_of(contexts_at(ids, np.arange(ids.size), self.context_size))
+        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.context_size)))
 
     def counts_of(self, contexts: np.ndarray) -> np.ndarray:
         """The same of contexts (B, K) int32: (B,) int64."""
