@@ -134,7 +134,7 @@ class DataConfig(Checked):
 class ModelConfig(Checked):
     """Shape of the network; with the size of the vocabulary it fixes every array."""
 
-    context_size: int = option(4, "words of context (the paper's n - 1)", low=1, high=1000, metavar="K")
+    context_size: int = option(8, "words of context (the paper's n - 1)", low=1, high=1000, metavar="K")
     bag_size: int = option(
         100,
         "words before these, whose features are added up without their order, so that the network knows what the text "
@@ -143,9 +143,9 @@ class ModelConfig(Checked):
         high=10_000,
         metavar="N",
     )
-    embedding_dim: int = option(64, "features per word (the paper's m)", low=1, high=65536, metavar="M")
+    embedding_dim: int = option(160, "features per word (the paper's m)", low=1, high=65536, metavar="M")
     hidden_dims: tuple[int, ...] = option(
-        (200,),
+        (300,),
         "units of each hidden layer (the paper's h); several numbers make several layers, 0 none",
         low=1,
         metavar="H",
@@ -170,7 +170,7 @@ class TrainConfig(Checked):
         None, "step size at the start (default: what suits the optimizer)", above=0.0, high=1e36, metavar="R"
     )
     batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
-    epochs: int = option(20, "most passes over the training text", low=0, metavar="N")
+    epochs: int = option(12, "most passes over the training text", low=0, metavar="N")
     patience: int = option(3, "stop after this many validations without improvement", low=1, metavar="N")
     schedule: str = option(
         "linear",
@@ -181,12 +181,12 @@ class TrainConfig(Checked):
     minutes: float | None = option(
         None, "stop this call after T minutes, validation, test and saving included", above=0.0, metavar="T"
     )
-    dropout: float = option(0.4, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
+    dropout: float = option(0.5, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
     embedding_dropout: float = option(
-        0.2, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
+        0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
     )
     weight_decay: float = option(
-        0.0, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, high=1e36, metavar="D"
+        0.1, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, high=1e36, metavar="D"
     )
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(

@@ -141,7 +141,7 @@ def _pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
 def _unpack(arrays: Arrays, description: dict, vocabulary, tokenizer, threads, depth: int) -> LanguageModel:
     if depth > DEEPEST:
         raise ValueError(f"mixtures must be at most {DEEPEST} deep")
-    kind = description.get("kind") if isinstance(description, dict) else description
+    kind = description.get("kind") if isinstance(description, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"a part must be one of {', '.join(KINDS)}, got {kind!r}")
     return KINDS[kind].unpack(arrays, description, vocabulary, tokenizer, threads, depth)

@@ -1,6 +1,7 @@
 """What the product tests share: a small text, a run trained on it, and the command line in two forms."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,13 @@ CODE = Path(fflm.__file__).resolve().parent.parent
 #: are equally likely: the perplexity of the best model of order 3 is 2 ** (2 / 16) = 1.0905.
 CYCLE = "the cat sat on the mat . a dog sat on the mat with it .\n"
 CYCLES = 100
+
+
+def noisy(lines: int, seed: int) -> str:
+    """Lines like `CYCLE` in which three words of ten are drawn at random from its words."""
+    generator, words = random.Random(seed), CYCLE.split()
+    drawn = (generator.choice(words) if generator.random() < 0.3 else word for _ in range(lines) for word in words)
+    return "".join(word + ("\n" if i % len(words) == 0 else " ") for i, word in enumerate(drawn, start=1))
 
 
 class Outcome(NamedTuple):
@@ -50,6 +58,53 @@ def workshop(tmp_path_factory) -> Path:
         patience=100,
         quiet=True,
     )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(workshop, tmp_path_factory) -> dict[str, fflm.Model]:
+    """A model of every kind over the vocabulary of ``runs/demo``, by name; not to be changed."""
+    from fflm.lm import CacheModel
+
+    folder, demo = tmp_path_factory.mktemp("models"), workshop / "runs" / "demo"
+    train, valid = folder / "train.txt", folder / "valid.txt"
+    train.write_text(noisy(100, seed=1))
+    valid.write_text(noisy(40, seed=2))
+    options = {"vocab_of": demo, "valid": valid, "quiet": True}
+    made = {"neural": fflm.load(demo)}
+    made["unigram"] = fflm.ngram(train, order=1, **options)
+    made["kn"] = fflm.ngram(train, order=3, **options)
+    made["interpolated"] = fflm.ngram(train, smoothing="interpolated", **options)
+    made["kn"].save_arpa(folder / "kn.arpa")
+    made["arpa"] = fflm.convert_arpa(folder / "kn.arpa", vocab_of=demo)
+    made["cache"] = fflm.Model(CacheModel(made["kn"].lm.vocabulary, made["kn"].lm.tokenizer, 7, 3.0))
+    for name, model in made.items():
+        model.save(folder / name)
+    parts, options = [folder / name for name in ("neural", "kn", "interpolated")], {"valid": valid, "quiet": True}
+    made["mixture"] = fflm.mix(*parts, out=folder / "mixture", cache=5, **options)
+    made["by-count"] = fflm.mix(*parts, out=folder / "by-count", by_context_count=True, **options)
+    made["nested"] = fflm.mix(*(folder / name for name in ("by-count", "mixture", "unigram")), **options)
+    return made
+
+
+@pytest.fixture(scope="session")
+def model_files(models, tmp_path_factory) -> Path:
+    """A folder with each of `models` as a file of its name, and the texts they were made from; to be read only."""
+    folder = tmp_path_factory.mktemp("model_files")
+    (folder / "train.txt").write_text(noisy(100, seed=1))
+    (folder / "valid.txt").write_text(noisy(40, seed=2))
+    for name, model in models.items():
+        model.save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def here(model_files, workshop, tmp_path, monkeypatch) -> Path:
+    """A copy of `model_files` and of the run, ``demo``, as the current folder; to do with as one likes."""
+    folder = tmp_path / "here"
+    shutil.copytree(model_files, folder)
+    shutil.copytree(workshop / "runs" / "demo", folder / "demo")
+    monkeypatch.chdir(folder)
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.config import DataConfig, TokenizerConfig, make
+from fflm.config import TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError
 from fflm.evaluation import evaluate
 from fflm.lm import LanguageModel
@@ -87,9 +87,9 @@ def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, TokenizerCo
     ConfigError
         If they do.
     """
-    cut = {"vocab", "vocab_size", "min_count"} & {item.name for item in fields(DataConfig)}
+    own = {"vocab", "vocab_size", "min_count"} | {item.name for item in fields(TokenizerConfig)}
     for name in options:
-        if name in cut or name in {item.name for item in fields(TokenizerConfig)}:
+        if name in own:
             raise ConfigError(f"{name} must not be given together with vocab_of: that model's is taken")
     model = load_model(path)
     return model.vocabulary, model.tokenizer.config

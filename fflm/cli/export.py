@@ -17,7 +17,10 @@ def add(verbs) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
-        "--arpa", required=True, metavar="FILE", help="write a Kneser-Ney model as an ARPA file, for KenLM, SRILM ..."
+        "--arpa",
+        required=True,
+        metavar="FILE",
+        help="write an n-gram model (Kneser-Ney, or read from such a file) as an ARPA file, for KenLM, SRILM ...",
     )
     parser.set_defaults(threads=None)
 

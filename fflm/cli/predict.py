@@ -12,7 +12,7 @@ def add(verbs) -> None:
         verbs,
         "predict",
         run,
-        "the likeliest next words after a context",
+        "the likeliest next words after a context; of a mixture, also what each part adds to them",
         'fflm predict runs/stdlib "the value of the" --top 5',
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)

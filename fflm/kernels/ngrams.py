@@ -142,13 +142,16 @@ def relative_frequencies(out, words, children, links, counts, totals, stream, fi
 
 
 @kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[::1], int64, int64)")
-def matched_words(out, words, children, links, stream, first, size):
-    """out (n,) *written*: words of the longest known n-gram that ends with stream[first], ...; up to size + 1."""
+def longest_ngrams(out, words, children, links, stream, first, size):
+    """out (n,) *written*: the node of the longest n-gram of up to size + 1 words that ends with stream[first], ..."""
     for i in range(out.size):
+        word = stream[first + i]
         state = state_before(words, children, links, stream, first + i, size)
-        while state >= 0 and child(words, children, state, stream[first + i]) < 0:
+        node = -1
+        while state >= 0 and node < 0:
+            node = child(words, children, state, word)
             state = links[state]
-        out[i] = level(links, state) + 1
+        out[i] = node if node >= 0 else word
 
 
 @kernel("void(float64[::1], float64[::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int64)")

@@ -130,15 +130,16 @@ class NgramModel:
         A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
         """
         ids, order = checked_ids(ids, len(self.vocabulary)), self.table.order
-        matched = np.empty(ids.size, np.int64)
+        found = np.empty(ids.size, np.int64)
 
         def match(first: int, last: int) -> None:
-            ngrams.matched_words(matched[first:last], *self.table.tree, ids, first, self.context_size)
+            ngrams.longest_ngrams(found[first:last], *self.table.tree, ids, first, self.context_size)
 
         in_parallel(match, ids.size, self.threads, None)
         starts, sizes = unit_starts[:-1], np.diff(unit_starts)
         place = np.arange(ids.size) - np.repeat(starts, sizes)
-        unseen = np.add.reduceat((matched < order) & (place >= order - 1), starts)
+        shorter = found < self.table.nodes(order).start
+        unseen = np.add.reduceat(shorter & (place >= order - 1), starts)
         return (unseen == 0) & (sizes >= 2 * order)
 
     def describe(self) -> dict:
