@@ -14,6 +14,7 @@ dropout, weight decay), the same for all five; its options were chosen on the va
 """
 
 import argparse
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ NETWORKS = [
 TRIGRAM = (31, 352, 336)
 KNESER_NEY = {3: (None, 334, 323), 4: (None, 332, 321), 5: (None, 332, 321)}
 CLASSES = (None, 326, 312)
-TRAINING = {"epochs": 6, "dropout": 0.1, "embedding_dropout": 0.2, "weight_decay": 0.1}
+TRAINING = {"epochs": 8, "dropout": 0.1, "embedding_dropout": 0.2, "weight_decay": 0.1}
 
 
 def main() -> None:
@@ -46,8 +47,10 @@ def main() -> None:
     texts = {"train": corpus.train.ids, "valid": corpus.valid.ids, "test": corpus.test.ids}
     results = Results(out / "results.json")
     tokenizer = Tokenizer(TokenizerConfig())
+    begin = time.monotonic()
     trigram = InterpolatedNgramModel.fit(texts["train"], texts["valid"], 3, corpus.vocabulary, tokenizer)
-    results.get("trigram", lambda: scored(trigram, texts))
+    fitting = time.monotonic() - begin
+    results.get("trigram", lambda: scored(trigram, texts) | {"seconds": fitting})
     for order in KNESER_NEY:
         results.get(f"KN{order}", lambda order=order: kneser_ney(order, corpus, texts))
     for name, mixed, n, h, m, direct, *_ in NETWORKS:

@@ -67,6 +67,17 @@ def refused(path, match):
 # Round trips
 
 
+def test_file_from_before_there_were_bags(demo, file):
+    """Version 0.1.0 as it first landed wrote no bag_size: its networks had none."""
+    tensors, metadata = contents(file)
+    facts = json.loads(metadata["fflm"])
+    del facts["model"]["bag_size"]
+    save_file(tensors, file, {"fflm": json.dumps(facts)})
+    model = fflm.load(file)
+    assert model.lm.config.bag_size == 0
+    assert model.predict("the cat sat on the", top=3) == fflm.load(demo).predict("the cat sat on the", top=3)
+
+
 def test_saved_and_loaded_to_the_bit(demo, tmp_path):
     model = fflm.load(demo)
     model.save(tmp_path / "copy.safetensors")
