@@ -57,7 +57,8 @@ def main() -> None:
         report = json.loads(output)
         print(f"fflm train {arguments.source} {' '.join(options)}: {seconds:.1f} s for {60 * arguments.minutes:.0f} s,")
         print(f"  {report['tokens_per_second']:,.0f} tokens/s, peak memory {memory:.0f} MB")
-        like_bench = ["--embedding-dim", "30", "--min-count", "1", "--optimizer", "sgd"]
+        like_bench = ["--context-size", "4", "--bag-size", "0", "--embedding-dim", "30"]
+        like_bench += ["--min-count", "1", "--optimizer", "sgd"]
         for hidden in ("100", "512"):
             for dropout in ("0", "0.4"):
                 flags = [*like_bench, "--hidden-dims", hidden, "--dropout", dropout, "--embedding-dropout", dropout]

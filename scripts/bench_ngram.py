@@ -2,18 +2,16 @@
 
     python scripts/bench_ngram.py [--order 5] [brown novels.txt.gz ...]
 
-Each source in a process of its own: `fflm ngram` as a user would call it, with the whole time of the command, and then
-the speed of `fflm perplexity` on the validation text.
+Each source in a process of its own: `fflm ngram` as a user would call it, reading, evaluation and saving included in the
+time in all; the speed of scoring is that on the validation text.
 """
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from bench_command import run
 
 
 def main() -> None:
@@ -32,26 +30,14 @@ def main() -> None:
 def row(source: str, order: int) -> str:
     """One line of the table."""
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model.safetensors"
-        report, seconds, peak = run(["ngram", source, "--order", str(order), "--out", str(model)])
-        speed = report["valid"]["tokens_per_second"]
+        model = str(Path(folder) / "model.safetensors")
+        seconds, memory, output = run("ngram", source, "--order", str(order), "--out", model, "--json")
+    report = json.loads(output)
     return (
         f"| {Path(source).name} | {report['train_tokens']:,} | {sum(report['ngrams']):,} | "
-        f"{report['estimation_seconds']:.2f} s | {seconds:.1f} s | {peak / 1024:,.0f} MB | {speed:,.0f} |"
+        f"{report['estimation_seconds']:.2f} s | {seconds:.1f} s | {memory:,.0f} MB | "
+        f"{report['valid']['tokens_per_second']:,.0f} |"
     )
-
-
-def run(arguments: list[str]) -> tuple[dict, float, int]:
-    """Report, seconds and peak memory in KB of one command."""
-    begin = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fflm", *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"fflm {' '.join(arguments)} failed")
-    return json.loads(out), time.monotonic() - begin, usage.ru_maxrss
 
 
 if __name__ == "__main__":
