@@ -2,8 +2,8 @@
 
     python scripts/bench_ngram.py [--order 5] [brown novels.txt.gz ...]
 
-Each source in a process of its own: `fflm ngram` as a user would call it, reading, evaluation and saving included in the
-time in all; the speed of scoring is that on the validation text.
+Each source in a process of its own: `fflm ngram` as a user would call it. The time in all includes reading, evaluation
+and saving; the speed of scoring is that on the validation text.
 """
 
 import argparse
