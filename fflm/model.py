@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,7 +152,7 @@ class Model:
         save_model(self.lm, path)
 
     def save_arpa(self, path: str | Path) -> None:
-        """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read.
+        """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read; compressed if its name ends in .gz.
 
         Raises
         ------
@@ -164,7 +165,8 @@ class Model:
         lines = arpa_lines(self.lm)
 
         def fill(temporary: str) -> None:
-            with open(temporary, "w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+            opened = gzip.open if str(path).endswith(".gz") else open
+            with opened(temporary, "wt", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
                 file.writelines(lines)
 
         storage.write(path, fill)

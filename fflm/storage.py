@@ -37,6 +37,8 @@ def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
         If it can't be written; what was at `path` before is still there.
     """
     path = Path(path)
+    if not path.name:
+        raise FflmError(f"the file to write must have a name, got {str(path)!r}")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:

@@ -78,6 +78,11 @@ def test_file_from_before_there_were_bags(demo, file):
     assert model.predict("the cat sat on the", top=3) == fflm.load(demo).predict("the cat sat on the", top=3)
 
 
+def test_no_name_to_write(demo):
+    with pytest.raises(FflmError, match="^the file to write must have a name, got '.'$"):
+        fflm.load(demo).save("")
+
+
 def test_saved_and_loaded_to_the_bit(demo, tmp_path):
     model = fflm.load(demo)
     model.save(tmp_path / "copy.safetensors")

@@ -12,7 +12,7 @@ SOURCE = (
     "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
     "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
 )
-MODEL = "a run folder, or a model file"
+MODEL = "a run folder, a model file, or an ARPA file of n-grams"
 
 
 def verb(verbs, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:

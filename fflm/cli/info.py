@@ -37,5 +37,8 @@ def _flat(facts: dict, prefix: str = ""):
     for name, value in facts.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for i, part in enumerate(value):
+                yield from _flat(part, f"{prefix}{name}.{i}.")
         else:
             yield prefix + name, " ".join(visible(str(part)) for part in value) if isinstance(value, list) else value

@@ -30,7 +30,11 @@ def note_unknown(model, text: str, name: str) -> None:
 
 def perplexity_line(report: dict) -> str:
     """The figures of a report on one line."""
+    middle, low, high = (
+        f"{value:.2f}" if value < 1e9 else f"{value:.3g}"
+        for value in (report["perplexity"], report["perplexity_low"], report["perplexity_high"])
+    )
     return (
-        f"perplexity {report['perplexity']:.2f} (95 % interval {report['perplexity_low']:.2f} to "
-        f"{report['perplexity_high']:.2f}) on {report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
+        f"perplexity {middle} (95 % interval {low} to {high}) on {report['tokens']:,} tokens, "
+        f"{100 * report['oov_rate']:.2f} % unknown"
     )

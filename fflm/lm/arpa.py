@@ -243,7 +243,7 @@ class _File:
         log_probs = self._numbers(rows.tokens[rows.places], rows.lines, "log10 P must be a number of at most 0", 0.0)
         log_probs[log_probs <= LOG10_ZERO] = -np.inf
         weights = rows.tokens[np.where(weighted, rows.places + order + 1, -1)]
-        backoffs = self._numbers(weights, rows.lines, "log10 b must be a number", 1e30)
+        backoffs = self._numbers(weights, rows.lines, "log10 b must be a number up to 30", 30.0)
         natural = ((column * LN10).astype(np.float32) for column in (log_probs, np.maximum(backoffs, LOG10_ZERO)))
         return np.stack(columns, axis=1), *natural
 

@@ -12,6 +12,9 @@ from fflm.lm.mixing import bucket_of, fit_weights
 from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams, in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
+#: Weight that the uniform distribution always has: text without a surprise would leave it none.
+SMALLEST_UNIFORM = 1e-6
+
 
 class InterpolatedNgramModel:
     """P(w | context) = sum over k of weight_k p_k, p_0 uniform, p_k the relative frequency of w after k - 1 words.
@@ -75,7 +78,9 @@ class InterpolatedNgramModel:
         held_out = checked_ids(held_out, len(vocabulary))
         with np.errstate(divide="ignore"):
             parts = np.log(model.relative_frequencies(held_out)).T
-        model.weights = fit_weights(parts, bucket_of(model.context_counts(held_out)))
+        weights = fit_weights(parts, bucket_of(model.context_counts(held_out)))
+        weights[:, 0] = np.maximum(weights[:, 0], SMALLEST_UNIFORM)
+        model.weights = weights / weights.sum(axis=1, keepdims=True)
         return model
 
     def relative_frequencies(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
