@@ -261,6 +261,19 @@ def test_mix_warns_of_held_out_text_that_was_counted(fflm_main, here):
         )
 
 
+def test_mix_warns_of_held_out_text_in_the_training_text_it_is_shown(fflm_main, here):
+    """Exact, and with any kind of model; the guess by n-grams is left out then."""
+    arguments = ["--valid", "train.txt", "--train", "train.txt"]
+    code, out, err = fflm_main("mix", "demo", *arguments, "--out", "new")
+    assert code == 0
+    assert re.fullmatch(
+        r"warning: 50 of 50 validation units \(blocks; 100 %, 100 % of the tokens\) occur verbatim in the training "
+        r"text; longer than 10 tokens: 50\n",
+        err,
+    )
+    assert fflm_main("mix", "demo", "--valid", "valid.txt", "--train", "train.txt", "--out", "other").err == ""
+
+
 def test_a_mixture_does_not_need_its_parts(fflm_main, here):
     """It contains them; it may be moved."""
     assert fflm_main("mix", "demo", "kn", "--valid", "valid.txt", "--out", "new").code == 0

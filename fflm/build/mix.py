@@ -34,6 +34,7 @@ def mix(
     *models: str | Path,
     valid: str | Path | Sequence[str],
     test: str | Path | Sequence[str] | None = None,
+    train: str | Path | Sequence[str] | None = None,
     out: str | Path | None = None,
     by_context_count: bool = False,
     encoding: str = "utf-8",
@@ -51,6 +52,9 @@ def mix(
         Text on which the weights are fitted; none that the models were trained on.
     test : str or sequence of str, optional
         Text that is evaluated once, at the end.
+    train : str or sequence of str, optional
+        What the models were trained on: held-out text that stands in it is warned of. Without, an n-gram model among
+        the parts serves as a hint.
     out : path, optional
         Model file to write.
     by_context_count : bool
@@ -84,7 +88,7 @@ def mix(
     (cache,) = configurations([CacheConfig], options)
     TrainConfig(threads=threads)  # the same range check
     check_new_model(out)
-    texts = {"validation": names(valid), "test": names(test) or None}
+    texts = {"training": names(train) or None, "validation": names(valid), "test": names(test) or None}
     if not texts["validation"]:
         raise ConfigError(f"valid must name a text on which the weights are fitted, got {valid!r}")
     parts = load_parts(models, by_context_count, threads)
@@ -93,7 +97,8 @@ def mix(
         parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
     streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
     held_out, tested = streams["validation"], streams["test"]
-    warnings += leaks_into(parts, held_out, tested)
+    if train is None:
+        warnings += leaks_into(parts, held_out, tested)
     tell(warnings, quiet)
     with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
         log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance)

@@ -22,6 +22,11 @@ def add(verbs) -> None:
         "--valid", required=True, metavar="SOURCE", help=f"text on which the weights are fitted: {SOURCE}"
     )
     parser.add_argument("--test", metavar="SOURCE", help="text to evaluate the mixture on, once, at the end")
+    parser.add_argument(
+        "--train",
+        metavar="SOURCE",
+        help="what the models were trained on (such as brown:train), to warn of held-out text that stands in it",
+    )
     parser.add_argument("--out", required=True, metavar="MIX", help="model file to write")
     parser.add_argument(
         "--by-context-count",
@@ -39,6 +44,7 @@ def run(arguments) -> int:
         *arguments.models,
         valid=arguments.valid,
         test=arguments.test,
+        train=arguments.train,
         out=arguments.out,
         by_context_count=arguments.by_context_count,
         encoding=arguments.encoding,
