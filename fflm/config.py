@@ -185,8 +185,12 @@ class TrainConfig(Checked):
     embedding_dropout: float = option(
         0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float = option(
-        0.1, "decoupled weight decay, per unit of learning rate (never on biases)", low=0.0, high=1e36, metavar="D"
+    weight_decay: float | None = option(
+        None,
+        "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
+        low=0.0,
+        high=1e36,
+        metavar="D",
     )
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(

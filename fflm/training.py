@@ -70,8 +70,10 @@ class Trainer:
         self.started = time.monotonic() if started is None else started
         self.stream = corpus.train.ids
         self.steps_per_epoch = -(-len(self.stream) // config.batch_size)
-        self.optimizer = Optimizer(config.optimizer, model.parameters, config.weight_decay)
-        rate = config.learning_rate or RULES[config.optimizer].learning_rate
+        rule = RULES[config.optimizer]
+        decay = rule.weight_decay if config.weight_decay is None else config.weight_decay
+        self.optimizer = Optimizer(config.optimizer, model.parameters, decay)
+        rate = config.learning_rate or rule.learning_rate
         self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
         self.rate = rate  # of the last step
         self.best_report: Perplexity | None = None

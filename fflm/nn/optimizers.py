@@ -14,19 +14,20 @@ from fflm.nn.parameters import Parameters
 
 @dataclass(frozen=True)
 class Rule:
-    """An update rule: its kernel, how many averages it keeps, its constants and the usual learning rate."""
+    """An update rule: its kernel, how many averages it keeps, its constants, usual learning rate and weight decay."""
 
     update: Callable
     states: int
     constants: tuple[float, ...]
     learning_rate: float
+    weight_decay: float = 0.0
 
 
 RULES = {
     "sgd": Rule(updates.sgd, 0, (), 0.5),
     "momentum": Rule(updates.momentum, 1, (0.9,), 0.1),
     "adagrad": Rule(updates.adagrad, 1, (1e-10,), 0.05),
-    "adam": Rule(updates.adam, 2, (0.9, 0.999, 1e-8), 0.001),
+    "adam": Rule(updates.adam, 2, (0.9, 0.999, 1e-8), 0.001, 0.1),
 }
 
 NO_STATE = np.zeros(0, np.float32)
