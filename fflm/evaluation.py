@@ -89,12 +89,35 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
     >>> fflm.load("runs/demo").perplexity("text.txt").oov  # which calls this function
     0
     """
+    return evaluate_tokens(model, stream, on_batch)[0]
+
+
+def evaluate_tokens(
+    model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None
+) -> tuple[Perplexity, np.ndarray]:
+    """As `evaluate`, and the natural log P (N,) of each token, from the same pass.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> from fflm.config import DataConfig
+    >>> from fflm.text import encode
+    >>> model = fflm.load("runs/demo").lm
+    >>> stream = encode(["text.txt"], model.tokenizer, model.vocabulary, DataConfig())
+    >>> report, log_probs = evaluate_tokens(model, stream)
+    >>> bool(report.cross_entropy_nats == -log_probs.mean())
+    True
+    """
     started = time.perf_counter()
     log_probs = model.log_probs(stream.ids, on_batch)
-    seconds = time.perf_counter() - started
+    return report_on(model.vocabulary, stream, log_probs, time.perf_counter() - started), log_probs
+
+
+def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray, seconds: float) -> Perplexity:
+    """The report on a text whose tokens have these log P (N,), which took so long to find; errors as of `evaluate`."""
     if not np.isfinite(log_probs).all():
         place = int(np.flatnonzero(~np.isfinite(log_probs))[0])
-        word = model.vocabulary.words[int(stream.ids[place])]
+        word = vocabulary.words[int(stream.ids[place])]
         raise FflmError(f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability")
     known = stream.ids != Vocabulary.UNK
     nats = -float(log_probs.mean())

@@ -31,6 +31,7 @@ from fflm.text import Tokenizer, Vocabulary
 
 Arrays = dict[str, np.ndarray]
 ARPA_NAMES = (".arpa", ".arpa.gz")
+ARPA_TEXT = {"tokenizer": "whitespace", "boundary": "line"}  # unless one says otherwise
 DEEPEST = 8  # mixtures of mixtures
 LONGEST = 32  # n-grams
 FACTS = {"smoothing", "discounts", "fallback_discounts"}
@@ -82,7 +83,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     """
     path = model_path(path)
     if _is_arpa(path):
-        return read_arpa(path, Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary="line")), threads=threads)
+        return read_arpa(path, Tokenizer(TokenizerConfig(**ARPA_TEXT)), threads=threads)
     arrays, description = storage.read_tensors(path, list(KINDS), "language model")
     try:
         tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))

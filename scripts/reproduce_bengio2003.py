@@ -118,9 +118,7 @@ def lines(rows: dict):
         yield line(mixed, f"{shape} | yes", rows[mixed], (None, *both))
     yield line("interpolated trigram", "3 | | | |", rows["trigram"], TRIGRAM)
     for order, paper in KNESER_NEY.items():
-        yield line(
-            "Kneser-Ney (paper: back-off; ours: interpolated, modified)", f"{order} | | | |", rows[f"KN{order}"], paper
-        )
+        yield line("Kneser-Ney (paper: back-off)", f"{order} | | | |", rows[f"KN{order}"], paper)
     yield line("best class-based back-off (500 classes)", "3 | | | |", None, CLASSES)
 
 

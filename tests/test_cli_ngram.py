@@ -3,7 +3,6 @@
 import gzip
 import json
 import math
-import os
 import re
 import shutil
 import signal
@@ -532,7 +531,6 @@ def test_help(fflm_main):
     assert "KenLM, SRILM" in shown["export"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("command", [["ngram", "-", "--order", 10], ["mix", "kn", "interpolated", "--valid", "-"]])
 def test_interrupted(fflm_process, here, tmp_path, command):
     """Ctrl-C while it reads, or right after: one line, nothing half written."""

@@ -484,7 +484,6 @@ def test_wrong_usage(fflm_main, in_workshop, arguments):
     assert (code, out) == (2, "") and err.startswith("usage: fflm score ")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
 def test_page_is_written_even_where_the_reader_goes_away(fflm_process, demo, text, tmp_path):
     ours, theirs = os.pipe()
     os.close(ours)

@@ -14,6 +14,7 @@ import numpy as np
 from fflm.build.common import check_new_model, configurations, evaluated, names, tell
 from fflm.config import CacheConfig, DataConfig, TrainConfig
 from fflm.errors import ConfigError
+from fflm.evaluation import report_on
 from fflm.lm import (
     CacheModel,
     LanguageModel,
@@ -100,12 +101,16 @@ def mix(
     if train is None:
         warnings += leaks_into(parts, held_out, tested)
     tell(warnings, quiet)
+    begin = time.perf_counter()
     with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
         log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance)
+    scoring_seconds = time.perf_counter() - begin
     mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count)
+    combined = mixture.combined(held_out.ids, log_probs)
+    valid_report = report_on(mixture.vocabulary, held_out, combined, scoring_seconds).to_dict()
+    test_report = evaluated(mixture, tested, quiet)
     if out is not None:
         save_model(mixture, out)
-    valid_report, test_report = (evaluated(mixture, text, quiet) for text in (held_out, tested))
     report = MixtureReport(
         out=None if out is None else os.fspath(out),
         parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out.ids, log_probs)),

@@ -11,7 +11,7 @@ from fflm.build.common import check_new_model, configurations, evaluated, names,
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model import Model
-from fflm.model_file import save_model
+from fflm.model_file import ARPA_TEXT, save_model
 from fflm.report import NgramReport
 from fflm.text import Tokenizer
 from fflm.text import load as load_corpus
@@ -87,9 +87,9 @@ def ngram(
     else:
         lm = NgramModel.kneser_ney(corpus.train.ids, shape.order, corpus.vocabulary, tokenizer, threads)
     estimation_seconds = time.monotonic() - begin
+    valid_report, test_report = (evaluated(lm, text, quiet) for text in (corpus.valid, corpus.test))
     if out is not None:
         save_model(lm, out)
-    valid_report, test_report = (evaluated(lm, text, quiet) for text in (corpus.valid, corpus.test))
     report = NgramReport(
         out=None if out is None else os.fspath(out),
         order=shape.order,
@@ -139,7 +139,7 @@ def convert_arpa(
     >>> convert_arpa("demo.arpa", vocab_of="runs/demo").predict("on the", top=1)[0].word
     'mat'
     """
-    (tokenizer_config,) = configurations([TokenizerConfig], {"tokenizer": "whitespace", "boundary": "line"} | options)
+    (tokenizer_config,) = configurations([TokenizerConfig], ARPA_TEXT | options)
     TrainConfig(threads=threads)  # the same range check
     check_new_model(out)
     vocabulary = None

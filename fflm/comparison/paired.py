@@ -8,7 +8,7 @@ the test swaps A and B in whole units. Models that cut or know other words are c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from fflm.comparison.report import Comparison
 from fflm.comparison.tables import CONTEXT_COUNTS, bands, by_frequency, by_neighbours, rows, won_words
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, FflmError
-from fflm.evaluation import Perplexity, evaluate, interval, unit_sums
+from fflm.evaluation import Perplexity, evaluate_tokens, interval, unit_sums
 from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.progress import Bar
 from fflm.text import TokenStream, encode
@@ -109,25 +109,13 @@ def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageMode
         )
 
 
-class _Kept:
-    """A model that keeps its log probabilities, so that `evaluate` and the comparison need only one pass."""
-
-    def __init__(self, model: LanguageModel):
-        self.model, self.vocabulary, self.kept = model, model.vocabulary, None
-
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        self.kept = self.model.log_probs(ids, on_batch)
-        return self.kept
-
-
 def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tuple[Perplexity, np.ndarray]:
     """A model's report, and the bits (N,) of each token."""
-    kept = _Kept(model)
     try:
-        report = evaluate(kept, stream, on_batch)
+        report, log_probs = evaluate_tokens(model, stream, on_batch)
     except FflmError as error:
         raise type(error)(f"{name}: {error}") from error
-    return report, -kept.kept / math.log(2.0)
+    return report, -log_probs / math.log(2.0)
 
 
 def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Comparison:

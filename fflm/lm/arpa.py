@@ -18,9 +18,9 @@ import numpy as np
 
 from fflm.errors import FflmError, ModelFileError, TextError
 from fflm.lm.ngram import NgramModel
-from fflm.lm.ngram_table import BATCH, NgramTable
-from fflm.text import Tokenizer, Vocabulary
-from fflm.text.stream import NewIds
+from fflm.lm.ngram_table import NgramTable
+from fflm.lm.parallel import BATCH
+from fflm.text import NewIds, Tokenizer, Vocabulary
 from fflm.text.vocabulary import SPECIALS
 
 HIGHEST_ORDER, BLOCK_BYTES = 20, 2**22

@@ -9,7 +9,7 @@ import numpy as np
 
 from fflm.kernels import caches
 from fflm.lm.contexts import checked_contexts, checked_ids
-from fflm.lm.ngram_table import in_parallel
+from fflm.lm.parallel import in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts

@@ -9,7 +9,8 @@ import numpy as np
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
 from fflm.lm.mixing import bucket_of, fit_weights
-from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams, in_parallel
+from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams
+from fflm.lm.parallel import in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 #: Weight that the uniform distribution always has: text without a surprise would leave it none.

@@ -104,7 +104,10 @@ class Mixture:
         """
         ids = checked_ids(ids, len(self.vocabulary))
         part_done = on_batch and (lambda words: on_batch(words / len(self.parts)))
-        log_probs = log_probs_of_parts(self.parts, ids, part_done)
+        return self.combined(ids, log_probs_of_parts(self.parts, ids, part_done))
+
+    def combined(self, ids: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
+        """`log_probs` of a stream (N,), from those of the parts (parts, N) on it: (N,) float64."""
         with np.errstate(divide="ignore"):
             return np.logaddexp.reduce(log_probs + np.log(self.weights_at(ids)).T, axis=0)
 

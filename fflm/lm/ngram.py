@@ -10,7 +10,8 @@ from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
 from fflm.lm.kneser_ney import estimate
-from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams, in_parallel
+from fflm.lm.ngram_table import COUNTED_CONTEXT, NgramTable, count_ngrams
+from fflm.lm.parallel import in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.kernels import ngrams
-from fflm.nn.team import Team
 from fflm.text import Vocabulary
 
-BATCH = 65536
 #: So many words before a word say how well its context is known: as in the paper, those of a trigram.
 COUNTED_CONTEXT = 2
 
@@ -181,20 +178,3 @@ def _unique(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inverse[order] = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     return keys[first], inverse, np.diff(np.append(first, len(keys)))
-
-
-def in_parallel(
-    task: Callable[[int, int], None], size: int, threads: int | None, on_batch: Callable[[int], None] | None
-) -> None:
-    """Call `task` with the first and last-plus-one of each part of 0 .. size-1, several at once."""
-    with Team(threads) as team:
-        for first in range(0, size, BATCH):
-            count = min(BATCH, size - first)
-
-            def work(worker: int, first=first, count=count) -> None:
-                begin, end = team.share(count, worker)
-                task(first + begin, first + end)
-
-            team.run(work)
-            if on_batch is not None:
-                on_batch(count)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 
 from fflm.config import DataConfig
-from fflm.evaluation import Perplexity, evaluate
+from fflm.evaluation import Perplexity, evaluate_tokens
 from fflm.lm import LanguageModel
 from fflm.progress import Bar
 from fflm.text import TokenStream, Vocabulary, encode_tokens
@@ -95,12 +94,6 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     (['the', 'cat', 'sat', 'on', 'the', 'mat'], True, 1600)
     """
     stream, tokens = encode_tokens(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
-    kept = []
-
-    def log_probs(ids: np.ndarray, on_batch: Callable[[int], None] | None) -> np.ndarray:
-        kept.append(model.log_probs(ids, on_batch))
-        return kept[0]
-
     with Bar(len(stream), "score", progress) as bar:
-        report = evaluate(SimpleNamespace(vocabulary=model.vocabulary, log_probs=log_probs), stream, bar.advance)
-    return Scores(report, stream, tokens, 0.0 - kept[0] / math.log(2.0))
+        report, log_probs = evaluate_tokens(model, stream, bar.advance)
+    return Scores(report, stream, tokens, 0.0 - log_probs / math.log(2.0))

@@ -3,7 +3,7 @@
 from fflm.text.corpora import NAMES as CORPORA
 from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
-from fflm.text.stream import encode_tokens
+from fflm.text.stream import NewIds, encode_tokens
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import Vocabulary
 
@@ -11,6 +11,7 @@ __all__ = [
     "CORPORA",
     "Corpus",
     "Leak",
+    "NewIds",
     "TokenStream",
     "Tokenizer",
     "Vocabulary",
