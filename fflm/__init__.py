@@ -22,7 +22,9 @@ except _metadata.PackageNotFoundError:  # run from a checkout that is not instal
     __version__ = "0+unknown"
 
 _LAZY = {
+    "FeedForward": "fflm.nn.feedforward",
     "Model": "fflm.model",
+    "TextClassifier": "fflm.text_classifier",
     "compare": "fflm.model",
     "convert_arpa": "fflm.build",
     "load": "fflm.model",

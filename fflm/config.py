@@ -5,81 +5,25 @@ The dataclasses are frozen and check themselves; the command line's flags are ma
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass
 
+from fflm.choices import ACTIVATIONS, RULES
 from fflm.errors import ConfigError
+from fflm.options import Checked, make, option
 
-KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "True or False",
-    "str": "a text",
-    "tuple[int, ...]": "a list of whole numbers",
-}
-
-
-def option(default, help, *, low=None, above=None, below=None, high=None, choices=None, metavar=None):
-    """One configuration field: its default, its help and its range (low/high inclusive, above/below not)."""
-    checks = {"low": low, "above": above, "below": below, "high": high, "choices": choices}
-    return field(default=default, metadata={"help": help, "metavar": metavar, **checks})
-
-
-def check_value(name: str, value, metadata) -> None:
-    """Raise ConfigError unless `value` satisfies the range in a field's `metadata`."""
-    choices = metadata.get("choices")
-    if choices is not None:
-        if value not in choices:
-            raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-        return
-    rules = (
-        ("low", "at least", lambda v, limit: v >= limit),
-        ("above", "above", lambda v, limit: v > limit),
-        ("high", "at most", lambda v, limit: v <= limit),
-        ("below", "below", lambda v, limit: v < limit),
-    )
-    for key, words, holds in rules:
-        limit = metadata.get(key)
-        if limit is None:
-            continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and not math.isfinite(value):
-            raise ConfigError(f"{name} must be {words} {limit} and finite, got {value!r}")
-        if not number or not holds(value, limit):
-            raise ConfigError(f"{name} must be {words} {limit}, got {value!r}")
-
-
-class Checked:
-    """Base of the configurations: types and ranges are checked when one is made."""
-
-    def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value is None:
-                if item.default is not None:
-                    raise ConfigError(f"{item.name} must not be None")
-                continue
-            self._check_type(item, value)
-            for part in value if isinstance(value, tuple) else (value,):
-                check_value(item.name, part, item.metadata)
-
-    def _check_type(self, item, value) -> None:
-        kind = item.type.removesuffix(" | None")
-        if kind == "tuple[int, ...]":
-            if isinstance(value, (int, list)):
-                value = (value,) if isinstance(value, int) else tuple(value)
-                object.__setattr__(self, item.name, value)
-            accepted = isinstance(value, tuple) and all(type(part) is int for part in value)
-        elif kind == "float":
-            accepted = isinstance(value, (int, float)) and not isinstance(value, bool)
-        else:
-            accepted = type(value).__name__ == kind
-        if not accepted:
-            raise ConfigError(f"{item.name} must be {KINDS[kind]}, got {value!r}")
-
-    def to_dict(self) -> dict:
-        """The options as plain JSON values."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+__all__ = [
+    "CacheConfig",
+    "Checked",
+    "ClassifierConfig",
+    "ClassifierTrainConfig",
+    "DataConfig",
+    "ModelConfig",
+    "NgramConfig",
+    "SampleConfig",
+    "TokenizerConfig",
+    "TrainConfig",
+    "make",
+]
 
 
 @dataclass(frozen=True)
@@ -150,7 +94,11 @@ class ModelConfig(Checked):
         low=1,
         metavar="H",
     )
-    activation: str = option("tanh", "nonlinearity of the hidden layers", choices=("tanh", "relu"))
+    activation: str = option(
+        "tanh",
+        "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
+        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
+    )
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
     def __post_init__(self):
@@ -165,7 +113,7 @@ class ModelConfig(Checked):
 class TrainConfig(Checked):
     """How the network is trained."""
 
-    optimizer: str = option("adam", "update rule", choices=("sgd", "momentum", "adagrad", "adam"))
+    optimizer: str = option("adamw", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
     learning_rate: float | None = option(
         None, "step size at the start (default: what suits the optimizer)", above=0.0, high=1e36, metavar="R"
     )
@@ -199,6 +147,12 @@ class TrainConfig(Checked):
     checkpoint_seconds: float = option(
         60.0, "save the training state this often too, not only after each validation", low=0.0, metavar="SEC"
     )
+    vectors: str | None = option(
+        None,
+        "begin with the word vectors of FILE, word2vec (text or binary) or GloVe, also .gz; --embedding-dim is theirs",
+        metavar="FILE",
+    )
+    freeze_vectors: bool = option(False, "keep these vectors as they are; words without one are learned")
     seed: int = option(
         1, "seed of initialisation, shuffling, dropout and the held-out units", low=0, high=2**63 - 1, metavar="S"
     )
@@ -209,6 +163,11 @@ class TrainConfig(Checked):
         high=256,
         metavar="N",
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.freeze_vectors and self.vectors is None:
+            raise ConfigError("freeze_vectors must not be given without vectors; give a file of word vectors")
 
 
 @dataclass(frozen=True)
@@ -251,6 +210,83 @@ class CacheConfig(Checked):
 
 
 @dataclass(frozen=True)
+class ClassifierConfig(Checked):
+    """Shape of a text classifier: how words become features, features a text, a text a label."""
+
+    embedding_dim: int = option(64, "features per word", low=1, high=65536, metavar="M")
+    pooling: str = option(
+        "mean",
+        "how the features of the words become those of the text: mean, mean-max (the mean, and beside it the maximum "
+        "of each feature), window (those of the first --window words side by side)",
+        choices=("mean", "mean-max", "window"),
+    )
+    window: int = option(5, "words of a text, with --pooling window", low=1, high=1000, metavar="N")
+    bigrams: int = option(
+        0,
+        "pairs of neighbouring words have features too, hashed into N rows; 0 for none",
+        low=0,
+        high=2**26,
+        metavar="N",
+    )
+    hidden_dims: tuple[int, ...] = option(
+        (), "units of each hidden layer; several numbers make several layers, 0 none", low=1, metavar="H"
+    )
+    activation: str = option(
+        "tanh",
+        "nonlinearity of the hidden layers",
+        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
+    )
+    vocab_size: int = option(
+        100_000, "largest vocabulary, special tokens included; the most frequent words stay", low=4, metavar="N"
+    )
+    min_count: int = option(1, "words seen less often in training are left out", low=1, metavar="N")
+
+    direct = False  # what the network asks of every configuration
+
+    def __post_init__(self):
+        if self.hidden_dims in (0, (0,), [0]):
+            object.__setattr__(self, "hidden_dims", ())
+        super().__post_init__()
+        if self.bigrams and self.pooling == "window":
+            raise ConfigError("bigrams must not be given with pooling window: the order of its words is known")
+
+
+@dataclass(frozen=True)
+class ClassifierTrainConfig(Checked):
+    """How a text classifier is trained."""
+
+    optimizer: str = option("adam", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
+    learning_rate: float | None = option(
+        None,
+        "step size at the start, from which it falls to 0 (default: what suits the optimizer)",
+        above=0.0,
+        high=1e36,
+        metavar="R",
+    )
+    batch_size: int = option(32, "texts per step", low=1, high=8192, metavar="B")
+    epochs: int = option(10, "passes over the training texts", low=0, metavar="N")
+    dropout: float = option(0.0, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
+    embedding_dropout: float = option(
+        0.5, "share of a text's features dropped in training", low=0.0, below=1.0, metavar="P"
+    )
+    weight_decay: float | None = option(
+        None,
+        "decoupled weight decay, never on biases (default: what suits the optimizer)",
+        low=0.0,
+        high=1e36,
+        metavar="D",
+    )
+    seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
+    threads: int | None = option(
+        None,
+        "worker threads (default: every core); the result is the same for any number",
+        low=1,
+        high=256,
+        metavar="N",
+    )
+
+
+@dataclass(frozen=True)
 class SampleConfig(Checked):
     """How words are drawn from the model."""
 
@@ -264,15 +300,3 @@ class SampleConfig(Checked):
         None, "draw from the likeliest words that together reach probability P", above=0.0, high=1.0, metavar="P"
     )
     seed: int = option(1, "seed of the draw", low=0, high=2**63 - 1, metavar="S")
-
-
-def make(kind, options: dict, complete: bool = False):
-    """Build the configuration `kind` from a dict; an unknown name is an error, if `complete` a missing one too."""
-    known = {item.name for item in fields(kind)}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise ConfigError(f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}")
-    missing = sorted(known - set(options))
-    if complete and missing:
-        raise ConfigError(f"option {missing[0]!r} is missing")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})

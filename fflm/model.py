@@ -17,7 +17,8 @@ from fflm.lm import LanguageModel, NgramModel, arpa_lines
 from fflm.model_file import load_model, save_model
 from fflm.progress import Bar
 from fflm.report import MixtureReport, NgramReport, TrainReport
-from fflm.text import encode
+from fflm.text import encode, vector_file, writable
+from fflm.word_vectors import WordVectors
 
 
 class Model:
@@ -170,6 +171,44 @@ class Model:
                 file.writelines(lines)
 
         storage.write(path, fill)
+
+    def word_vectors(self) -> WordVectors:
+        """The features of every word, for neighbors, analogies and similarities.
+
+        Raises
+        ------
+        ConfigError
+            If the model has none, as n-gram models.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").word_vectors().matrix.shape
+        (13, 4)
+        """
+        return WordVectors.of(self.lm)
+
+    def save_word2vec(self, path: str | Path, binary: bool = False) -> int:
+        """Write the features of every word as a word2vec file, which gensim and others read.
+
+        Words with white space inside, which the format can't hold, are left out; returns how many there were.
+
+        Raises
+        ------
+        FflmError
+            If the model has no vectors, or the file can't be written.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").save_word2vec("demo.vec")
+        0
+        """
+        vectors = self.word_vectors()
+        kept = writable(vectors.vocabulary.words)
+        words = [vectors.vocabulary.words[i] for i in kept]
+        storage.write(path, b"".join(vector_file(words, vectors.matrix[kept], binary)))
+        return len(vectors.vocabulary) - len(kept)
 
     def examples(self, count: int = 3) -> list[Sample]:
         """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""

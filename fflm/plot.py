@@ -1,11 +1,16 @@
-"""Pictures, with the `plot` extra."""
+"""Pictures: with the `plot` extra, and of graphs with Graphviz."""
 
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
+
+from fflm.errors import ConfigError, FflmError
 
 
 def can_plot() -> bool:
@@ -119,3 +124,84 @@ def _both_bits(figure, axes, bits_a: np.ndarray, bits_b: np.ndarray) -> None:
     axes.text(0.03, 0.97, "A better", transform=axes.transAxes, va="top", color="tab:blue", weight="bold")
     axes.text(0.97, 0.03, "B better", transform=axes.transAxes, ha="right", color="tab:orange", weight="bold")
     figure.colorbar(field, ax=axes, label="tokens", format="{x:,g}")
+
+
+PICTURES = ("svg", "png", "pdf")
+
+
+def picture_format(path: str) -> str:
+    """The format that a file's name asks for, once it is known that it can be drawn.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of those known.
+    FflmError
+        If matplotlib is not installed.
+    """
+    kind = path.rpartition(".")[2].lower()
+    if kind not in PICTURES:
+        raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
+    if not can_plot():
+        raise FflmError("pictures need matplotlib: python -m pip install 'fflm[plot]'")
+    return kind
+
+
+def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> tuple[bytes, float]:
+    r"""A map of words by their two principal components, and the share of the variance that these show.
+
+    Parameters
+    ----------
+    words : sequence of str
+    matrix : (N, m) float32
+        Their vectors.
+    kind : str
+        svg, png or pdf.
+
+    Examples
+    --------
+    >>> vectors = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], np.float32)
+    >>> embedding_map(["a", "b", "c"], vectors, "png")[0][:4] if can_plot() else b"\x89PNG"
+    b'\x89PNG'
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    centred = matrix.astype(np.float64) - matrix.mean(axis=0, dtype=np.float64)
+    u, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    places = np.zeros((len(words), 2))
+    places[:, : min(2, len(sizes))] = (u * sizes)[:, :2]
+    share = float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-30))
+    figure = Figure(figsize=(10.0, 10.0), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*places.T, s=4, color="tab:orange")
+    for word, place in zip(words, places, strict=True):
+        axes.annotate(
+            word, place, xytext=(2, 2), textcoords="offset points", fontsize=7, parse_math=False, annotation_clip=False
+        )
+    axes.set_title(f"{len(words):,} most frequent words: {100 * share:.1f} % of the variance of their vectors")
+    axes.set_xlabel("first principal component")
+    axes.set_ylabel("second")
+    picture = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fflm"}):  # letters stay letters
+        figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return picture.getvalue(), share
+
+
+def graph_picture(dot: str) -> bytes:
+    """An SVG of a graph in the language of Graphviz, by its command ``dot``.
+
+    Raises
+    ------
+    FflmError
+        If it is not installed, or fails.
+    """
+    command = shutil.which("dot")
+    if command is None:
+        raise FflmError(
+            "an .svg needs Graphviz, whose command dot is not installed; write a .dot file, or install graphviz"
+        )
+    made = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
+    if made.returncode != 0:
+        raise FflmError(f"Graphviz failed: {made.stderr.decode(errors='replace').strip()[:200]}")
+    return made.stdout

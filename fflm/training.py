@@ -25,9 +25,9 @@ from fflm.interrupt import Interrupt
 from fflm.kernels import windows
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import save_model
-from fflm.nn.hidden import drops_of_step
-from fflm.nn.network import Network
-from fflm.nn.optimizers import RULES, Optimizer
+from fflm.nn.dense import drops_of_step
+from fflm.nn.network import Network, context_network
+from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.nn.team import Team
 from fflm.plot import can_plot, learning_curve
 from fflm.progress import Bar, say
@@ -54,6 +54,8 @@ class Trainer:
         ``time.monotonic()`` when the command began: the time budget counts from there.
     quiet : bool
         No progress on stderr.
+    frozen : (V,) bool, optional
+        Words whose features are not learned.
     """
 
     def __init__(
@@ -64,16 +66,15 @@ class Trainer:
         run_folder: Path | None = None,
         started: float | None = None,
         quiet: bool = False,
+        frozen: np.ndarray | None = None,
     ):
         self.model, self.corpus, self.config = model, corpus, config
-        self.folder, self.quiet = run_folder, quiet
+        self.folder, self.quiet, self.frozen = run_folder, quiet, frozen
         self.started = time.monotonic() if started is None else started
         self.stream = corpus.train.ids
         self.steps_per_epoch = -(-len(self.stream) // config.batch_size)
-        rule = RULES[config.optimizer]
-        decay = rule.weight_decay if config.weight_decay is None else config.weight_decay
+        rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
         self.optimizer = Optimizer(config.optimizer, model.parameters, decay)
-        rate = config.learning_rate or rule.learning_rate
         self.state = TrainingState(model.parameters, self.optimizer, Position(learning_rate=rate))
         self.rate = rate  # of the last step
         self.best_report: Perplexity | None = None
@@ -105,18 +106,12 @@ class Trainer:
         """
         self.check_text()
         self._first_save()
+        shape, parameters, size = self.model.config, self.model.parameters, self.config.batch_size
+        options = {"training": True, "clip_norm": self.config.clip_norm}
         with Team(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             self.budget.begin()
-            network = Network(
-                self.model.config,
-                self.model.parameters,
-                team,
-                self.config.batch_size,
-                training=True,
-                clip_norm=self.config.clip_norm,
-            )
-            self._train(network)
+            self._train(context_network(shape, parameters, team, size, self.frozen, **options))
         return self._finish()
 
     # The loop
@@ -159,7 +154,7 @@ class Trainer:
             windows.shuffled(places[:rows], first, size, keys)
             self.rate = self.schedule.rate(position)
             self.optimizer.begin_step(position.step + 1, self.rate)
-            load = network.windows_at(self.stream, places[:rows])
+            load = network.inputs.windows_at(self.stream, places[:rows])
             network.step(load, losses[:rows], self.optimizer, drops_of_step(rates, config.seed, position.step))
             loss = float(losses[:rows].sum())
             if not loss < LARGEST_NATS * rows:

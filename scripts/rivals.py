@@ -37,7 +37,7 @@ class Fflm:
 
     def __init__(self, arguments, stream):
         from fflm.config import ModelConfig
-        from fflm.nn.network import Network
+        from fflm.nn.network import context_network
         from fflm.nn.optimizers import Optimizer
         from fflm.nn.parameters import initialise
         from fflm.nn.team import Team
@@ -45,13 +45,13 @@ class Fflm:
         config = ModelConfig(context_size=K, bag_size=0, embedding_dim=M, hidden_dims=(arguments.hidden,))
         parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
         self.training = arguments.task == "training"
-        self.network = Network(config, parameters, Team(arguments.threads), BATCH, self.training)
+        self.network = context_network(config, parameters, Team(arguments.threads), BATCH, training=self.training)
         self.optimizer = Optimizer(arguments.optimizer, parameters)
         self.rate = 0.1 if arguments.optimizer == "sgd" else 0.001
         self.stream, self.out, self.steps = stream, np.zeros(BATCH), 0
 
     def step(self, positions):
-        load = self.network.windows_at(self.stream, positions)
+        load = self.network.inputs.windows_at(self.stream, positions)
         if not self.training:
             self.network.log_probs(load, self.out)
             return -self.out.mean()

@@ -109,12 +109,21 @@ def dropout_mask(rows, columns, first, key, rate):
     return mask
 
 
-# Functions: f and f' as a function of the output
+# Functions: f and f' at z; s is the slope below 0, of those that have one
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
 
 
 ACTIVATIONS = {
-    "tanh": (np.tanh, lambda a: 1.0 - a * a),
-    "relu": (lambda z: np.maximum(z, 0.0), lambda a: (a > 0.0) * 1.0),
+    "identity": (lambda z, s: z, lambda z, s: np.ones_like(z)),
+    "sigmoid": (lambda z, s: sigmoid(z), lambda z, s: sigmoid(z) * (1.0 - sigmoid(z))),
+    "tanh": (lambda z, s: np.tanh(z), lambda z, s: 1.0 - np.tanh(z) ** 2),
+    "relu": (lambda z, s: np.maximum(z, 0.0), lambda z, s: (z >= 0.0) * 1.0),
+    "leaky-relu": (lambda z, s: np.where(z < 0.0, 0.01 * z, z), lambda z, s: np.where(z < 0.0, 0.01, 1.0)),
+    "prelu": (lambda z, s: np.where(z < 0.0, s * z, z), lambda z, s: np.where(z < 0.0, s, 1.0)),
+    "swish": (lambda z, s: z * sigmoid(z), lambda z, s: sigmoid(z) + z * sigmoid(z) * (1.0 - sigmoid(z))),
 }
 
 
@@ -140,19 +149,22 @@ def depth(parameters):
 
 
 def forward(parameters, contexts, activation, direct, masks=None):
-    """Logits (B, V) and what the backward pass needs; masks: of the embeddings and of each hidden layer."""
+    """Logits (B, V) and what the backward pass needs: x, each hidden layer's inputs and z, the features.
+
+    masks: of the embeddings and of each hidden layer.
+    """
     p = widened(parameters)
     layers = depth(p)
     masks = masks or [1.0] * (1 + layers)
     f, _ = ACTIVATIONS[activation]
     x = gather_rows(p["embeddings"], contexts, bag_of(p, contexts)) * masks[0]
-    inputs, outputs, below = [], [], x
+    inputs, sums, below = [], [], x
     for i in range(layers):
         inputs.append(below)
-        outputs.append(f(below @ p[f"hidden.{i}.weights"].T + p[f"hidden.{i}.bias"]))
-        below = outputs[-1] * masks[i + 1]
+        sums.append(below @ p[f"hidden.{i}.weights"].T + p[f"hidden.{i}.bias"])
+        below = f(sums[-1], p.get(f"hidden.{i}.slope")) * masks[i + 1]
     features = np.concatenate([below, x], axis=1) if direct and layers else below
-    return features @ p["output.weights"].T + p["output.bias"], (x, inputs, outputs, features)
+    return features @ p["output.weights"].T + p["output.bias"], (x, inputs, sums, features)
 
 
 def log_probs(parameters, contexts, targets, activation, direct, masks=None):
@@ -171,17 +183,20 @@ def gradients(parameters, contexts, targets, activation, direct, masks=None):
     layers, count = depth(p), len(targets)
     masks = masks or [1.0] * (1 + layers)
     _, derivative = ACTIVATIONS[activation]
-    logits, (x, inputs, outputs, features) = forward(p, contexts, activation, direct, masks)
+    logits, (x, inputs, sums, features) = forward(p, contexts, activation, direct, masks)
     delta = softmax(logits)
     delta[np.arange(count), targets] -= 1.0
     delta /= count
     grads = {"output.weights": delta.T @ features, "output.bias": delta.sum(axis=0)}
     grad_features = delta @ p["output.weights"]
-    units = outputs[-1].shape[1] if layers else x.shape[1]
+    units = sums[-1].shape[1] if layers else x.shape[1]
     below = grad_features[:, :units]
     grad_x = grad_features[:, units:] if direct and layers else np.zeros_like(x)
     for i in reversed(range(layers)):
-        delta = below * masks[i + 1] * derivative(outputs[i])
+        slope, below = p.get(f"hidden.{i}.slope"), below * masks[i + 1]
+        if slope is not None:
+            grads[f"hidden.{i}.slope"] = (below * np.minimum(sums[i], 0.0)).sum(axis=0)
+        delta = below * derivative(sums[i], slope)
         grads[f"hidden.{i}.weights"] = delta.T @ inputs[i]
         grads[f"hidden.{i}.bias"] = delta.sum(axis=0)
         below = delta @ p[f"hidden.{i}.weights"]
@@ -218,7 +233,27 @@ def adam(w, g, state, step, rate, decay=0.0, beta1=0.9, beta2=0.999, tiny=1e-8):
     return w - rate * decay * w - rate * m / (np.sqrt(v) + tiny)
 
 
-RULES = {"sgd": sgd, "momentum": momentum, "adagrad": adagrad, "adam": adam}
+def rmsprop(w, g, state, step, rate, decay=0.0, rho=0.99, tiny=1e-8):
+    state["mean"] = rho * state.get("mean", 0.0) + (1.0 - rho) * g * g
+    return w - rate * decay * w - rate * g / (np.sqrt(state["mean"]) + tiny)
+
+
+def adadelta(w, g, state, step, rate, decay=0.0, rho=0.9, tiny=1e-6):
+    state["g"] = rho * state.get("g", 0.0) + (1.0 - rho) * g * g
+    move = np.sqrt(state.get("move", 0.0) + tiny) / np.sqrt(state["g"] + tiny) * g
+    state["move"] = rho * state.get("move", 0.0) + (1.0 - rho) * move * move
+    return w - rate * decay * w - rate * move
+
+
+RULES = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "adagrad": adagrad,
+    "rmsprop": rmsprop,
+    "adadelta": adadelta,
+    "adam": adam,
+    "adamw": adam,
+}
 
 
 # n-grams: dictionaries of tuples. Each unit begins with <s>, which is never predicted.

@@ -44,7 +44,7 @@ def test_help_of_train_shows_every_flag_and_default(fflm_main):
         --learning-rate --batch-size --epochs --schedule --patience --minutes --dropout --embedding-dropout
         --weight-decay --clip-norm --seed --threads --resume --json""".split():
         assert f"{flag} " in out
-    assert "(default: adam)" in out and "(default: 300)" in out and "(the paper's m) (default: 160)" in out
+    assert "(default: adamw)" in out and "(default: 300)" in out and "(the paper's m) (default: 160)" in out
 
 
 def test_version(fflm_main):

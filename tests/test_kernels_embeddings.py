@@ -18,10 +18,10 @@ def batch(rows, places, vocab_size, m, seed=0):
     return contexts, table, grad_x
 
 
-def find(contexts, vocab_size, bag=0):
+def find(contexts, vocab_size, bag=0, frozen=()):
     slot_of = np.full(vocab_size, -1, np.int32)
     words, slots = np.full(contexts.size, -9, np.int64), np.full(contexts.size, -9, np.int32)
-    found = embeddings.find_words(words, slots, slot_of, contexts, bag)
+    found = embeddings.find_words(words, slots, slot_of, contexts, bag, np.array(frozen, bool))
     return found, words, slots, slot_of
 
 
@@ -85,6 +85,14 @@ def test_gather_rows_with_a_bag(bag):
 def test_find_words_passes_over_beginnings_in_a_bag():
     found, words, slots, slot_of = find(np.array([[1, 4, 1], [4, 1, 2]], np.int32), 10, bag=2)
     assert (found, words[:3].tolist(), slots.tolist()) == (3, [4, 1, 2], [-1, 0, 1, 0, -1, 2])
+    assert (slot_of == -1).all()
+
+
+def test_find_words_passes_over_frozen_words():
+    frozen = np.zeros(10, bool)
+    frozen[[4, 9]] = True
+    found, words, slots, slot_of = find(np.array([[4, 2], [4, 9], [2, 0]], np.int32), 10, frozen=frozen)
+    assert (found, words[:2].tolist(), slots.tolist()) == (2, [2, 0], [-1, 0, -1, -1, 0, 1])
     assert (slot_of == -1).all()
 
 

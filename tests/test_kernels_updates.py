@@ -4,23 +4,27 @@ import numpy as np
 import pytest
 import reference
 
+from fflm.choices import RULES
 from fflm.kernels import updates
 
-CONSTANTS = {"sgd": (), "momentum": (0.9,), "adagrad": (1e-10,), "adam": (0.9, 0.999, 1e-8)}
-STATES = {"sgd": 0, "momentum": 1, "adagrad": 1, "adam": 2}
+KERNELS = [name for name, rule in RULES.items() if rule.kernel is None]
+STATES = {name: RULES[name].states for name in KERNELS}
 
 
 def rates(name, step, rate, decay):
-    constants = list(CONSTANTS[name])
+    constants = RULES[name].constants
     keep = 1.0 - rate * decay
     if name == "adam":
         rate /= 1.0 - 0.9**step
-        constants = [0.9, 1.0 - 0.9, 0.999, 1.0 - 0.999, 1e-8, 1.0 / np.sqrt(1.0 - 0.999**step)]
+        constants = (0.9, 1.0 - 0.9, 0.999, 1.0 - 0.999, 1e-8, 1.0 / np.sqrt(1.0 - 0.999**step))
+    elif name in ("rmsprop", "adadelta"):
+        rho, tiny = constants
+        constants = (rho, 1.0 - rho, tiny)
     return np.array([rate, keep, *constants, *[0.0] * (6 - len(constants))], np.float32)
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_rule(name, decay):
     rng = np.random.default_rng(0)
     weights = rng.standard_normal(37).astype(np.float32)
@@ -35,7 +39,7 @@ def test_rule(name, decay):
         np.testing.assert_allclose(weights, exact, rtol=0, atol=5e-7)
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_a_gradient_of_0_moves_nothing_at_first(name):
     weights = np.array([1.5, -2.0, 0.0], np.float32)
     first, second = (np.zeros(3 if STATES[name] > i else 0, np.float32) for i in range(2))
@@ -52,7 +56,7 @@ def test_the_first_step_of_an_adaptive_rule_is_the_rate(name):
     np.testing.assert_allclose(weights, -0.5 * np.sign(grad), rtol=1.5e-4)
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_same_bits_in_any_share(name):
     rng = np.random.default_rng(1)
     start, grad = (rng.standard_normal(50).astype(np.float32) for _ in range(2))
@@ -68,7 +72,7 @@ def test_same_bits_in_any_share(name):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # NumPy's scalars, in pure Python
-@pytest.mark.parametrize("name", CONSTANTS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_not_a_number_reaches_the_weight(name):
     weights, grad = np.zeros(3, np.float32), np.array([0.0, np.nan, 1.0], np.float32)
     state = [np.zeros(3 if STATES[name] > i else 0, np.float32) for i in range(2)]

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import reference
 
+from fflm.choices import ACTIVATIONS, RULES
 from fflm.config import ModelConfig
 from fflm.kernels import layers
 from fflm.nn import output
-from fflm.nn.hidden import Drop
-from fflm.nn.network import Network
-from fflm.nn.optimizers import RULES, Optimizer
+from fflm.nn.dense import Drop
+from fflm.nn.network import context_network
+from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import initialise, input_width, shapes
 from fflm.nn.team import Team
 
@@ -21,7 +22,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value) encount
 compiled_only = pytest.mark.skipif(
     numba.config.DISABLE_JIT, reason="plain NumPy stands in for the matrix product, whose bits depend on its shape"
 )
-RATES = {"sgd": 0.5, "momentum": 0.1, "adagrad": 0.05, "adam": 0.01}
+RATES = {
+    "sgd": 0.5,
+    "momentum": 0.1,
+    "adagrad": 0.05,
+    "rmsprop": 0.01,
+    "adadelta": 1.0,
+    "adam": 0.01,
+    "adamw": 0.01,
+}
 SHAPES = [
     ("tanh", (4,), False),
     ("tanh", (4,), True),
@@ -32,6 +41,7 @@ SHAPES = [
     ("relu", (5, 3), False),
     ("relu", (5, 3), True),
     ("tanh", (), True),
+    *((name, (5, 3), False) for name, kind in ACTIVATIONS.items() if name not in ("tanh", "relu") and not kind.whole),
 ]
 each_shape = pytest.mark.parametrize("activation, hidden, direct", SHAPES)
 
@@ -70,15 +80,15 @@ def copied(parameters):
 
 
 def own_gradients(config, parameters, contexts, targets, team, drops=None, batch_size=None):
-    network = Network(config, parameters, team, batch_size or len(targets), training=True, whole_gradient=True)
+    network = context_network(config, parameters, team, batch_size or len(targets), training=True, whole_gradient=True)
     losses = np.empty(len(targets))
-    return network.gradients(network.given(contexts, targets), losses, drops), losses
+    return network.gradients(network.inputs.given(contexts, targets), losses, drops), losses
 
 
 def own_log_probs(config, parameters, contexts, targets, team, batch_size=None):
-    network = Network(config, parameters, team, batch_size or len(targets))
+    network = context_network(config, parameters, team, batch_size or len(targets))
     out = np.empty(len(targets))
-    network.log_probs(network.given(contexts, targets), out)
+    network.log_probs(network.inputs.given(contexts, targets), out)
     return out
 
 
@@ -141,7 +151,7 @@ def test_central_differences(activation, hidden, direct, bag_size, team):
 @each_shape
 def test_central_difference_of_the_network_itself(activation, hidden, direct, team):
     # Along one random direction, with a step large enough for float32 and small enough for the third derivative;
-    # on the contexts for which no ReLU changes sides between the two ends.
+    # on the contexts for which no unit with a corner changes sides between the two ends.
     config = configure(activation, hidden, direct)
     parameters, (contexts, targets) = draw(config, 30), batch(config, 30, 60)
     direction, step = draw(config, 30, seed=9, size=1.0), 2e-3
@@ -149,7 +159,7 @@ def test_central_difference_of_the_network_itself(activation, hidden, direct, te
         {name: value + np.float32(sign * step) * direction[name] for name, value in parameters.items()}
         for sign in (1, -1)
     ]
-    if activation == "relu":
+    if activation in ("relu", "leaky-relu", "prelu"):
         sides = [
             np.concatenate(reference.forward(end, contexts, activation, direct)[1][2], axis=1) > 0.0 for end in ends
         ]
@@ -183,11 +193,11 @@ def test_a_batch_smaller_than_the_buffers(activation, hidden, direct, team):
     config = configure(activation, hidden, direct)
     parameters, (contexts, targets) = draw(config, 70), batch(config, 70, 40)
     drops = [Drop(0.3, np.uint32(11 + i)) for i in range(1 + len(hidden))]
-    network = Network(config, parameters, team, 40, training=True, whole_gradient=True)
+    network = context_network(config, parameters, team, 40, training=True, whole_gradient=True)
     for rows in (40, 13, 1, 40, 7):  # what an earlier, larger batch left behind must not matter
         args = contexts[:rows], targets[:rows]
         losses = np.empty(rows)
-        grads = network.gradients(network.given(*args), losses, drops)
+        grads = network.gradients(network.inputs.given(*args), losses, drops)
         alone, own_losses = own_gradients(config, parameters, *args, team, drops)
         np.testing.assert_allclose(losses, own_losses, rtol=0, atol=1e-6)
         assert_same_gradients(grads, alone)
@@ -223,8 +233,8 @@ def test_windows_are_batches(direct, team):
     stream = np.array([3, 4, 5, 2, 6, 7, 2, 8], np.int32)
     positions = np.array([7, 0, 3, 5, 4], np.int64)
     contexts, targets = reference.gather_windows(stream, positions, 2)
-    network, out = Network(config, parameters, team, 8), np.empty(5)
-    network.log_probs(network.windows_at(stream, positions), out)
+    network, out = context_network(config, parameters, team, 8), np.empty(5)
+    network.log_probs(network.inputs.windows_at(stream, positions), out)
     given = own_log_probs(config, parameters, contexts.astype(np.int32), targets.astype(np.int32), team, 8)
     assert (out == given).all()
 
@@ -237,8 +247,8 @@ def test_windows_are_batches(direct, team):
 def test_probabilities_sum_to_1_and_equal_the_reference(activation, hidden, direct, vocab_size, team):
     config = configure(activation, hidden, direct)
     parameters, (contexts, targets) = draw(config, vocab_size), batch(config, vocab_size, 11)
-    network, out = Network(config, parameters, team, 16), np.full((11, vocab_size), np.nan, np.float32)
-    network.probabilities(network.given(contexts), out)
+    network, out = context_network(config, parameters, team, 16), np.full((11, vocab_size), np.nan, np.float32)
+    network.probabilities(network.inputs.given(contexts), out)
     np.testing.assert_allclose(out.sum(axis=1, dtype=np.float64), 1.0, rtol=0, atol=1e-6)
     logits, _ = reference.forward(parameters, contexts, activation, direct)
     np.testing.assert_allclose(out, reference.softmax(logits), rtol=5e-6)
@@ -348,8 +358,8 @@ def test_three_words_by_hand(team):
     parameters = {name: np.array(value, np.float32) for name, value in start.items()}
     contexts, targets = np.array([[2]], np.int32), np.array([1], np.int32)
 
-    network, probabilities = Network(config, parameters, team, 1), np.empty((1, 3), np.float32)
-    network.probabilities(network.given(contexts), probabilities)
+    network, probabilities = context_network(config, parameters, team, 1), np.empty((1, 3), np.float32)
+    network.probabilities(network.inputs.given(contexts), probabilities)
     np.testing.assert_allclose(probabilities, [[4 / 7, 2 / 7, 1 / 7]], rtol=3e-7)
 
     grads, losses = own_gradients(config, parameters, contexts, targets, team)
@@ -357,10 +367,10 @@ def test_three_words_by_hand(team):
     for name, value in grad.items():
         np.testing.assert_allclose(grads[name], value, rtol=0, atol=2e-7, err_msg=name)
 
-    network = Network(config, parameters, team, 1, training=True)
+    network = context_network(config, parameters, team, 1, training=True)
     optimizer = Optimizer("sgd", parameters)
     optimizer.begin_step(1, 0.5)
-    network.step(network.given(contexts, targets), losses, optimizer)
+    network.step(network.inputs.given(contexts, targets), losses, optimizer)
     assert losses[0] == pytest.approx(math.log(7 / 2), abs=2e-7)
     for name, value in after.items():
         np.testing.assert_allclose(parameters[name], value, rtol=0, atol=2e-7, err_msg=name)
@@ -372,7 +382,7 @@ def test_three_words_by_hand(team):
 def train(config, vocab_size, team, optimizer_name="sgd", steps=4, rows=19, clip_norm=None, decay=0.0, rate=None):
     """Weights, optimiser and losses after some steps with dropout, the last on a smaller batch."""
     parameters = draw(config, vocab_size)
-    network = Network(config, parameters, team, rows, training=True, clip_norm=clip_norm)
+    network = context_network(config, parameters, team, rows, training=True, clip_norm=clip_norm)
     optimizer = Optimizer(optimizer_name, parameters, decay)
     history = []
     for step in range(1, steps + 1):
@@ -381,7 +391,7 @@ def train(config, vocab_size, team, optimizer_name="sgd", steps=4, rows=19, clip
         drops = [Drop(0.2, np.uint32(100 * step + i)) for i in range(1 + len(config.hidden_dims))]
         optimizer.begin_step(step, rate or RATES[optimizer_name])
         losses = np.empty(count)
-        network.step(network.given(contexts, targets), losses, optimizer, drops)
+        network.step(network.inputs.given(contexts, targets), losses, optimizer, drops)
         history.append(losses)
     return parameters, optimizer, np.concatenate(history)
 
@@ -427,7 +437,7 @@ def test_steps_equal_the_reference(optimizer_name, team):
     config, vocab_size, decay = configure("tanh", (5, 3), True), 12, 0.05
     parameters = draw(config, vocab_size)
     exact, states = reference.widened(parameters), {name: {} for name in parameters}
-    network = Network(config, parameters, team, 30, training=True)
+    network = context_network(config, parameters, team, 30, training=True)
     optimizer = Optimizer(optimizer_name, parameters, decay)
     rate = RATES[optimizer_name]
     for step in range(1, 5):
@@ -435,7 +445,7 @@ def test_steps_equal_the_reference(optimizer_name, team):
         assert len(np.unique(contexts)) == vocab_size  # so that lazy updates are updates of everything
         optimizer.begin_step(step, rate)
         losses = np.empty(30)
-        network.step(network.given(contexts, targets), losses, optimizer)
+        network.step(network.inputs.given(contexts, targets), losses, optimizer)
         args = (exact, contexts, targets, "tanh", True)
         np.testing.assert_allclose(losses, -reference.log_probs(*args), rtol=0, atol=2e-5)
         grads = reference.gradients(*args)
@@ -485,10 +495,10 @@ def test_clipping_scales_to_the_norm(hidden, direct, team):
     norm, limit = reference.norm(grads), 0.125
     assert norm > 2 * limit
     parameters = copied(start)
-    network = Network(config, parameters, team, 19, training=True, clip_norm=limit)
+    network = context_network(config, parameters, team, 19, training=True, clip_norm=limit)
     optimizer = Optimizer("sgd", parameters)
     optimizer.begin_step(1, 1.0)
-    network.step(network.given(contexts, targets), np.empty(19), optimizer)
+    network.step(network.inputs.given(contexts, targets), np.empty(19), optimizer)
     moved = {name: start[name].astype(np.float64) - parameters[name] for name in start}
     assert reference.norm(moved) == pytest.approx(limit, rel=1e-5)
     for name in moved:
@@ -526,14 +536,14 @@ def test_embeddings_of_words_that_do_not_occur_stay(optimizer_name, clip_norm, t
     config = configure()
     parameters = draw(config, 60)
     start = parameters["embeddings"].copy()
-    network = Network(config, parameters, team, 8, training=True, clip_norm=clip_norm)
+    network = context_network(config, parameters, team, 8, training=True, clip_norm=clip_norm)
     optimizer = Optimizer(optimizer_name, parameters, weight_decay=0.1)
     seen = set()
     for step in range(1, 4):
         contexts, targets = batch(config, 60, 8, seed=step)
         before = {key: array.copy() for key, array in {"": parameters["embeddings"], **optimizer.state}.items()}
         optimizer.begin_step(step, RATES[optimizer_name])
-        network.step(network.given(contexts, targets), np.empty(8), optimizer)
+        network.step(network.inputs.given(contexts, targets), np.empty(8), optimizer)
         absent = np.setdiff1d(np.arange(60), contexts)
         for key in ("", *(key for key in optimizer.state if key.endswith("embeddings"))):
             now = optimizer.state[key] if key else parameters["embeddings"]

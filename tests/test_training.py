@@ -500,7 +500,7 @@ def test_more_epochs_may_be_given(certain, tmp_path):
         ({"seed": 2}, "seed must be as in the run to resume, 1, got 2"),
         ({"dropout": 0.5}, "dropout must be as in the run to resume, 0.0, got 0.5"),
         ({"hidden_dims": (16, 16)}, r"hidden_dims must be as in the run to resume, 16, got 16 16"),
-        ({"optimizer": "sgd"}, "optimizer must be as in the run to resume, 'adam', got 'sgd'"),
+        ({"optimizer": "sgd"}, "optimizer must be as in the run to resume, 'adamw', got 'sgd'"),
         ({"batch_size": 64}, "batch_size must be as in the run to resume, 32, got 64"),
         ({"lowercase": True}, "lowercase must be as in the run to resume, False, got True"),
         ({"min_count": 3}, "min_count must be as in the run to resume, 2, got 3"),

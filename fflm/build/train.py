@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fflm.build.common import configurations, names, prompts, tell
+from fflm.build.vectors import WordVectors
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.lm import NeuralLanguageModel
 from fflm.model import Model
@@ -72,12 +74,22 @@ def train(
     sources, valid, test = (names(value) for value in (sources, valid, test))
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
     tell(corpus.warnings, quiet)
+    vectors = None
+    if config.vectors is not None:
+        vectors = WordVectors.read(config.vectors, corpus.vocabulary)
+        shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
+        corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
     described = {"sources": sources, "valid": valid, "test": test, "text": fingerprint(corpus)}
     for part in (tokenizer_config, data, shape, config):
         described |= part.to_dict()
     parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
+    frozen = None
+    if vectors is not None:
+        described["vectors_content"] = vectors.fingerprint()
+        vectors.put_into(parameters["embeddings"])
+        frozen = vectors.known if config.freeze_vectors else None
     lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
-    trainer = Trainer(lm, corpus, config, folder, started, quiet)
+    trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
     if resume:
         check_unchanged(folder, described)
         trainer.state.load(folder)

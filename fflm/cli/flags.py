@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import fields
 
 import fflm
@@ -29,10 +30,14 @@ def verb(verbs, name: str, run, summary: str, example: str) -> argparse.Argument
     return parser
 
 
-def add_flags(parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None) -> None:
+def add_flags(
+    parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None, leave_out: Sequence[str] = ()
+) -> None:
     """One flag for each field of `kind`; one that is not given leaves no trace: defaults stay in one place."""
     group = parser.add_argument_group(title) if title else parser
     for item in fields(kind):
+        if item.name in leave_out:
+            continue
         flag = "--" + item.name.replace("_", "-")
         type_name = item.type.removesuffix(" | None")
         if type_name == "bool":

@@ -8,9 +8,32 @@ import sys
 import time
 
 from fflm import FflmError, __version__
-from fflm.cli import compare, export, info, mix, ngram, perplexity, predict, sample, score, train
+from fflm.cli import (
+    classify,
+    compare,
+    explain_graph,
+    export,
+    info,
+    mix,
+    neighbors,
+    ngram,
+    perplexity,
+    plot_embeddings,
+    predict,
+    sample,
+    score,
+    similarity,
+    train,
+)
 
-VERBS = (train, ngram, mix, perplexity, score, compare, predict, sample, info, export)
+VERBS = (
+    *(train, ngram, mix),
+    *(perplexity, score, compare),
+    *(predict, sample),
+    *(neighbors, similarity, plot_embeddings),
+    classify,
+    *(info, export, explain_graph),
+)
 
 
 def make_parser() -> argparse.ArgumentParser:

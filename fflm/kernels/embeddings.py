@@ -46,19 +46,20 @@ def gather_rows(x, embeddings, contexts, bag):
                 x[i, last + f] *= scale
 
 
-@kernel("int64(int64[::1], int32[::1], int32[::1], int32[:, ::1], int64)")
-def find_words(words, slots, slot_of, contexts, bag):
+@kernel("int64(int64[::1], int32[::1], int32[::1], int32[:, ::1], int64, boolean[::1])")
+def find_words(words, slots, slot_of, contexts, bag, frozen):
     """Number the distinct words of contexts (B, P) *read* by first occurrence; returns how many there are.
 
     words *written*: the word of each number; slots (B*P,) *written*: the number of each occurrence, -1 for <s> in a
-    bag, where it is no word; slot_of (V,) holds -1 everywhere, before and after.
+    bag, where it is no word, and for words that are not learned, frozen (V,) *read*, or (0,) if all are; slot_of (V,)
+    holds -1 everywhere, before and after.
     """
     rows, places = contexts.shape
     found = 0
     for i in range(rows):
         for k in range(places):
             word = np.int64(contexts[i, k])
-            if k < bag and word == UNIT_BEGIN:
+            if (k < bag and word == UNIT_BEGIN) or (frozen.size > 0 and frozen[word]):
                 slots[i * places + k] = -1
                 continue
             if slot_of[word] < 0:

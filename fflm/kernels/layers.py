@@ -1,51 +1,16 @@
-"""Hidden layers, apart from their matrix products. Activations stand as (units, batch): one row per unit,
-of which the first `columns` numbers are the batch (buffers are wider, so that rows begin apart in the cache).
+"""Dropout, sums and moves of the layers. Values stand as (units, batch): one row per unit, of which the first
+`columns` numbers are the batch (buffers are wider, so that rows begin apart in the cache).
 
-Forward and backward of each nonlinearity stand next to each other; the derivative comes from the output.
 `first` is the number of the first row in the whole layer, so that any share of its rows can be done alone.
 """
 
 import numpy as np
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.functions import GOLDEN, ONE, scramble, tanh
+from fflm.kernels.functions import GOLDEN, scramble
 
 ZERO = np.float32(0.0)
 PART = "float32[:, ::1]"
-
-
-@kernel(f"void({PART}, float32[::1], int64)")
-def tanh_forward(values, bias, columns):
-    """values (R, B) *written* = tanh(values + bias (R,) *read*)."""
-    for i in range(values.shape[0]):
-        row = values[i, :]
-        for j in range(columns):
-            row[j] = tanh(row[j] + bias[i])
-
-
-@kernel(f"void({PART}, {PART}, int64)")
-def tanh_backward(grad, outputs, columns):
-    """grad (R, B) *written* *= 1 - outputs^2, outputs (R, B) *read*."""
-    for i in range(grad.shape[0]):
-        for j in range(columns):
-            grad[i, j] *= ONE - outputs[i, j] * outputs[i, j]
-
-
-@kernel(f"void({PART}, float32[::1], int64)")
-def relu_forward(values, bias, columns):
-    """values (R, B) *written* = max(values + bias (R,) *read*, 0); not a number stays not a number."""
-    for i in range(values.shape[0]):
-        for j in range(columns):
-            z = values[i, j] + bias[i]
-            values[i, j] = ZERO if z < ZERO else z
-
-
-@kernel(f"void({PART}, {PART}, int64)")
-def relu_backward(grad, outputs, columns):
-    """grad (R, B) *written*, kept where outputs (R, B) *read* are above 0 (the derivative at 0 is taken as 0)."""
-    for i in range(grad.shape[0]):
-        for j in range(columns):
-            grad[i, j] = grad[i, j] if outputs[i, j] > ZERO else ZERO
 
 
 @kernel(f"void({PART}, int64, uint32, float64, int64)")

@@ -39,6 +39,32 @@ def adagrad(weights, grad, first, second, rates):
 
 
 @kernel(RULE)
+def rmsprop(weights, grad, first, second, rates):
+    """Tieleman and Hinton 2012: mean = rho * mean + (1 - rho) * grad^2; weights -= rate * grad / (sqrt(mean) + tiny).
+
+    rates[2:5]: rho, 1 - rho, tiny.
+    """
+    rate, keep, rho, other, tiny = rates[0], rates[1], rates[2], rates[3], rates[4]
+    for i in range(weights.size):
+        first[i] = rho * first[i] + other * grad[i] * grad[i]
+        weights[i] = weights[i] * keep - rate * grad[i] / (math.sqrt(first[i]) + tiny)
+
+
+@kernel(RULE)
+def adadelta(weights, grad, first, second, rates):
+    """Zeiler 2012, algorithm 1: a step is as long as the steps before it were, over the gradients'.
+
+    first and second are the means of grad^2 and of step^2. rates[2:5]: rho, 1 - rho, tiny.
+    """
+    rate, keep, rho, other, tiny = rates[0], rates[1], rates[2], rates[3], rates[4]
+    for i in range(weights.size):
+        first[i] = rho * first[i] + other * grad[i] * grad[i]
+        step = math.sqrt((second[i] + tiny) / (first[i] + tiny)) * grad[i]
+        second[i] = rho * second[i] + other * step * step
+        weights[i] = weights[i] * keep - rate * step
+
+
+@kernel(RULE)
 def adam(weights, grad, first, second, rates):
     """Kingma and Ba 2015, algorithm 1; the rate has been divided by 1 - beta1^t.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
-from fflm.nn.network import Network
+from fflm.nn.network import context_network
 from fflm.nn.parameters import Parameters
 from fflm.nn.team import Team
 from fflm.text import Tokenizer, Vocabulary
@@ -82,10 +82,10 @@ class NeuralLanguageModel:
         ids = checked_ids(ids, len(self.vocabulary))
         out = np.empty(ids.size)
         with Team(self.threads) as team:
-            network = Network(self.config, self.parameters, team, BATCH)
+            network = context_network(self.config, self.parameters, team, BATCH)
             for first in range(0, ids.size, BATCH):
                 last = min(first + BATCH, ids.size)
-                network.log_probs(network.windows_at(ids, np.arange(first, last)), out[first:last])
+                network.log_probs(network.inputs.windows_at(ids, np.arange(first, last)), out[first:last])
                 if on_batch is not None:
                     on_batch(last - first)
         return out
@@ -111,10 +111,10 @@ class NeuralLanguageModel:
         contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         with Team(self.threads) as team:
-            network = Network(self.config, self.parameters, team, SMALL_BATCH)
+            network = context_network(self.config, self.parameters, team, SMALL_BATCH)
             for first in range(0, len(contexts), SMALL_BATCH):
                 part = contexts[first : first + SMALL_BATCH]
-                network.probabilities(network.given(part), out[first : first + SMALL_BATCH])
+                network.probabilities(network.inputs.given(part), out[first : first + SMALL_BATCH])
         return out
 
     def describe(self) -> dict:

@@ -1,4 +1,4 @@
-"""The whole network: embeddings, hidden layers, softmax; forward, backward and one training step.
+"""The whole network: inputs, hidden layers, softmax; forward, backward and one training step.
 
 A batch stands transposed, (features, batch), except where rows of words are read or added: see `kernels/softmax.py`.
 """
@@ -10,24 +10,26 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.kernels import embeddings, layers, windows
-from fflm.nn.hidden import Drop, HiddenLayer
+from fflm.kernels import layers
+from fflm.nn.dense import DenseLayer, Drop
+from fflm.nn.inputs import ContextInputs, Inputs
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.output import VocabularySoftmax
-from fflm.nn.parameters import Parameters, buffer, input_width
+from fflm.nn.parameters import Parameters, buffer
 from fflm.nn.team import Team
 
 
 class Network:
-    """The network of Bengio et al. 2003 with its scratch memory for batches of up to `batch_size` rows.
+    """The network of Bengio et al. 2003, or any of its kind, with its scratch memory.
 
     Parameters
     ----------
     config : ModelConfig
     parameters : dict
         As `fflm.nn.parameters.shapes` names them; read here, and updated in place by `step`.
+    inputs : Inputs
+        What the network sees, and the largest batch.
     team : Team
-    batch_size : int
     training : bool
         Whether `step` or `gradients` will be called.
     clip_norm : float, optional
@@ -38,28 +40,25 @@ class Network:
         self,
         config: ModelConfig,
         parameters: Parameters,
+        inputs: Inputs,
         team: Team,
-        batch_size: int,
         training: bool = False,
         clip_norm: float | None = None,
         whole_gradient: bool = False,
     ):
-        self.config, self.parameters, self.team = config, parameters, team
-        self.batch_size, self.training, self.clip_norm = batch_size, training, clip_norm
-        self.table = parameters["embeddings"]
-        width = input_width(config)
-        self.width = width
-        self.contexts = np.zeros((batch_size, config.bag_size + config.context_size), np.int32)
-        self.targets = np.zeros(batch_size, np.int32)
+        self.parameters, self.inputs, self.team = parameters, inputs, team
+        self.direct, self.training, self.clip_norm = config.direct, training, clip_norm
+        self.batch_size = batch_size = len(inputs.targets)
+        self.width = width = inputs.width
         self.x = buffer(batch_size, width)
         sizes = list(config.hidden_dims)
         self.last = sizes[-1] if sizes else 0
         features = self.last + (width if config.direct or not sizes else 0)
-        self.features_t = buffer(features, batch_size)  # [hidden outputs; embeddings], the paper's [f(d + Hx); x]
+        self.features_t = buffer(features, batch_size)  # [hidden outputs; inputs], the paper's [f(d + Hx); x]
         self.x_t = self.features_t[self.last :] if features > self.last else buffer(width, batch_size)
         outputs = [buffer(units, batch_size) for units in sizes[:-1]] + [self.features_t[: self.last]]
         self.hidden = [
-            HiddenLayer(f"hidden.{i}", parameters, config.activation, team, batch_size, outputs[i])
+            DenseLayer(f"hidden.{i}", parameters, config.activation, team, batch_size, outputs[i])
             for i in range(len(sizes))
         ]
         self.output = VocabularySoftmax(parameters, team, batch_size, training, whole_gradient or clip_norm is not None)
@@ -71,30 +70,6 @@ class Network:
         self.copies = [buffer(size, units) for units in sizes[:-1]]  # row-major inputs of hidden.1, hidden.2 ...
         self.features = buffer(size, features)
         self.grad_x, self.grad_x_t = buffer(size, self.width), buffer(self.width, size)
-        places, vocab_size = self.contexts.size, self.table.shape[0]
-        most = min(places, vocab_size)
-        self.words, self.slots = np.zeros(most, np.int64), np.zeros(places, np.int32)
-        self.slot_of = np.full(vocab_size, -1, np.int32)
-        self.grad_table = np.zeros((most, self.table.shape[1]), np.float32)
-
-    # Loading a batch: a function that fills rows first .. last-1 of contexts and targets, called by each worker.
-
-    def windows_at(self, stream: np.ndarray, positions: np.ndarray) -> Callable[[int, int], None]:
-        """Load the windows that end at `positions` (B,) int64 of `stream` (N,) int32."""
-
-        def load(first, last):
-            windows.gather_windows(self.contexts[first:last], self.targets[first:last], stream, positions[first:last])
-
-        return load
-
-    def given(self, contexts: np.ndarray, targets: np.ndarray | None = None) -> Callable[[int, int], None]:
-        """Load contexts (B, bag + K) int32, oldest word first, and targets (B,) int32."""
-
-        def load(first, last):
-            self.contexts[first:last] = contexts[first:last]
-            self.targets[first:last] = 0 if targets is None else targets[first:last]
-
-        return load
 
     def forward(self, load: Callable, n: int, drops: list[Drop | None] | None = None) -> None:
         """Run a batch of n rows up to the maxima and sums of the softmax.
@@ -110,13 +85,13 @@ class Network:
                 copy = self.features if layer is self.hidden[-1] else self.copies[i]
             layer.forward(inputs_t, n, drops[i + 1], copy)
             inputs_t = layer.out_t
-        self.output.forward(self.features_t, self.targets[:n])
+        self.output.forward(self.features_t, self.inputs.targets[:n])
 
     def _embed(self, worker: int, load: Callable, n: int, drop: Drop | None) -> None:
         first, last = self.team.share(n, worker)
         load(first, last)
         x = self.x[first:last]
-        embeddings.gather_rows(x, self.table, self.contexts[first:last], self.config.bag_size)
+        self.inputs.gather(x, first, last)
         if drop is not None:
             layers.dropout(x, first, drop.key, drop.rate, self.width)
         layers.transpose(self.x_t, self.x, first, last, self.width)
@@ -153,8 +128,8 @@ class Network:
         n = losses.size
         self._backward(load, losses, drops, None)
         found = self._add_embedding_gradients(n)
-        table = np.zeros_like(self.table)
-        table[self.words[:found]] = self.grad_table[:found]
+        table = np.zeros_like(self.inputs.table)
+        table[self.inputs.words[:found]] = self.inputs.grads[:found]
         grads = {"embeddings": table}
         for layer in self.hidden:
             grads.update(layer.grads)
@@ -169,7 +144,7 @@ class Network:
         self.output.log_probs(losses)
         np.negative(losses, losses)
         width = self.output.weights.shape[1]
-        self.output.backward(self.features_t, self.features[:n, :width], self.targets[:n], optimizer)
+        self.output.backward(self.features_t, self.features[:n, :width], self.inputs.targets[:n], optimizer)
         self.team.run(lambda worker: self._collect(worker, n, drops))
         for i in reversed(range(len(self.hidden))):
             self.team.run(lambda worker, i=i: self._backward_hidden(worker, i, n, drops))
@@ -195,7 +170,7 @@ class Network:
             layer.grad_inputs(below.delta_t, first, last, n, False)
             below.finish_delta(first, last, n, drops[i])
         else:
-            layer.grad_inputs(self.grad_x_t, first, last, n, self.config.direct)
+            layer.grad_inputs(self.grad_x_t, first, last, n, self.direct)
             self._finish_grad_x(first, last, n, drops[0])
 
     def _finish_grad_x(self, first: int, last: int, n: int, drop: Drop | None) -> None:
@@ -203,26 +178,19 @@ class Network:
             layers.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
         layers.transpose(self.grad_x, self.grad_x_t, first, last, n)
 
-    def _find_words(self, n: int) -> int:
-        return embeddings.find_words(self.words, self.slots, self.slot_of, self.contexts[:n], self.config.bag_size)
-
     def _add_embedding_gradients(self, n: int) -> int:
-        found = self._find_words(n)
-        self._scatter(self.grad_table[:found], 0, n)
+        found = self.inputs.find_words(n)
+        self.inputs.scatter(0, found, n, self.grad_x)
         return found
-
-    def _scatter(self, rows: np.ndarray, first: int, n: int) -> None:
-        slots = self.slots[: n * self.contexts.shape[1]]
-        embeddings.scatter_rows(rows, first, self.grad_x[:n], slots, self.contexts[:n], self.config.bag_size)
 
     def _gradient_norm(self, n: int) -> float:
         found = self._add_embedding_gradients(n)
-        grads = [self.grad_table[:found], *(grad for layer in self.hidden for grad in layer.grads.values())]
+        grads = [self.inputs.grads[:found], *(grad for layer in self.hidden for grad in layer.grads.values())]
         total = sum(layers.sum_of_squares(grad.reshape(1, -1), grad.size) for grad in grads)
         return float(np.sqrt(total + self.output.squared_norm()))
 
     def _update(self, optimizer: Optimizer, n: int, factor: float) -> None:
-        found = self._find_words(n)
+        found = self.inputs.find_words(n)
 
         def task(worker):
             for layer in self.hidden:
@@ -232,13 +200,25 @@ class Network:
                     optimizer.update(name, grad[first:last], first, last)
             first, last = self.team.share(found, worker)
             if last > first:
-                rows = self.grad_table[first:last]
-                self._scatter(rows, first, n)
+                rows = self.inputs.scatter(first, last, n, self.grad_x)
                 self._scaled(rows, factor)
-                optimizer.update_rows("embeddings", rows, self.words[first:last])
+                optimizer.update_rows("embeddings", rows, self.inputs.words[first:last])
 
         self.team.run(task)
 
     def _scaled(self, grad: np.ndarray, factor: float) -> None:
         if factor != 1.0:
             layers.scale(grad.reshape(1, -1), np.float32(factor), grad.size)
+
+
+def context_network(
+    config: ModelConfig,
+    parameters: Parameters,
+    team: Team,
+    batch_size: int,
+    frozen: np.ndarray | None = None,
+    **options,
+) -> Network:
+    """The language model's network, which sees the words before a word; `options` are those of `Network`."""
+    inputs = ContextInputs(parameters["embeddings"], batch_size, config.context_size, config.bag_size, frozen)
+    return Network(config, parameters, inputs, team, **options)

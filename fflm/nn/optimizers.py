@@ -1,37 +1,31 @@
-"""Optimisers: one table of update rules, and the state each keeps for every parameter."""
+"""Optimisers: an update rule applied to all parameters, whole or by rows, and the state it keeps for each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
+from fflm.choices import RULES
 from fflm.kernels import embeddings as rows
 from fflm.kernels import updates
 from fflm.nn.parameters import Parameters
 
-
-@dataclass(frozen=True)
-class Rule:
-    """An update rule: its kernel, how many averages it keeps, its constants, usual learning rate and weight decay."""
-
-    update: Callable
-    states: int
-    constants: tuple[float, ...]
-    learning_rate: float
-    weight_decay: float = 0.0
-
-
-RULES = {
-    "sgd": Rule(updates.sgd, 0, (), 0.5),
-    "momentum": Rule(updates.momentum, 1, (0.9,), 0.1),
-    "adagrad": Rule(updates.adagrad, 1, (1e-10,), 0.05),
-    "adam": Rule(updates.adam, 2, (0.9, 0.999, 1e-8), 0.001, 0.1),
-}
-
 NO_STATE = np.zeros(0, np.float32)
 ROWS = 256
+
+
+def usual_rates(name: str, learning_rate: float | None, weight_decay: float | None) -> tuple[float, float]:
+    """Learning rate and weight decay as they were asked for, or what suits the rule.
+
+    Examples
+    --------
+    >>> usual_rates("adamw", 0.01, None)
+    (0.01, 0.1)
+    """
+    rule = RULES[name]
+    return (
+        rule.learning_rate if learning_rate is None else learning_rate,
+        rule.weight_decay if weight_decay is None else weight_decay,
+    )
 
 
 class Optimizer:
@@ -40,12 +34,12 @@ class Optimizer:
     Parameters
     ----------
     name : str
-        A key of `RULES`.
+        A key of `fflm.choices.RULES`.
     parameters : dict
         The parameters; they are updated in place.
     weight_decay : float
         Decoupled (Loshchilov and Hutter 2019): at each update a weight shrinks by learning rate * weight_decay of
-        itself. Biases never; embeddings when their word is in the batch.
+        itself. Biases and slopes never; embeddings when their word is in the batch.
 
     Attributes
     ----------
@@ -55,6 +49,8 @@ class Optimizer:
 
     def __init__(self, name: str, parameters: Parameters, weight_decay: float = 0.0):
         self.rule = RULES[name]
+        self.kernel = self.rule.kernel or name
+        self._update = getattr(updates, self.kernel)
         self.parameters = parameters
         self.weight_decay = weight_decay
         self.state = {
@@ -71,12 +67,15 @@ class Optimizer:
     def begin_step(self, step: int, learning_rate: float) -> None:
         """Set the rates of step number `step`, counted from 1."""
         corrected, constants = learning_rate, self.rule.constants
-        if self.rule.update is updates.adam:
+        if self.kernel == "adam":
             beta1, beta2, tiny = constants
             corrected = learning_rate / (1.0 - beta1**step)
             constants = beta1, 1.0 - beta1, beta2, 1.0 - beta2, tiny, 1.0 / np.sqrt(1.0 - beta2**step)
+        elif self.kernel in ("rmsprop", "adadelta"):
+            rho, tiny = constants
+            constants = rho, 1.0 - rho, tiny
         for name, rates in self._rates.items():
-            decay = 0.0 if name.endswith("bias") else self.weight_decay
+            decay = 0.0 if name.endswith((".bias", ".slope")) else self.weight_decay
             rates[: 2 + len(constants)] = corrected, 1.0 - learning_rate * decay, *constants
 
     def update(self, name: str, grad: np.ndarray, first: int, last: int) -> None:
@@ -96,4 +95,4 @@ class Optimizer:
 
     def _apply(self, name: str, parts: list[np.ndarray], grad: np.ndarray) -> None:
         flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
-        self.rule.update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[name])
+        self._update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[name])

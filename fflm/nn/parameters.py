@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fflm.choices import ACTIVATIONS
 from fflm.config import ModelConfig
 
 Parameters = dict[str, np.ndarray]
@@ -28,9 +29,9 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     Returns
     -------
     dict
-        ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), or (h, K*m + m) with a bag, ``hidden.0.bias`` (h,),
-        ``hidden.1.weights`` ...; ``output.weights`` (V, h), with direct connections as many columns more as the first
-        hidden layer has; ``output.bias`` (V,).
+        ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), or (h, K*m + m) with a bag, ``hidden.0.bias`` (h,), with
+        PReLU ``hidden.0.slope`` (h,), ``hidden.1.weights`` ...; ``output.weights`` (V, h), with direct connections as
+        many columns more as the first hidden layer has; ``output.bias`` (V,).
 
     Examples
     --------
@@ -40,15 +41,28 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """
     width = input_width(config)
     named = {"embeddings": (vocab_size, config.embedding_dim)}
-    inputs = width
-    for i, units in enumerate(config.hidden_dims):
+    return named | layer_shapes(width, config.hidden_dims, config.activation, vocab_size, config.direct)
+
+
+def layer_shapes(
+    width: int, hidden_dims: tuple[int, ...], activation: str, outputs: int, direct: bool = False
+) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the parameters after the embeddings, for inputs of `width` features.
+
+    Examples
+    --------
+    >>> layer_shapes(4, (), "tanh", 2)
+    {'output.weights': (2, 4), 'output.bias': (2,)}
+    """
+    named, inputs = {}, width
+    for i, units in enumerate(hidden_dims):
         named[f"hidden.{i}.weights"] = (units, inputs)
         named[f"hidden.{i}.bias"] = (units,)
+        if ACTIVATIONS[activation].learned:
+            named[f"hidden.{i}.slope"] = (units,)
         inputs = units
-    features = (inputs if config.hidden_dims else 0) + (width if config.direct else 0)
-    named["output.weights"] = (vocab_size, features)
-    named["output.bias"] = (vocab_size,)
-    return named
+    features = inputs + (width if direct and hidden_dims else 0)
+    return named | {"output.weights": (outputs, features), "output.bias": (outputs,)}
 
 
 def input_width(config: ModelConfig) -> int:
@@ -69,8 +83,8 @@ def initialise(config: ModelConfig, counts: np.ndarray, seed: int) -> Parameters
     Returns
     -------
     dict
-        As `shapes` names them. Embeddings are uniform in +-0.1; hidden weights in +-sqrt(6 / (in + out)) for tanh and
-        +-sqrt(6 / in) for ReLU (Glorot and Bengio 2010; He et al. 2015); output weights in +-sqrt(1 / features) / 10.
+        As `shapes` names them. Embeddings are uniform in +-0.1; hidden weights as `fflm.choices.Activation` says;
+        output weights in +-sqrt(1 / features) / 10.
 
     Examples
     --------
@@ -79,27 +93,35 @@ def initialise(config: ModelConfig, counts: np.ndarray, seed: int) -> Parameters
     >>> float(initialise(ModelConfig(), np.array([2, 0, 4]), seed=1)["output.bias"][2])  # log(5 / 9)
     -0.5877866744995117
     """
+    return first_parameters(shapes(config, len(counts)), config.activation, counts, seed)
+
+
+def first_parameters(named: dict[str, tuple[int, ...]], activation: str, counts: np.ndarray, seed: int) -> Parameters:
+    """First values of parameters of these shapes; `counts` (outputs,) of the words, or labels, to be predicted."""
     generator = np.random.default_rng(seed)
     parameters = {}
-    for name, shape in shapes(config, len(counts)).items():
+    for name, shape in named.items():
         if name == "output.bias":
             smoothed = counts.astype(np.float64) + 1.0
             values = np.log(smoothed / smoothed.sum())
-        elif name.endswith("bias"):
-            values = np.zeros(shape)
+        elif name == "embeddings":
+            values = generator.uniform(-1.0, 1.0, shape) * 0.1
+        elif name == "output.weights":
+            values = generator.uniform(-1.0, 1.0, shape) * (0.1 / np.sqrt(shape[1]))
         else:
-            values = generator.uniform(-1.0, 1.0, shape) * _scale(name, shape, config.activation)
+            values = first_values(name, shape, activation, generator)
         parameters[name] = np.ascontiguousarray(values, dtype=np.float32)
     return parameters
 
 
-def _scale(name: str, shape: tuple[int, ...], activation: str) -> float:
-    if name == "embeddings":
-        return 0.1
-    outputs, inputs = shape
-    if name == "output.weights":
-        return 0.1 / np.sqrt(inputs)
-    return np.sqrt(6.0 / inputs) if activation == "relu" else np.sqrt(6.0 / (inputs + outputs))
+def first_values(name: str, shape: tuple[int, ...], activation: str, generator: np.random.Generator) -> np.ndarray:
+    """First values of one parameter of a fully connected layer; see `fflm.choices.Activation`."""
+    chosen = ACTIVATIONS[activation]
+    if name.endswith(".weights"):
+        outputs, inputs = shape
+        fan = inputs if chosen.gain == "he" else inputs + outputs
+        return generator.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / fan)
+    return np.full(shape, (chosen.slope or 0.0) if name.endswith(".slope") else 0.0)
 
 
 def buffer(*shape: int) -> np.ndarray:

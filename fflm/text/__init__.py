@@ -2,14 +2,17 @@
 
 from fflm.text.corpora import NAMES as CORPORA
 from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
+from fflm.text.labelled import Examples, folds, read_examples
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
 from fflm.text.stream import NewIds, encode_tokens
 from fflm.text.tokenizer import Tokenizer
+from fflm.text.vectors import read_vectors, vector_file, writable
 from fflm.text.vocabulary import Vocabulary
 
 __all__ = [
     "CORPORA",
     "Corpus",
+    "Examples",
     "Leak",
     "NewIds",
     "TokenStream",
@@ -20,6 +23,11 @@ __all__ = [
     "encode_tokens",
     "find_leaks",
     "fingerprint",
+    "folds",
     "leak_warnings",
     "load",
+    "read_examples",
+    "read_vectors",
+    "vector_file",
+    "writable",
 ]

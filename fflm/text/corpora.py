@@ -16,6 +16,7 @@ from fflm.errors import TextError
 from fflm.text.tokenizer import LINE_END, Tokenizer
 
 NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
+LABELLED = ("sentence_polarity", "movie_reviews")  # see `labelled`
 SPLITS = ("train", "valid", "test")
 
 #: Brown's first 800,000 tokens are for training and the next 200,000 for validation, of 1,177,359: [B03] section 4.1.
@@ -105,12 +106,24 @@ def _pieces(document: str) -> Iterator[str]:
 # Training reads the splits of a corpus one after the other: the last corpus stays in memory (Brown: 10 MB).
 @functools.lru_cache(maxsize=1)
 def _nltk_texts(name: str) -> list[str]:
-    """The raw text of every file of a corpus on NLTK's data path."""
+    return [text for _, text in nltk_files(name)]
+
+
+def nltk_files(name: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The categories, if the corpus has any, and the raw text of every file of a corpus on NLTK's data path.
+
+    Raises
+    ------
+    TextError
+        If it is not installed, or damaged.
+    """
     import nltk.corpus
 
     try:
         reader = getattr(nltk.corpus, name)
-        return [_universal_newlines(reader.raw(file)) for file in reader.fileids()]
+        for file in reader.fileids():
+            categories = tuple(reader.categories(file)) if name in LABELLED else ()
+            yield categories, _universal_newlines(reader.raw(file))
     except LookupError:
         raise TextError(
             f"corpus {name} must be on NLTK's data path, got none; install it with: python -m nltk.downloader {name} "

@@ -1,0 +1,69 @@
+"""Train a text classifier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fflm.build.common import check_new_file
+from fflm.classification import ClassificationReport
+from fflm.text import Examples, read_examples
+from fflm.text.corpora import LABELLED
+from fflm.text_classifier import TextClassifier
+
+
+def classify(
+    source: str,
+    valid: str | None = None,
+    test: str | None = None,
+    out: str | Path | None = None,
+    encoding: str = "utf-8",
+    quiet: bool = False,
+    **options,
+) -> tuple[TextClassifier, ClassificationReport | None, ClassificationReport | None]:
+    """Train on labelled texts, evaluate on others, save.
+
+    Parameters
+    ----------
+    source, valid, test : str
+        As of `fflm.text.read_examples`. Of a named corpus without a split the training part is taken, and, where they
+        are not given, its own `valid` and `test`. Neither has a part in training.
+    out : path, optional
+        The model file to write.
+    encoding : str
+        Of the files.
+    quiet : bool
+        No bar on stderr.
+    **options
+        Those of `TextClassifier`.
+
+    Returns
+    -------
+    classifier, validation report or None, test report or None
+
+    Raises
+    ------
+    FflmError
+        If a source can't be read or options make no sense; then nothing is written.
+
+    Examples
+    --------
+    >>> with open("films.tsv", "w") as file:
+    ...     written = file.write("good\\ta good film\\nbad\\ta bad film\\n" * 20)
+    >>> classifier, _, found = classify("films.tsv", test="films.tsv", quiet=True)
+    >>> found.accuracy
+    1.0
+    """
+    check_new_file(out)
+    classifier = TextClassifier(**options)
+    if source in LABELLED:
+        source, valid, test = f"{source}:train", valid or f"{source}:valid", test or f"{source}:test"
+    examples, valid_examples, test_examples = (name and read_examples(name, encoding) for name in (source, valid, test))
+    classifier.fit(examples.texts, examples.labels, progress=not quiet)
+    reports = [_evaluated(classifier, part) for part in (valid_examples, test_examples)]
+    if out is not None:
+        classifier.save(out)
+    return classifier, *reports
+
+
+def _evaluated(classifier: TextClassifier, examples: Examples | None) -> ClassificationReport | None:
+    return None if examples is None else classifier.evaluate(examples.texts, examples.labels)

@@ -1,0 +1,84 @@
+"""How well a classifier does on labelled texts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+NORMAL_95 = 1.959963984540054  # of 95 % of the normal distribution
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """Accuracy and its kin.
+
+    Attributes
+    ----------
+    texts : int
+    accuracy : float
+    accuracy_low, accuracy_high : float
+        95 % interval (Wilson 1927).
+    macro_f1 : float
+        Mean over the labels of 2 PR / (P + R), 0 for a label that is never right; over those that occur in the texts
+        or in the predictions.
+    labels : tuple of str
+    confusion : tuple of tuple of int
+        Row by row for the true label, how often each label was predicted.
+    """
+
+    texts: int
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    macro_f1: float
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    def to_dict(self) -> dict:
+        """Plain JSON values."""
+        return asdict(self) | {"labels": list(self.labels), "confusion": [list(row) for row in self.confusion]}
+
+
+def report(labels: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> ClassificationReport:
+    """The report for true and predicted numbers (N,) of labels.
+
+    Examples
+    --------
+    >>> found = report(["bad", "good"], np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    >>> found.accuracy, round(found.macro_f1, 4), found.confusion
+    (0.75, 0.7333, ((1, 1), (0, 2)))
+    """
+    size = len(labels)
+    confusion = np.zeros((size, size), np.int64)
+    np.add.at(confusion, (true, predicted), 1)
+    right, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    seen = rows + columns > 0
+    f1 = 2.0 * right[seen] / (rows + columns)[seen]
+    accuracy = float(right.sum() / len(true))
+    low, high = wilson(accuracy, len(true))
+    return ClassificationReport(
+        texts=len(true),
+        accuracy=accuracy,
+        accuracy_low=low,
+        accuracy_high=high,
+        macro_f1=float(f1.mean()),
+        labels=tuple(labels),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+    )
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """95 % interval of a share of `count` (Wilson 1927).
+
+    Examples
+    --------
+    >>> [round(end, 4) for end in wilson(0.9, 100)]
+    [0.8256, 0.9448]
+    """
+    z = NORMAL_95
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return tuple((middle + sign * spread) / (1 + z * z / count) for sign in (-1, 1))

@@ -1,0 +1,169 @@
+"""fflm classify train, predict, evaluate"""
+
+from __future__ import annotations
+
+import sys
+
+from fflm.cli.flags import add_flags, given, verb
+from fflm.cli.printing import print_json, visible
+from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
+
+SOURCE = (
+    "labelled texts, one a line: a label, a tab and the text, or __label__NAME before the text; a file (also .gz), - "
+    "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part"
+)
+MODEL = "a model file that fflm classify train wrote"
+
+
+def add(verbs) -> None:
+    """The verb, its three parts and their flags."""
+    parser = verbs.add_parser(
+        "classify",
+        help="classify texts: train on labelled ones, predict labels, evaluate",
+        description="Classify texts: train on labelled ones, predict labels, evaluate.",
+        epilog="Example: fflm classify train sentence_polarity --out polarity.safetensors",
+        allow_abbrev=False,
+    )
+    parts = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, help="train, predict or evaluate; each has its own --help"
+    )
+    _add_train(parts)
+    _add_predict(parts)
+    _add_evaluate(parts)
+
+
+def _add_train(parts) -> None:
+    parser = verb(
+        parts,
+        "train",
+        run_train,
+        "train a text classifier on labelled texts",
+        "fflm classify train reviews.tsv --test more.tsv --bigrams 100000 --out reviews.safetensors",
+    )
+    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("--out", required=True, metavar="MODEL", help="the model file to write")
+    parser.add_argument(
+        "--valid",
+        metavar="SOURCE",
+        help="labelled texts to evaluate on, for choosing options (default: a corpus's own)",
+    )
+    parser.add_argument(
+        "--test", metavar="SOURCE", help="labelled texts to evaluate on at the end (default: a named corpus's own)"
+    )
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the files (default: utf-8)")
+    add_flags(parser, TokenizerConfig, "tokens", leave_out=("boundary",))
+    add_flags(parser, ClassifierConfig, "classifier")
+    add_flags(parser, ClassifierTrainConfig, "training")
+
+
+def _add_predict(parts) -> None:
+    parser = verb(
+        parts,
+        "predict",
+        run_predict,
+        "print the likeliest labels of texts and their probabilities",
+        'fflm classify predict reviews.safetensors "a good film"',
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts (default: standard input, one a line)")
+    parser.add_argument("--top", type=int, default=None, metavar="N", help="how many labels of each (default: all)")
+    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
+
+
+def _add_evaluate(parts) -> None:
+    parser = verb(
+        parts,
+        "evaluate",
+        run_evaluate,
+        "compare predicted labels with the true ones: accuracy, macro-F1, confusion",
+        "fflm classify evaluate reviews.safetensors more.tsv",
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("source", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the file (default: utf-8)")
+    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
+
+
+def run_train(arguments) -> int:
+    """Open, one library call, print."""
+    from fflm.build import classify
+
+    classifier, valid, test = classify(
+        arguments.source,
+        valid=arguments.valid,
+        test=arguments.test,
+        out=arguments.out,
+        encoding=arguments.encoding,
+        **given(arguments, TokenizerConfig, ClassifierConfig, ClassifierTrainConfig),
+    )
+    report = classifier.report
+    if arguments.json:
+        parts = {"valid": valid and valid.to_dict(), "test": test and test.to_dict()}
+        print_json({"out": arguments.out} | report.to_dict() | parts)
+        return 0
+    print(f"model        {arguments.out}: {report.vocab_size:,} words, {report.parameters:,} parameters")
+    print(f"labels       {', '.join(map(visible, report.labels))}")
+    print(
+        f"training     {report.texts:,} texts, {report.words:,} words, {len(report.losses)} epochs, "
+        f"{report.seconds:.1f} s, {report.words_per_second:,.0f} words/s"
+    )
+    for name, part in (("validation", valid), ("test", test)):
+        if part is not None:
+            print(f"{name:12} {_summary(part)}")
+    return 0
+
+
+def run_predict(arguments) -> int:
+    """Open, one library call, print."""
+    from fflm.errors import ConfigError
+
+    if arguments.top is not None and arguments.top < 1:
+        raise ConfigError(f"top must be at least 1, got {arguments.top!r}")
+    classifier = _load(arguments)
+    texts = arguments.texts or [line.rstrip("\n") for line in sys.stdin]
+    for text, row in zip(texts, classifier.predict_proba(texts), strict=True):
+        best = row.argsort(kind="stable")[::-1][: arguments.top]
+        if arguments.json:
+            labels = [{"label": classifier.labels[i], "probability": float(row[i])} for i in best]
+            print_json({"text": text, "labels": labels})
+        else:
+            print("\t".join(f"{visible(classifier.labels[i])} {row[i]:.4f}" for i in best) + f"\t{visible(text)}")
+    return 0
+
+
+def run_evaluate(arguments) -> int:
+    """Open, one library call, print."""
+    from fflm.text import read_examples
+
+    classifier = _load(arguments)
+    examples = read_examples(arguments.source, arguments.encoding)
+    found = classifier.evaluate(examples.texts, examples.labels)
+    if arguments.json:
+        print_json({"model": arguments.model, "source": arguments.source} | found.to_dict())
+        return 0
+    print(f"texts        {found.texts:,}")
+    print(f"accuracy     {100 * found.accuracy:.2f} %")
+    print(f"  95 %       {100 * found.accuracy_low:.2f} to {100 * found.accuracy_high:.2f} %")
+    print(f"macro-F1     {found.macro_f1:.4f}")
+    print("confusion    rows: true labels; columns: predicted ones, in the same order")
+    wide = max(len(visible(label)) for label in found.labels)
+    digits = max(len(f"{number:,}") for row in found.confusion for number in row)
+    for label, row in zip(found.labels, found.confusion, strict=True):
+        print(f"  {visible(label):{wide}} " + " ".join(f"{number:>{digits},}" for number in row))
+    return 0
+
+
+def _load(arguments):
+    from fflm import TextClassifier
+
+    if arguments.threads is not None:
+        ClassifierTrainConfig(threads=arguments.threads)  # the same range check
+    return TextClassifier.load(arguments.model, arguments.threads)
+
+
+def _summary(found) -> str:
+    low, high = 100 * found.accuracy_low, 100 * found.accuracy_high
+    return (
+        f"accuracy {100 * found.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
+        f"macro-F1 {found.macro_f1:.4f}, {found.texts:,} texts"
+    )

@@ -1,0 +1,101 @@
+"""fflm explain-graph"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from fflm.cli.flags import verb
+from fflm.cli.printing import print_json
+from fflm.errors import ConfigError
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "explain-graph",
+        run,
+        "draw the computation graph of a formula, with the value and the gradient of every step",
+        'fflm explain-graph "d = 2 * b; L = c * (a + d)" a=3 b=1 c=-2 --out graph.svg',
+    )
+    parser.add_argument(
+        "formula",
+        metavar="FORMULA",
+        help="arithmetic with + - * / @ ** and abs exp log mean relu sigmoid softmax sum tanh, W.T for a transpose; "
+        "several steps with names, separated by semicolons",
+    )
+    parser.add_argument(
+        "values",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="what a name stands for: a number, or a list as [1, 2] or [[1, 2], [3, 4]]",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write a file .dot, or .svg by Graphviz where it is installed (default: print dot)",
+    )
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    from fflm.expression import parse
+    from fflm.graph import in_order
+
+    _check_out(arguments.out)
+    root = parse(arguments.formula, dict(map(_pair, arguments.values)))
+    if root.value.size != 1:
+        raise ConfigError(
+            f"the formula must end in a single number to have gradients, got an array of shape {root.value.shape}"
+        )
+    root.backward()
+    if arguments.out is not None:
+        _draw(root.to_dot(), Path(arguments.out))
+    if arguments.json:
+        print_json({"out": arguments.out, "nodes": [_described(node) for node in in_order(root)]})
+    elif arguments.out is not None:
+        print(f"graph        {arguments.out}")
+    else:
+        print(root.to_dot())
+    return 0
+
+
+def _check_out(path: str | None) -> None:
+    from fflm.build.common import check_new_file
+
+    if path is not None and not path.endswith((".dot", ".svg")):
+        raise ConfigError(f"the file to write must end in .dot or .svg, got {path!r}")
+    check_new_file(path)
+
+
+def _draw(dot: str, path: Path) -> None:
+    from fflm import storage
+    from fflm.plot import graph_picture
+
+    storage.write(path, graph_picture(dot) if path.suffix == ".svg" else f"{dot}\n".encode())
+
+
+def _pair(text: str) -> tuple[str, float | list]:
+    name, _, number = text.partition("=")
+    try:
+        return name.strip(), json.loads(number)
+    except (ValueError, RecursionError):
+        raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}") from None
+
+
+def _described(node) -> dict:
+    return {
+        "name": node.name,
+        "operation": node.operation,
+        "value": _plain(node.value.tolist()),
+        "gradient": None if node.grad is None else _plain(node.grad.tolist()),
+    }
+
+
+def _plain(value):
+    """What JSON can hold: a number that is not finite becomes null."""
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value if math.isfinite(value) else None

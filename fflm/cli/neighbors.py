@@ -1,0 +1,48 @@
+"""fflm neighbors"""
+
+from __future__ import annotations
+
+from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.printing import print_json, visible
+from fflm.errors import ConfigError
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "neighbors",
+        run,
+        "print the words whose vectors are nearest to those of others",
+        "fflm neighbors runs/mine king queen --top 5",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="words of its vocabulary")
+    parser.add_argument("--top", type=int, default=10, metavar="N", help="how many neighbors of each (default: 10)")
+    parser.add_argument(
+        "--analogy",
+        nargs=3,
+        metavar=("A", "B", "C"),
+        help="the words nearest to A - B + C: king man woman asks what is to woman as king is to man",
+    )
+    parser.set_defaults(threads=None)
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    if not arguments.words and not arguments.analogy:
+        raise ConfigError("give a word, or --analogy and three")
+    vectors = load_model(arguments).word_vectors()
+    found = {word: vectors.neighbors(word, arguments.top) for word in arguments.words}
+    if arguments.analogy:
+        a, b, c = arguments.analogy
+        found[f"{a} - {b} + {c}"] = vectors.analogy(a, b, c, arguments.top)
+    if arguments.json:
+        print_json([{"of": of, "neighbors": [near.to_dict() for near in nearest]} for of, nearest in found.items()])
+        return 0
+    for i, (of, nearest) in enumerate(found.items()):
+        if len(found) > 1:
+            print(("\n" if i else "") + visible(of))
+        for near in nearest:
+            print(f"{near.cosine:.4f}  {visible(near.word)}")
+    return 0

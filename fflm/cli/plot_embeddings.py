@@ -1,0 +1,41 @@
+"""fflm plot-embeddings"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.printing import print_json
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "plot-embeddings",
+        run,
+        "draw a map of the most frequent words, by their vectors",
+        "fflm plot-embeddings runs/mine --out map.svg",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument("--out", required=True, metavar="FILE", help="the picture to write: .svg, .png or .pdf")
+    parser.add_argument("--words", type=int, default=200, metavar="N", help="how many words (default: 200)")
+    parser.set_defaults(threads=None)
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    from fflm import storage
+    from fflm.build.common import check_new_file
+    from fflm.plot import embedding_map, picture_format
+
+    kind = picture_format(arguments.out)
+    check_new_file(arguments.out)
+    words, matrix = load_model(arguments).word_vectors().most_frequent(arguments.words)
+    picture, share = embedding_map(words, matrix, kind)
+    storage.write(Path(arguments.out), picture)
+    if arguments.json:
+        print_json({"out": arguments.out, "words": len(words), "variance": share})
+    else:
+        print(f"map          {arguments.out}: {len(words):,} words, {100 * share:.1f} % of their variance")
+    return 0

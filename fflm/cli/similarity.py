@@ -1,0 +1,39 @@
+"""fflm similarity"""
+
+from __future__ import annotations
+
+from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.printing import print_json
+
+SHOWN = 10
+
+
+def add(verbs) -> None:
+    """The verb and its flags."""
+    parser = verb(
+        verbs,
+        "similarity",
+        run,
+        "compare a model's word vectors with human judgements of similarity (Spearman's rank correlation)",
+        "fflm similarity runs/mine wordsim353.tsv",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument(
+        "file", metavar="FILE", help="lines of two words and a number, as in WordSim-353, separated by tabs or commas"
+    )
+    parser.set_defaults(threads=None)
+
+
+def run(arguments) -> int:
+    """Open, one library call, print."""
+    model = load_model(arguments)
+    found = model.word_vectors().similarity(arguments.file, model.lm.tokenizer.config.lowercase)
+    if arguments.json:
+        print_json(found.to_dict())
+        return 0
+    print(f"spearman     {found.spearman:.4f}")
+    print(f"pairs        {found.known:,} of {found.pairs:,} with both words in the vocabulary")
+    if found.unknown_words:
+        shown = ", ".join(found.unknown_words[:SHOWN]) + (" ..." if len(found.unknown_words) > SHOWN else "")
+        print(f"unknown      {len(found.unknown_words):,} words: {shown}")
+    return 0

@@ -1,0 +1,116 @@
+"""Formulas as text, made into computation graphs: ``d = 2 * b; L = c * (a + d)``. Nothing is ever executed."""
+
+from __future__ import annotations
+
+import ast
+import operator
+
+import numpy as np
+
+from fflm import graph
+from fflm.errors import ConfigError
+
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.MatMult: operator.matmul,
+}
+FUNCTIONS = ("abs", "exp", "log", "mean", "relu", "sigmoid", "softmax", "sum", "tanh")
+LONGEST, DEEPEST = 10_000, 100
+
+
+def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
+    """The graph of a formula; its last line is the node returned.
+
+    Parameters
+    ----------
+    formula : str
+        Python's arithmetic (``+ - * / @``, ``**`` a number, brackets), the functions ``abs exp log mean relu sigmoid
+        softmax sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
+    values : dict
+        Of each name in it, a number or nested lists of numbers.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such formula, a name has no value, or shapes do not fit.
+
+    Examples
+    --------
+    >>> loss = parse("d = 2 * b; L = c * (a + d)", {"a": 3.0, "b": 1.0, "c": -2.0})
+    >>> loss.name, float(loss.value)
+    ('L', -10.0)
+    """
+    if len(formula) > LONGEST:
+        raise ConfigError(f"the formula must be at most {LONGEST} letters long, got {len(formula)}")
+    try:
+        lines = ast.parse(formula.strip().rstrip(";"), mode="exec").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"not a formula: {getattr(error, 'msg', error)}") from None
+    if not lines:
+        raise ConfigError("the formula must not be empty")
+    names = {name: graph.value(_array(name, number), name) for name, number in values.items()}
+    node = None
+    for line in lines:
+        with np.errstate(all="ignore"):  # log 0 is -inf: shown as it is
+            try:
+                node = _step(line, names)
+            except ConfigError:
+                raise
+            except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+                raise ConfigError(f"{ast.unparse(line)}: {error}") from None
+    return node
+
+
+def _array(name: str, number) -> np.ndarray:
+    try:
+        array = np.asarray(number, np.float64)
+    except (ValueError, TypeError):
+        raise ConfigError(f"{name} must be a number, or lists of numbers of equal lengths, got {number!r}") from None
+    if array.size == 0 or array.ndim > 2:
+        raise ConfigError(f"{name} must be a number, a vector or a matrix, got {number!r}")
+    return array
+
+
+def _step(line: ast.stmt, names: dict[str, graph.Node]) -> graph.Node:
+    if isinstance(line, ast.Expr):
+        return _node(line.value, names, 0)
+    if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
+        name = line.targets[0].id
+        node = _node(line.value, names, 0)
+        names[name] = node if node.name else node.named(name)
+        return names[name]
+    raise ConfigError(f"not a formula: {ast.unparse(line)}")
+
+
+def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Node:
+    if depth > DEEPEST:
+        raise ConfigError(f"the formula must have at most {DEEPEST} brackets in each other")
+    if isinstance(part, ast.Constant) and type(part.value) in (int, float):
+        return graph.value(float(part.value))
+    if isinstance(part, ast.Name):
+        if part.id not in names:
+            raise ConfigError(f"{part.id} has no value; give one, {part.id}=1.5")
+        return names[part.id]
+    if isinstance(part, ast.UnaryOp) and isinstance(part.op, (ast.USub, ast.UAdd)):
+        if isinstance(part.operand, ast.Constant) and type(part.operand.value) in (int, float):
+            return graph.value(float(ast.literal_eval(part)))
+        node = _node(part.operand, names, depth + 1)
+        return -node if isinstance(part.op, ast.USub) else node
+    if isinstance(part, ast.BinOp):
+        left, right = _node(part.left, names, depth + 1), _node(part.right, names, depth + 1)
+        if isinstance(part.op, ast.Pow):
+            if right.parents or right.name or right.value.size != 1:
+                raise ConfigError(f"not a formula: in {ast.unparse(part)}, the exponent must be a number")
+            return left ** float(right.value)
+        if type(part.op) in OPERATORS:
+            return OPERATORS[type(part.op)](left, right)
+    if isinstance(part, ast.Attribute) and part.attr == "T":
+        return _node(part.value, names, depth + 1).T
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and not part.keywords and len(part.args) == 1:
+        if part.func.id not in FUNCTIONS:
+            raise ConfigError(f"{part.func.id} is no function here, expected one of {', '.join(FUNCTIONS)}")
+        return getattr(_node(part.args[0], names, depth + 1), part.func.id)()
+    raise ConfigError(f"not a formula: {ast.unparse(part)}")

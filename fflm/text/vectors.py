@@ -1,0 +1,211 @@
+"""Word vectors in the formats of word2vec (text and binary) and GloVe (text), also compressed by gzip.
+
+A word2vec file begins with a line ``WORDS FEATURES``. In its text form a line for each word follows, the word and its
+features with spaces between; in its binary form the word, a space and the features as 32-bit floats. A GloVe file is
+the text form without the first line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from fflm.errors import TextError
+
+CHUNK_BYTES = 2**20
+LONGEST_LINE = 2**20
+MOST_FEATURES = 65536
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors read from a file.
+
+    Attributes
+    ----------
+    words : list of str
+        Those that were wanted, in the order of the file.
+    matrix : (len(words), m) float32
+    total : int
+        Words in the file.
+    """
+
+    words: list[str]
+    matrix: np.ndarray
+    total: int
+
+
+def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vectors:
+    """Read word vectors; the format is found out from the file.
+
+    Parameters
+    ----------
+    path : str
+        A file, also ``.gz``.
+    wanted : container of str, optional
+        Words to keep; all by default. Of a word that stands there twice the first vector is kept.
+
+    Raises
+    ------
+    TextError
+        If it can't be read, or is no such file, saying where.
+
+    Examples
+    --------
+    >>> with open("vectors.txt", "w") as file:
+    ...     written = file.write("2 3\\nthe 0.5 1 -2\\ncat 0.25 0 1\\n")
+    >>> read_vectors("vectors.txt", {"cat", "dog"})
+    Vectors(words=['cat'], matrix=array([[0.25, 0.  , 1.  ]], dtype=float32), total=2)
+    """
+    try:
+        with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
+            return _read(str(path), file, wanted)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        if isinstance(error, TextError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise TextError(f"can't read the vectors of {path}: {reason}") from error
+
+
+def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
+    first = file.readline(LONGEST_LINE)
+    header = _header(first)
+    if header is None:
+        features = len(first.split()) - 1
+        if features < 1 or not _all_floats(first.split()[1:]):
+            raise TextError(
+                f"{path} holds no word vectors: its first line must be WORDS FEATURES, or a word and numbers"
+            )
+        found = _text_records(path, file, first, features, 1)
+    else:
+        count, features = header
+        second = file.read(min(LONGEST_LINE, 64 * features + 4096))
+        if _is_text(second, features):
+            found = _text_records(path, file, second, features, 2)
+        else:
+            found = _binary_records(path, file, second, features, count)
+    words, rows, seen, total = [], [], set(), 0
+    for place, word, make_row in found:
+        total += 1
+        text = _decoded(path, place, word)
+        if text not in seen and (wanted is None or text in wanted):
+            seen.add(text)
+            words.append(text)
+            rows.append(make_row())
+    if header is not None and total != header[0]:
+        raise TextError(f"{path} is damaged: it says that it holds {header[0]:,} vectors, but holds {total:,}")
+    matrix = np.array(rows, np.float32).reshape(len(rows), features)
+    if not np.isfinite(matrix).all():
+        word = words[int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])]
+        raise TextError(f"{path}: the vector of {word!r} is not of finite numbers")
+    return Vectors(words, matrix, total)
+
+
+def _header(line: bytes) -> tuple[int, int] | None:
+    parts = line.split()
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        return None
+    count, features = map(int, parts)
+    return (count, features) if 1 <= features <= MOST_FEATURES else None
+
+
+def _all_floats(parts: Sequence[bytes]) -> bool:
+    try:
+        return len([float(part) for part in parts]) > 0
+    except ValueError:
+        return False
+
+
+def _is_text(beginning: bytes, features: int) -> bool:
+    """Whether the first record is a line of a word and as many numbers; if the numbers are not, whether it is ASCII."""
+    parts = beginning.split(b"\n", 1)[0].rsplit(None, features)
+    return _all_floats(parts[-features:]) or (beginning[: 4 * features].isascii() and b"\0" not in beginning)
+
+
+def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, number: int) -> Iterator:
+    """The word of each line, and a function that makes its row: only wanted lines are parsed."""
+    kept = beginning
+    while True:
+        more = file.read(CHUNK_BYTES)
+        *lines, kept = (kept + more).split(b"\n")
+        if not more and kept:
+            lines, kept = [*lines, kept], b""
+        for line in lines:
+            parts = line.rsplit(None, features)
+            if len(parts) == features + 1:
+                yield f"line {number}", parts[0], lambda parts=parts, number=number: _row(path, number, parts[1:])
+            elif line.strip():
+                raise TextError(
+                    f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}"
+                )
+            number += 1
+        if not more:
+            return
+
+
+def _row(path: str, number: int, parts: list[bytes]) -> np.ndarray:
+    try:
+        return np.array([float(part) for part in parts], np.float32)
+    except ValueError:
+        raise TextError(
+            f"{path}, line {number}: a word and {len(parts)} numbers must stand here, got {_start(b' '.join(parts))}"
+        ) from None
+
+
+def _binary_records(path: str, file: BinaryIO, beginning: bytes, features: int, count: int) -> Iterator:
+    kept, begin, size = beginning, 0, 4 * features
+    for number in range(1, count + 1):
+        while (end := kept.find(b" ", begin)) < 0 or len(kept) < end + 1 + size:
+            more = file.read(CHUNK_BYTES)
+            if not more or (end < 0 and len(kept) - begin > LONGEST_LINE):
+                text = f"{path} is damaged: it says that it holds {count:,} vectors, but ends in number {number:,}"
+                raise TextError(text)
+            kept, begin = kept[begin:] + more, 0
+        row = np.frombuffer(kept, "<f4", features, end + 1)
+        yield f"vector {number}", kept[begin:end].lstrip(b"\n"), lambda row=row: row.copy()
+        begin = end + 1 + size
+
+
+def _decoded(path: str, place: str, word: bytes) -> str:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        raise TextError(f"{path}, {place}: the word must be UTF-8, got {word[:40]!r}") from None
+
+
+def _start(line: bytes) -> str:
+    return repr(line[:60].decode("utf-8", "replace") + ("..." if len(line) > 60 else ""))
+
+
+def writable(words: Sequence[str]) -> list[int]:
+    """Numbers of the words that a vector file can hold: those without white space.
+
+    Examples
+    --------
+    >>> writable(["the", " ", "cat"])
+    [0, 2]
+    """
+    return [i for i, word in enumerate(words) if word and word.split() == [word]]
+
+
+def vector_file(words: Sequence[str], matrix: np.ndarray, binary: bool = False) -> Iterator[bytes]:
+    """The pieces of a word2vec file; numbers in the text form are the shortest that are read back as the same bits.
+
+    Examples
+    --------
+    >>> b"".join(vector_file(["the", "cat"], np.array([[0.5, 1], [0.1, -2]], np.float32)))
+    b'2 2\\nthe 0.5 1.0\\ncat 0.1 -2.0\\n'
+    """
+    yield f"{len(words)} {matrix.shape[1]}\n".encode()
+    for word, row in zip(words, matrix, strict=True):
+        name = word.encode("utf-8", "surrogatepass")
+        if binary:
+            yield name + b" " + row.astype("<f4").tobytes()
+        else:
+            yield name + b" " + " ".join(map(str, row)).encode() + b"\n"

@@ -1,0 +1,243 @@
+"""The front door to text classification: train, predict, evaluate, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from fflm import storage
+from fflm.classification import ClassificationReport, Classifier, count_words, fit, report, shapes
+from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
+from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.nn.parameters import first_parameters
+from fflm.progress import Bar
+from fflm.text import Examples, Tokenizer, Vocabulary
+
+KIND = "text classifier"
+OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How training went: `losses` are the means of each epoch, in nats, with dropout; `seconds` of training alone."""
+
+    texts: int
+    words: int
+    labels: tuple[str, ...]
+    vocab_size: int
+    parameters: int
+    losses: tuple[float, ...]
+    seconds: float
+    words_per_second: float
+
+    def to_dict(self) -> dict:
+        """Plain JSON values."""
+        return asdict(self) | {"labels": list(self.labels), "losses": list(self.losses)}
+
+
+class TextClassifier:
+    """Embeddings of a text's words, pooled, under hidden layers and a softmax over labels.
+
+    Parameters
+    ----------
+    **options
+        Those of `TokenizerConfig`, `ClassifierConfig` and `ClassifierTrainConfig`.
+
+    Attributes
+    ----------
+    labels : list of str
+        In the order of their names; empty before `fit`.
+    report : FitReport or None
+
+    Raises
+    ------
+    ConfigError
+        If an option is unknown or out of its range.
+
+    Examples
+    --------
+    >>> texts = ["a good film", "good acting", "a bad film", "bad acting"] * 5
+    >>> classifier = TextClassifier(epochs=30, learning_rate=0.05).fit(texts, ["good", "good", "bad", "bad"] * 5)
+    >>> classifier.predict(["so good", "so bad"])
+    ['good', 'bad']
+    """
+
+    def __init__(self, **options):
+        kinds = {item.name: kind for kind in OPTIONS for item in fields(kind)}
+        for name in options:
+            if name not in kinds:
+                raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(kinds))}")
+        self._tokenizer_config, self._shape, self._training = (
+            make(kind, {name: value for name, value in options.items() if kinds[name] is kind}) for kind in OPTIONS
+        )
+        self._model: Classifier | None = None
+        self.report: FitReport | None = None
+
+    def __repr__(self) -> str:
+        if self._model is None:
+            return "TextClassifier(not trained)"
+        return f"TextClassifier({len(self._model.vocabulary):,} words, labels {', '.join(self.labels)})"
+
+    @property
+    def labels(self) -> list[str]:
+        """What is predicted."""
+        return [] if self._model is None else self._model.labels
+
+    def fit(self, texts: Sequence[str], labels: Sequence[str], progress: bool = False) -> TextClassifier:
+        """Train on texts and their labels, from the beginning.
+
+        Raises
+        ------
+        ConfigError
+            If there are not as many labels as texts, or fewer than two different ones.
+        TextError
+            If no word is seen often enough.
+        DivergenceError
+            If a loss is no finite number.
+        """
+        texts, labels = _texts("texts", texts), _texts("labels", labels)
+        if len(texts) != len(labels):
+            raise ConfigError(f"there must be a label for each text, got {len(texts)} texts and {len(labels)} labels")
+        names = sorted(set(labels))
+        if len(names) < 2:
+            raise ConfigError(f"training texts must have two or more labels, got {', '.join(names) or 'none'}")
+        number = {name: i for i, name in enumerate(names)}
+        targets = np.array([number[label] for label in labels], np.int32)
+        tokenizer = Tokenizer(self._tokenizer_config)
+        vocabulary = count_words(texts, tokenizer, self._shape)
+        parameters = first_parameters(
+            shapes(self._shape, len(vocabulary), len(names)),
+            self._shape.activation,
+            np.bincount(targets, minlength=len(names)),
+            self._training.seed,
+        )
+        model = Classifier(self._shape, vocabulary, tokenizer, names, parameters, self._training.threads)
+        encoded = model.encode(texts)
+        with Bar(self._training.epochs * len(texts), "training", progress) as bar:
+            losses, seconds = fit(model, encoded, targets, self._training, bar.advance)
+        self._model = model
+        self.report = FitReport(
+            texts=len(texts),
+            words=encoded.words,
+            labels=tuple(names),
+            vocab_size=len(vocabulary),
+            parameters=sum(value.size for value in parameters.values()),
+            losses=tuple(losses),
+            seconds=seconds,
+            words_per_second=encoded.words * self._training.epochs / seconds if seconds else 0.0,
+        )
+        return self
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """P(label | text): (texts, labels) float32, columns in the order of `labels`.
+
+        Raises
+        ------
+        FflmError
+            Before `fit`.
+        """
+        model = self._trained()
+        return model.probabilities(model.encode(_texts("texts", texts)))
+
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """The likeliest label of each text.
+
+        Raises
+        ------
+        FflmError
+            Before `fit`.
+        """
+        return [self.labels[i] for i in self.predict_proba(texts).argmax(axis=1)]
+
+    def evaluate(self, texts: Sequence[str], labels: Sequence[str]) -> ClassificationReport:
+        """Accuracy, macro-F1 and confusion on labelled texts; a label that training did not have is never right.
+
+        Raises
+        ------
+        ConfigError
+            If there are not as many labels as texts, or none.
+        FflmError
+            Before `fit`.
+        """
+        labels = _texts("labels", labels)
+        predicted = self.predict_proba(texts).argmax(axis=1)
+        if len(labels) != len(predicted) or not labels:
+            raise ConfigError(f"there must be a label for each text, got {len(predicted)} texts, {len(labels)} labels")
+        names = [*self.labels, *sorted(set(labels) - set(self.labels))]
+        number = {name: i for i, name in enumerate(names)}
+        return report(names, np.array([number[label] for label in labels]), predicted)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file: one self-contained safetensors file.
+
+        Raises
+        ------
+        FflmError
+            Before `fit`, or if it can't be written.
+        """
+        model = self._trained()
+        description = {
+            "model": model.config.to_dict(),
+            "tokenizer": model.tokenizer.config.to_dict(),
+            "words": model.vocabulary.words,
+            "labels": model.labels,
+        }
+        storage.write_tensors(Path(path), model.parameters | {"counts": model.vocabulary.counts}, KIND, description)
+
+    @classmethod
+    def load(cls, path: str | Path, threads: int | None = None) -> TextClassifier:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If it is missing, damaged, or another kind of model.
+        """
+        arrays, description = storage.read_tensors(Path(path), [KIND], KIND)
+        try:
+            tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
+            config = make(ClassifierConfig, description["model"], complete=True)
+            counts, labels = arrays.pop("counts"), description["labels"]
+            if counts.dtype != np.int64 or (counts < 0).any():
+                raise ValueError("counts must be int64 and not negative")
+            for name in ("words", "labels"):
+                if not isinstance(description[name], list) or not all(isinstance(w, str) for w in description[name]):
+                    raise ValueError(f"{name} must be a list of strings")
+            if len(labels) < 2 or len(set(labels)) < len(labels):
+                raise ValueError("labels must be two or more different ones")
+            vocabulary = Vocabulary(description["words"], counts)
+            expected = shapes(config, len(vocabulary), len(labels))
+            storage.check_arrays(arrays, {name: (np.float32, shape) for name, shape in expected.items()})
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, FflmError) as error:
+            raise ModelFileError(f"{path} is damaged: {storage.one_line(error)}") from error
+        loaded = cls()
+        loaded._tokenizer_config, loaded._shape = tokenizer.config, config
+        loaded._model = Classifier(config, vocabulary, tokenizer, labels, arrays, threads)
+        return loaded
+
+    def info(self) -> dict:
+        """Sizes and configurations, as plain JSON values."""
+        model = self._trained()
+        return model.describe() | {
+            "vocab_size": len(model.vocabulary),
+            "tokenizer": model.tokenizer.config.to_dict(),
+            "most_frequent": model.vocabulary.words[3:13],
+        }
+
+    def _trained(self) -> Classifier:
+        if self._model is None:
+            raise FflmError("the classifier is not trained; call fit, or load one")
+        return self._model
+
+
+def _texts(name: str, values) -> list[str]:
+    if isinstance(values, (str, Examples)):
+        raise ConfigError(f"{name} must be several texts, got one: {str(values)[:40]!r}")
+    values = list(values)
+    for value in values:
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} must be texts, got {value!r}")
+    return [str(value) for value in values]

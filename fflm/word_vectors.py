@@ -1,0 +1,220 @@
+"""What a model has learned of single words: their vectors, neighbors, analogies, agreement with human judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from fflm.errors import ConfigError, TextError
+from fflm.lm import LanguageModel, Mixture, NeuralLanguageModel
+from fflm.text import Vocabulary
+from fflm.text.sources import read_blocks
+
+SPECIALS = 3
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """A word and the cosine of its vector with what was asked for."""
+
+    word: str
+    cosine: float
+
+    def to_dict(self) -> dict:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How well cosines agree with human judgement.
+
+    Attributes
+    ----------
+    spearman : float
+        Rank correlation over the pairs whose words are both known; nan for fewer than two.
+    pairs, known : int
+        In the file, and of those the pairs that were counted.
+    unknown_words : tuple of str
+        In the order of the file.
+    """
+
+    spearman: float
+    pairs: int
+    known: int
+    unknown_words: tuple[str, ...]
+
+    def to_dict(self) -> dict:
+        """Plain JSON values; null for nan."""
+        found = asdict(self) | {"unknown_words": list(self.unknown_words)}
+        return found | {"spearman": None if np.isnan(self.spearman) else self.spearman}
+
+
+class WordVectors:
+    """The vectors of a vocabulary's words.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    matrix : (V, m) float32
+
+    Examples
+    --------
+    >>> words = ["<unk>", "<s>", "</s>", "king", "queen", "man", "woman"]
+    >>> matrix = [[0, 0], [0, 0], [0, 0], [1, 1], [1, -1], [0.1, 1], [0.1, -1]]
+    >>> vectors = WordVectors(Vocabulary(words), np.array(matrix, np.float32))
+    >>> vectors.analogy("king", "man", "woman")[0].word
+    'queen'
+    """
+
+    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray):
+        self.vocabulary, self.matrix = vocabulary, matrix
+        lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+        self.directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
+
+    @classmethod
+    def of(cls, lm: LanguageModel) -> WordVectors:
+        """Those of a network; of a mixture, those of its first network.
+
+        Raises
+        ------
+        ConfigError
+            If the model has none.
+        """
+        todo = [lm]
+        while todo:
+            model = todo.pop(0)
+            if isinstance(model, NeuralLanguageModel):
+                return cls(lm.vocabulary, model.parameters["embeddings"])
+            if isinstance(model, Mixture):
+                todo = [*model.parts, *todo]
+        raise ConfigError(f"a model of kind {lm.describe()['kind']!r} has no word vectors; a network has")
+
+    def most_frequent(self, count: int) -> tuple[list[str], np.ndarray]:
+        """The most frequent words in training, without the special ones, and their vectors.
+
+        Raises
+        ------
+        ConfigError
+            If `count` is less than 3.
+        """
+        if count < 3:
+            raise ConfigError(f"words must be at least 3, got {count!r}")
+        order = np.argsort(-self.vocabulary.counts[SPECIALS:], kind="stable")[:count] + SPECIALS
+        return [self.vocabulary.words[i] for i in order], self.matrix[order]
+
+    def direction(self, word: str) -> np.ndarray:
+        """The word's vector (m,), one long.
+
+        Raises
+        ------
+        ConfigError
+            If the word is unknown.
+        """
+        if word not in self.vocabulary:
+            raise ConfigError(f"{word!r} is not in the vocabulary")
+        return self.directions[self.vocabulary.id(word)]
+
+    def neighbors(self, word: str, top: int = 10) -> list[Neighbor]:
+        """The words whose vectors make the smallest angle with that of `word`, itself left out.
+
+        Raises
+        ------
+        ConfigError
+            If the word is unknown, or `top` less than 1.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> len(fflm.load("runs/demo").word_vectors().neighbors("cat", top=3))
+        3
+        """
+        return self._nearest(self.direction(word), [word], top)
+
+    def analogy(self, a: str, b: str, c: str, top: int = 10) -> list[Neighbor]:
+        """Words that are to `c` as `a` is to `b`: the nearest ones to a - b + c (Mikolov et al. 2013).
+
+        Raises
+        ------
+        ConfigError
+            If a word is unknown, or `top` less than 1.
+        """
+        wanted = self.direction(a) - self.direction(b) + self.direction(c)
+        return self._nearest(wanted, [a, b, c], top)
+
+    def _nearest(self, wanted: np.ndarray, left_out: Sequence[str], top: int) -> list[Neighbor]:
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, got {top!r}")
+        cosines = self.directions @ (wanted / max(float(np.linalg.norm(wanted)), 1e-30))
+        cosines[[*range(SPECIALS), *map(self.vocabulary.id, left_out)]] = -np.inf
+        best = np.argsort(-cosines, kind="stable")[:top]
+        return [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
+
+    def similarity(self, path: str, lowercase: bool = False) -> Similarity:
+        """Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
+
+        Parameters
+        ----------
+        path : str
+            Lines of two words and a number, with tabs, commas or spaces between; lines that begin with # and a first
+            line without a number are passed over.
+        lowercase : bool
+            Fold the words of the file.
+
+        Raises
+        ------
+        TextError
+            If it is no such file.
+        """
+        pairs = list(_pairs(path, lowercase))
+        words = dict.fromkeys(word for first, second, _ in pairs for word in (first, second))
+        unknown = tuple(word for word in words if word not in self.vocabulary)
+        known = [pair for pair in pairs if pair[0] in self.vocabulary and pair[1] in self.vocabulary]
+        cosines = np.array([self.direction(first) @ self.direction(second) for first, second, _ in known])
+        scores = np.array([score for _, _, score in known])
+        return Similarity(spearman(cosines, scores), len(pairs), len(known), unknown)
+
+
+def spearman(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation of a (N,) and b (N,); equal numbers share their mean rank.
+
+    Examples
+    --------
+    >>> round(spearman(np.array([1.0, 2.0, 3.0, 3.0]), np.array([10.0, 20.0, 50.0, 40.0])), 4)
+    0.9487
+    """
+    if len(a) < 2:
+        return float("nan")
+    ranks = [_ranks(values) for values in (a, b)]
+    deviations = [rank - rank.mean() for rank in ranks]
+    size = np.sqrt((deviations[0] ** 2).sum() * (deviations[1] ** 2).sum())
+    return float((deviations[0] * deviations[1]).sum() / size) if size > 0.0 else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2.0)[inverse]
+
+
+def _pairs(path: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
+    number, found = 0, False
+    for line in "".join(read_blocks(path)).splitlines():
+        number += 1
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = next((parts for sign in "\t,;" if len(parts := line.split(sign)) >= 3), line.split())
+        try:
+            first, second, score = (part.strip() for part in parts[:3])
+            score = float(score)
+        except ValueError:
+            if not found:  # the names of the columns
+                found = True
+                continue
+            raise TextError(
+                f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}"
+            ) from None
+        found = True
+        yield (first.lower(), second.lower(), score) if lowercase else (first, second, score)

@@ -1,0 +1,291 @@
+"""The lectures' worked examples E1 to E21, in their notation, each with the call of the library that produces it.
+
+    python scripts/textbook.py            # all of them, a minute
+    python scripts/textbook.py E7 E14     # some
+
+Students can copy every line that begins with >>>. Where a figure of the lecture is wrong, the example says so.
+"""
+
+import argparse
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+EXAMPLES: dict[str, tuple[str, str]] = {
+    "E1": (
+        "One unit: z = w x + b, a = s(z)",
+        """
+unit = fflm.FeedForward([3, 1], "sigmoid")
+unit.weights[0][:], unit.biases[0][:] = [0.2, 0.3, 0.9], 0.5
+made = unit.forward([[0.5, 0.6, 0.1]])
+made.z[0]
+made.a[1]
+folded = fflm.FeedForward([4, 1], "sigmoid", bias=False)   # the bias as a weight of an input that is 1
+folded.weights[0][:] = [0.5, 0.2, 0.3, 0.9]
+folded.predict([[1, 0.5, 0.6, 0.1]])
+""",
+    ),
+    "E2": (
+        "Softmax: a_i = e^z_i / sum of e^z_j",
+        """
+layer = fflm.FeedForward([3, 3], "softmax", "log-likelihood")
+layer.weights[0][:] = np.eye(3)
+layer.predict([[2, -1.99, -0.01]])
+""",
+    ),
+    "E3": (
+        "Softmax again",
+        """
+layer = fflm.FeedForward([3, 3], "softmax", "log-likelihood")
+layer.weights[0][:] = np.eye(3)
+layer.predict([[2, 1, -1]])
+""",
+    ),
+    "E4": (
+        "A layer: a = ReLU(W x + b)",
+        """
+layer = fflm.FeedForward([2, 3], "relu")
+layer.weights[0][:] = [[-0.2, 0.4], [0.3, 0.1], [-0.5, -0.3]]
+layer.biases[0][:] = [-0.3, 0.1, 0]
+layer.forward([[-1, 1]]).z[0]      # W x + b
+layer.predict([[-1, 1]])
+""",
+    ),
+    "E5": (
+        "Activations f(z) and f'(z); the derivative of the ReLU at 0 is taken as 1, as in the lecture",
+        """
+z = np.array([[-2.0], [-0.5], [0.0], [0.5], [2.0]])
+for name in ("identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "swish"):
+    unit = fflm.FeedForward([1, 1], name)
+    unit.weights[0][:] = 1
+    a = unit.predict(z)
+    slopes = unit.backward(z, a - 1).deltas[0]      # dC/da = a - y = 1, so that delta = f'(z)
+    print(f"{name:10}", a.ravel().round(4), slopes.ravel().round(4))
+""",
+    ),
+    "E6": (
+        "Output and cost: delta = dC/dz",
+        """
+for output, cost in (("sigmoid", "quadratic"), ("identity", "quadratic"), ("sigmoid", "cross-entropy"),
+                     ("softmax", "log-likelihood"), ("identity", "absolute")):
+    network = fflm.FeedForward([2, 2], output, cost)
+    network.weights[0][:] = [[0.5, -1.5], [2.0, 0.3]]
+    a = network.predict([[0.4, -0.6]])
+    print(f"{output:8} {cost:14}", a.round(4), network.backward([[0.4, -0.6]], [[0.0, 1.0]]).deltas[0].round(4))
+""",
+    ),
+    "E7": (
+        "Backpropagation, BP1 to BP4: a network 2-1-1, sigmoid, C = (y - a)^2 / 2, eta = 0.01",
+        """
+network = fflm.FeedForward([2, 1, 1], "sigmoid", "quadratic", bias=False)
+network.weights[0][:], network.weights[1][:] = [[0.4, -0.2]], [[0.1]]
+x, y = [[0.1, 0.3]], [[1.0]]
+made = network.forward(x)
+made.z, made.a[1:]
+found = network.backward(x, y)
+found.deltas
+found.weights
+history = network.fit(x, y, epochs=1, learning_rate=0.01)
+network.weights
+""",
+    ),
+    "E8": (
+        "C = (a - y)^2, eta = 0.4 (the lecture loses a minus sign in 2 (a - y) and moves the wrong way)",
+        """
+network = fflm.FeedForward([2, 2, 1], "sigmoid", "squared")
+network.weights[0][:], network.weights[1][:], network.biases[1][:] = [[1, 0.5], [0.1, 0]], [[0.2, 0.8]], 0.75
+x, y = [[0, 1]], [[1]]
+network.forward(x).a[1:]
+network.backward(x, y).deltas
+history = network.fit(x, y, epochs=1, learning_rate=0.4)
+network.weights, network.biases[1]
+""",
+    ),
+    "E9": (
+        "Two outputs, and BP2 (the lecture prints z = 0.8 for 0.08)",
+        """
+W2, z1, z2 = np.array([[0.6, 0.1], [0.7, 0.4]]), np.array([0.51, 0.55]), np.array([0.46, 0.08])
+a1 = 1 / (1 + np.exp(-z1))
+network = fflm.FeedForward([1, 2, 2], "sigmoid")
+network.weights[0][:], network.biases[0][:] = 0, z1
+network.weights[1][:], network.biases[1][:] = W2, z2 - W2 @ a1
+a2 = network.predict([[0]])
+a2
+found = network.backward([[0]], a2 - [[0.61 - 0.35, 0.52 + 0.5]])   # the lecture's rounded a - y
+found.deltas
+""",
+    ),
+    "E10": (
+        "A toy classifier 2-2-1, sigmoid, cross-entropy: dL/du_i = (c - y) a_i",
+        """
+network = fflm.FeedForward([2, 2, 1], "sigmoid", "cross-entropy", bias=False)
+network.weights[0][:], network.weights[1][:] = [[0.3, -0.8], [1.1, 0.4]], [[0.7, -1.2]]
+x, c = [[0.5, -0.25]], 1.0
+made, found = network.forward(x), network.backward(x, [[c]])
+-found.weights[1], (c - made.a[2]) * made.a[1]      # L is the log likelihood: minus the cost
+-found.weights[0]
+""",
+    ),
+    "E11": (
+        "A score s = u f(W x + b): ds/db = u f'(z), ds/dW = u f'(z) x",
+        """
+network = fflm.FeedForward([2, 3, 1], ["tanh", "identity"])
+network.weights[0][:] = [[0.3, -0.8], [1.1, 0.4], [0.2, 0.9]]
+network.weights[1][:] = [[0.7, -1.2, 0.4]]
+s = network.predict([[0.5, 2.0]])
+found = network.backward([[0.5, 2.0]], s - 1)       # dC/ds = 1
+found.biases[0], found.weights[0]
+""",
+    ),
+    "E12": (
+        "The gradient vanishes in a chain of four units",
+        """
+network = fflm.FeedForward([1, 1, 1, 1, 1], "sigmoid")
+for weights, number in zip(network.weights, (0.5, 1.5, -0.7, 0.9)):
+    weights[:] = number
+[float(bias[0]) for bias in network.backward([[0.8]], [[0.0]]).biases]
+""",
+    ),
+    "E13": (
+        "Gradient check: (f(x + h) - f(x - h)) / 2h against backpropagation: largest distance over largest gradient",
+        """
+x, y = [[0.1, -0.4], [1.2, 0.7], [-0.8, 0.3]], [[0.2], [0.9], [0.5]]
+for name in ("identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "swish"):
+    network = fflm.FeedForward([2, 4, 1], [name, "sigmoid"])
+    print(f"{name:10}", f"{max(network.check_gradients(x, y).values()):.1e}")
+""",
+    ),
+    "E14": (
+        "A computation graph: L = c (a + 2 b)",
+        """
+a, b, c = graph.value(3.0, "a"), graph.value(1.0, "b"), graph.value(-2.0, "c")
+d = 2 * b
+e = a + d
+L = c * e
+L.backward()
+d, e, L
+[float(node.grad) for node in (a, b, c, d, e)]
+""",
+    ),
+    "E15": (
+        "f = (x + y) z",
+        """
+x, y, z = graph.value(-2.0), graph.value(5.0), graph.value(-4.0)
+q = x + y
+f = q * z
+f.backward()
+f, [float(node.grad) for node in (x, y, z, q)]
+""",
+    ),
+    "E16": (
+        "f = x y",
+        """
+x, y = graph.value(4.0), graph.value(-3.0)
+f = x * y
+f.backward()
+f, float(x.grad), float(y.grad)
+""",
+    ),
+    "E17": (
+        "Gradients of several paths add; a network of ReLU and sigmoid as a graph: dL/dz2 = a2 - y",
+        """
+x = graph.value(3.0)
+(x * x + 2 * x).backward()
+float(x.grad)                                       # 2 x + 2
+w1, w2 = graph.value([[0.5, -1.0], [1.5, 0.3]]), graph.value([[1.0, -2.0]])
+z2 = (np.array([[0.4, 0.9]]) @ w1.T).relu() @ w2.T
+a2 = z2.sigmoid()
+loss = -a2.log().sum()                              # y = 1
+loss.backward()
+z2.grad, a2.value - 1
+""",
+    ),
+    "E18": (
+        "Full batch, mini-batches, single examples; optimisers (cost after 100 epochs)",
+        """
+x = np.random.default_rng(0).standard_normal((60, 2))
+y = (x[:, 0] * x[:, 1] > 0) * 1.0
+for batch_size in (None, 10, 1):
+    network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
+    print(batch_size, round(network.fit(x, y, batch_size=batch_size, learning_rate=0.1, decrease=0.01)[-1], 4))
+for name in ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "adamw"):
+    network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
+    print(f"{name:9}", round(network.fit(x, y, batch_size=10, optimizer=name)[-1], 4))
+""",
+    ),
+    "E19": (
+        "Exclusive or: two layers learn it, one cannot",
+        """
+X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+two = fflm.FeedForward([2, 4, 1], ["tanh", "sigmoid"], "cross-entropy")
+history = two.fit(X, Y, epochs=500, optimizer="adam", learning_rate=0.05)
+two.predict(X).round(3).ravel()
+one = fflm.FeedForward([2, 1], "sigmoid", "cross-entropy")
+history = one.fit(X, Y, epochs=500, optimizer="adam", learning_rate=0.05)
+one.predict(X).round(3).ravel()
+""",
+    ),
+    "E20": (
+        "A language model: windows of words, concatenated embeddings, a softmax over the vocabulary",
+        """
+text = Path("text.txt")
+_ = text.write_text("the cat sat on the mat . a dog sat on the rug . " * 200)
+model = fflm.train(text, context_size=3, bag_size=0, embedding_dim=8, hidden_dims=16, epochs=8, quiet=True)
+model.lm.parameters["hidden.0.weights"].shape       # each of the 3 positions has its own 8 columns
+round(model.perplexity(text).perplexity, 2)
+ngram = fflm.ngram(text, order=3, vocab=None, quiet=True)
+round(ngram.perplexity(text).perplexity, 2)
+model.word_vectors().neighbors("cat", top=2)
+""",
+    ),
+    "E21": (
+        "Classification: the same embeddings and layers under a softmax over labels",
+        """
+texts = ["a good film", "good acting", "a bad film", "bad acting", "a film", "acting"] * 10
+labels = ["positive", "positive", "negative", "negative", "neutral", "neutral"] * 10
+classifier = fflm.TextClassifier(hidden_dims=8, learning_rate=0.02, epochs=20).fit(texts, labels)
+classifier.predict(["good", "so bad", "a film with acting"])
+""",
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("examples", nargs="*", metavar="E", help="which (default: all)")
+    chosen = parser.parse_args().examples or list(EXAMPLES)
+    for name in chosen:
+        if name not in EXAMPLES:
+            parser.error(f"there is no example {name}; there are {', '.join(EXAMPLES)}")
+    for name in chosen:
+        title, code = EXAMPLES[name]
+        print(f"{name}. {title}\n")
+        show(code)
+        print()
+
+
+def show(code: str) -> None:
+    """Run the lines as the interactive interpreter would, and print them with what it would print."""
+    import code as interpreters
+
+    import fflm
+    from fflm import graph
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions(precision=6, suppress=True):
+        console = interpreters.InteractiveConsole({"fflm": fflm, "graph": graph, "np": np, "Path": Path})
+        waiting, lines = False, code.strip().split("\n")
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            print(("... " if waiting else ">>> ") + line)
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                waiting = console.push(line)
+                if waiting and not following.startswith((" ", ")")):
+                    waiting = console.push("")  # an empty line ends a block
+            print(out.getvalue(), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,419 @@
+"""Text classification: examples, features, training, reports, the model file, the command."""
+
+import json
+
+import numpy as np
+import pytest
+from test_nn_optimizers import torch
+from test_text_corpora import needs
+
+from fflm import ConfigError, DivergenceError, FflmError, ModelFileError, TextClassifier, TextError
+from fflm.classification import report, shapes
+from fflm.classification.classifier import loader, text_network
+from fflm.classification.features import encode_texts, pairs
+from fflm.config import ClassifierConfig, TokenizerConfig
+from fflm.nn.team import Team
+from fflm.text import Examples, Tokenizer, Vocabulary, folds, read_examples
+
+__all__ = ["torch"]  # a fixture
+
+GOOD, BAD = ["good", "fine", "great", "lovely"], ["bad", "poor", "awful", "dull"]
+OTHERS = ["a", "the", "film", "plot", "of", "and", "it", "was"]
+
+
+def drawn(count, seed=0, label_first=None):
+    """Texts in which one word of a few decides."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], []
+    for _ in range(count):
+        label = ["bad", "good"][rng.integers(2)]
+        words = list(rng.choice(OTHERS, rng.integers(3, 9)))
+        words.insert(rng.integers(len(words)), str(rng.choice(GOOD if label == "good" else BAD)))
+        texts.append(" ".join(words))
+        labels.append(label)
+    return texts, labels
+
+
+TRAIN, TEST = drawn(200), drawn(80, seed=1)
+QUICK = {"learning_rate": 0.02, "epochs": 8, "embedding_dim": 8}
+
+
+def write(path, texts, labels, prefix=False):
+    lines = (
+        f"__label__{label} {text}" if prefix else f"{label}\t{text}" for text, label in zip(texts, labels, strict=True)
+    )
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+# Labelled texts
+
+
+def test_both_forms_are_read(tmp_path):
+    expected = Examples(*TEST)
+    assert read_examples(str(write(tmp_path / "tabs", *TEST))) == expected
+    assert read_examples(str(write(tmp_path / "fasttext", *TEST, prefix=True))) == expected
+    (tmp_path / "mixed").write_text("a b\tx\ty \r\n\n__label__c z\n__label__d\ne\t")
+    assert read_examples(str(tmp_path / "mixed")) == Examples(["x\ty", "z", "", ""], ["a b", "c", "d", "e"])
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("", "{} must hold labelled texts, got none"),
+        (
+            "a\tb\nno label\n",
+            "{}, line 2: a label and a tab must stand before the text, or __label__NAME, got 'no label'",
+        ),
+        ("\ttext\n", "{}, line 1: the label must not be empty"),
+        ("__label__ text\n", "{}, line 1: the label must not be empty"),
+        (
+            "__label__a __label__b text\n",
+            "{}, line 1: a text must have one label, got several: '__label__a __label__b text'",
+        ),
+    ],
+)
+def test_lines_without_a_label(tmp_path, content, message):
+    path = tmp_path / "examples"
+    path.write_text(content)
+    with pytest.raises(TextError) as error:
+        read_examples(str(path))
+    assert str(error.value) == message.format(path)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_folds_are_equal_and_stratified(count):
+    labels = ["a"] * 50 + ["b"] * 23 + ["c"] * 7
+    found = folds(labels, count, seed=3)
+    sizes = np.bincount(found, minlength=count)
+    assert sizes.max() - sizes.min() <= 1
+    for label in "abc":
+        part = np.bincount(found[[name == label for name in labels]], minlength=count)
+        assert part.max() - part.min() <= 1
+    assert (found == folds(labels, count, seed=3)).all() and (found != folds(labels, count, seed=4)).any()
+
+
+@pytest.mark.parametrize("count", [0, 1, 81])
+def test_impossible_folds(count):
+    with pytest.raises(ConfigError, match=f"^folds must be from 2 to the number of examples, 80, got {count}$"):
+        folds(TEST[1], count, seed=1)
+
+
+@needs("sentence_polarity")
+def test_sentence_polarity():
+    whole = read_examples("sentence_polarity")
+    assert len(whole) == 10662 and {label: whole.labels.count(label) for label in ("neg", "pos")} == {
+        "neg": 5331,
+        "pos": 5331,
+    }
+    parts = [read_examples(f"sentence_polarity:{split}") for split in ("train", "valid", "test")]
+    assert [len(part) for part in parts] == [8530, 1066, 1066]
+    assert sorted(text for part in parts for text in part.texts) == sorted(whole.texts)
+    assert all(part.labels.count("neg") * 2 == len(part) for part in parts)
+    assert "the rock is destined to be the 21st century's new" in whole.texts[whole.labels.index("pos")]
+
+
+@needs("movie_reviews")
+def test_movie_reviews():
+    whole = read_examples("movie_reviews")
+    assert len(whole) == 2000 and whole.labels.count("pos") == 1000 and min(map(len, whole.texts)) > 50
+    with pytest.raises(
+        TextError, match="^split of a corpus must be one of train, valid, test, got 'movie_reviews:tset'$"
+    ):
+        read_examples("movie_reviews:tset")
+
+
+# Features
+
+
+def encoded(texts, **options):
+    vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b", "c"])
+    found = encode_texts(texts, Tokenizer(TokenizerConfig()), vocabulary, ClassifierConfig(**options))
+    return [found.ids[first:last].tolist() for first, last in zip(found.offsets[:-1], found.offsets[1:], strict=True)]
+
+
+def test_unknown_words_are_left_out():
+    assert encoded(["a x b", "", "x y", "c c"]) == [[3, 4], [], [], [5, 5]]
+
+
+def test_pairs_of_neighbours_come_after_the_words():
+    rows = pairs(np.array([3, 4, 0, 3], np.int32), 50) + 6
+    assert encoded(["a b x a"], bigrams=50) == [[3, 4, 3, *rows]] and len(rows) == 1
+    assert encoded(["a b", "b a"], bigrams=1 << 20)[0][2:] != encoded(["b a"], bigrams=1 << 20)[0][2:]
+    many = pairs(np.random.default_rng(0).integers(1, 30_000, 100_001).astype(np.int32), 1000)
+    counts = np.bincount(many, minlength=1000)
+    assert len(counts) == 1000 and counts.min() > 50 and counts.max() < 160  # Poisson, mean 100
+
+
+def test_windows_are_cut_and_filled():
+    assert encoded(["a b c", "a x", ""], pooling="window", window=2) == [[3, 4], [3, 0], [1, 1]]
+
+
+# Gradients and updates against PyTorch
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean-max", "window"])
+@pytest.mark.parametrize("hidden", [(), (6,)])
+def test_the_network_against_pytorch(torch, pooling, hidden):
+    config = ClassifierConfig(embedding_dim=4, pooling=pooling, window=3, hidden_dims=hidden)
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary(["<unk>", "<s>", "</s>", *OTHERS])
+    parameters = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes(config, len(vocabulary), 3).items()
+    }
+    texts = [" ".join(rng.choice(OTHERS, rng.integers(1, 7))) for _ in range(9)]
+    ids = encode_texts(texts, Tokenizer(TokenizerConfig()), vocabulary, config)
+    targets = rng.integers(0, 3, 9).astype(np.int32)
+    tensors = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in parameters.items()}
+    rows = []
+    for first, last in zip(ids.offsets[:-1], ids.offsets[1:], strict=True):
+        words = tensors["embeddings"][torch.tensor(ids.ids[first:last], dtype=torch.long)]
+        parts = {"mean": [words.mean(0)], "mean-max": [words.mean(0), words.max(0).values], "window": [words.flatten()]}
+        rows.append(torch.cat(parts[pooling]))
+    below = torch.stack(rows)
+    if hidden:
+        below = torch.tanh(below @ tensors["hidden.0.weights"].T + tensors["hidden.0.bias"])
+    logits = below @ tensors["output.weights"].T + tensors["output.bias"]
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(targets, dtype=torch.long), reduction="none")
+    loss.mean().backward()
+    with Team(2) as team:
+        network = text_network(config, parameters, team, 9, training=True, whole_gradient=True)
+        losses = np.empty(9)
+        grads = network.gradients(loader(network, ids, np.arange(9), targets), losses)
+    np.testing.assert_allclose(losses, loss.detach().numpy(), atol=1e-5)
+    assert grads.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        np.testing.assert_allclose(grads[name], tensor.grad.numpy(), atol=2e-6, err_msg=name)
+
+
+# Training
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"hidden_dims": 6},
+        {"pooling": "mean-max"},
+        {"bigrams": 500},
+        {"optimizer": "adagrad", "learning_rate": 0.2},
+        {"pooling": "window", "window": 9, "epochs": 20},
+    ],
+)
+def test_it_learns(options):
+    classifier = TextClassifier(**(QUICK | options)).fit(*TRAIN)
+    found = classifier.evaluate(*TEST)
+    assert found.accuracy > 0.9 and found.macro_f1 > 0.9
+    losses = classifier.report.losses
+    assert losses[-1] < 0.5 * losses[0]
+    probabilities = classifier.predict_proba(TEST[0])
+    assert probabilities.shape == (80, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-6)
+    assert classifier.predict(TEST[0]) == [classifier.labels[i] for i in probabilities.argmax(axis=1)]
+
+
+def test_pairs_decide_where_words_cannot():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.permutation(["not", "good", "and"])) for _ in range(300)]
+    labels = ["bad" if "not good" in text else "good" for text in texts]
+    alone, paired = (
+        TextClassifier(**QUICK, bigrams=rows, embedding_dropout=0.0).fit(texts, labels).evaluate(texts, labels).accuracy
+        for rows in (0, 1000)
+    )
+    assert paired == 1.0 and alone < 0.75
+
+
+def test_a_seed_decides_everything_and_threads_nothing():
+    results = []
+    for threads, seed in ((1, 1), (2, 1), (3, 1), (1, 2)):
+        classifier = TextClassifier(**QUICK, bigrams=100, hidden_dims=5, dropout=0.2, threads=threads, seed=seed)
+        results.append(classifier.fit(*TRAIN).predict_proba(TEST[0]).tobytes())
+    assert results[0] == results[1] == results[2] != results[3]
+
+
+def test_a_text_of_unknown_words_is_judged_by_the_bias():
+    classifier = TextClassifier(**QUICK).fit(*TRAIN)
+    unknown = classifier.predict_proba(["xyzzy", "", "plugh xyzzy"])
+    assert (unknown == unknown[0]).all()
+    share = TRAIN[1].count("good") / len(TRAIN[1])
+    assert abs(unknown[0, 1] - share) < 0.2
+
+
+@pytest.mark.parametrize(
+    "texts, labels, message",
+    [
+        (["a"], ["x", "y"], "there must be a label for each text, got 1 texts and 2 labels"),
+        (["a", "b"], ["x", "x"], "training texts must have two or more labels, got x"),
+        ([], [], "training texts must have two or more labels, got none"),
+        ("a", ["x"], "texts must be several texts, got one: 'a'"),
+        (["a", 3], ["x", "y"], "texts must be texts, got 3"),
+    ],
+)
+def test_what_cannot_be_trained_on(texts, labels, message):
+    with pytest.raises(ConfigError) as error:
+        TextClassifier().fit(texts, labels)
+    assert str(error.value) == message
+
+
+def test_options_are_checked():
+    with pytest.raises(ConfigError, match="^unknown option 'learning_rat', expected one of activation, batch_size, "):
+        TextClassifier(learning_rat=1.0)
+    with pytest.raises(ConfigError, match="^bigrams must not be given with pooling window: "):
+        TextClassifier(bigrams=5, pooling="window")
+    with pytest.raises(FflmError, match="^the classifier is not trained; call fit, or load one$"):
+        TextClassifier().predict(["a"])
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+def test_divergence_is_said():
+    with pytest.raises(
+        DivergenceError, match="^training diverged in epoch 1 with learning rate 1e\\+30; try a smaller"
+    ):
+        TextClassifier(optimizer="sgd", learning_rate=1e30).fit(*TRAIN)
+
+
+# Reports
+
+
+def test_report_by_hand():
+    found = report(["a", "b", "c"], np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 2, 2]))
+    assert found.confusion == ((2, 1, 0), (0, 1, 1), (0, 0, 1))
+    assert found.accuracy == pytest.approx(4 / 6)
+    assert found.macro_f1 == pytest.approx((4 / 5 + 2 / 4 + 2 / 3) / 3)
+    assert (found.accuracy_low, found.accuracy_high) == pytest.approx((0.29999, 0.90323), abs=1e-5)
+
+
+def test_a_label_that_training_did_not_have_is_never_right():
+    found = TextClassifier(**QUICK).fit(*TRAIN).evaluate(["good", "bad", "good"], ["good", "bad", "odd"])
+    assert found.labels == ("bad", "good", "odd") and found.accuracy == pytest.approx(2 / 3)
+    assert found.confusion[2] == (0, 1, 0) and found.macro_f1 < 0.67
+
+
+# The model file
+
+
+def test_saved_and_loaded(tmp_path):
+    classifier = TextClassifier(**QUICK, bigrams=50, hidden_dims=4, lowercase=True).fit(*TRAIN)
+    classifier.save(tmp_path / "model")
+    loaded = TextClassifier.load(tmp_path / "model")
+    assert loaded.predict_proba(TEST[0]).tobytes() == classifier.predict_proba(TEST[0]).tobytes()
+    assert loaded.labels == ["bad", "good"] and loaded.info() == classifier.info()
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
+
+
+def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_path):
+    path = tmp_path / "classifier"
+    TextClassifier(**QUICK).fit(*TRAIN).save(path)
+    message = f"fflm: error: {path} must hold a language model, got 'text classifier'; use fflm classify for it\n"
+    text = workshop / "text.txt"
+    for command in (
+        ["sample", path],
+        ["predict", path, "a"],
+        ["perplexity", path, text],
+        ["score", path, text],
+        ["compare", path, path, text],
+        ["mix", path, path, "--valid", text, "--out", tmp_path / "mix"],
+        ["ngram", text, "--vocab-of", path, "--out", tmp_path / "ngram"],
+        ["export", path, "--arpa", tmp_path / "arpa"],
+        ["neighbors", path, "a"],
+    ):
+        code, out, err = fflm_main(*command)
+        assert (code, out, err) == (1, "", message), command
+    model = workshop / "runs" / "demo"
+    for command in (["predict", model, "a"], ["evaluate", model, text]):
+        code, out, err = fflm_main("classify", *command)
+        file = model / "model.safetensors"
+        assert (code, out) == (1, "")
+        assert err == f"fflm: error: {file} must hold a text classifier, got 'neural language model'\n"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": ["a"]}, "labels must be two or more different ones"),
+        ({"labels": ["a", "a"]}, "labels must be two or more different ones"),
+        ({"labels": "ab"}, "labels must be a list of strings"),
+        ({"model": {}}, "option 'activation' is missing"),
+        ({"labels": ["a", "b", "c"]}, "output.weights must be float32 of shape (3, 8), got float32 (2, 8)"),
+    ],
+)
+def test_damage_is_named(tmp_path, change, message):
+    from fflm import storage
+
+    path = tmp_path / "model"
+    TextClassifier(**QUICK).fit(*TRAIN).save(path)
+    arrays, description = storage.read_tensors(path, ["text classifier"], "text classifier")
+    description = {name: value for name, value in description.items() if name not in ("version", "kind")}
+    storage.write_tensors(path, arrays, "text classifier", description | change)
+    with pytest.raises(ModelFileError) as error:
+        TextClassifier.load(path)
+    assert str(error.value) == f"{path} is damaged: {message}"
+
+
+# The command
+
+
+def test_train_predict_evaluate(fflm_main, tmp_path):
+    train, test, model = (
+        write(tmp_path / "train", *TRAIN),
+        write(tmp_path / "test", *TEST, prefix=True),
+        tmp_path / "model",
+    )
+    flags = ["--learning-rate", 0.02, "--epochs", 8, "--embedding-dim", 8]
+    code, out, err = fflm_main("classify", "train", train, "--valid", test, "--test", test, "--out", model, *flags)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == ["model", "labels", "training", "validation", "test"]
+    assert lines[1] == "labels       bad, good" and "200 texts" in lines[2] and "accuracy 9" in lines[4] + "accuracy 9"
+    code, out, err = fflm_main("classify", "predict", model, "a good film", "an awful film")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("good 0.") and out.splitlines()[1].endswith("\tan awful film")
+    code, out, _ = fflm_main("classify", "predict", model, "a good film", "--json", "--top", 1)
+    (label,) = json.loads(out)["labels"]
+    assert label["label"] == "good" and 0.5 < label["probability"] < 1.0
+    code, out, err = fflm_main("classify", "evaluate", model, test)
+    assert (code, err) == (0, "") and "accuracy" in out and "confusion" in out
+    code, out, _ = fflm_main("classify", "evaluate", model, test, "--json")
+    found = json.loads(out)
+    assert found["texts"] == 80 and found["accuracy"] > 0.9 and np.sum(found["confusion"]) == 80
+
+
+def test_predict_reads_standard_input(fflm_process, tmp_path):
+    TextClassifier(**QUICK).fit(*TRAIN).save(tmp_path / "model")
+    made = fflm_process("classify", "predict", tmp_path / "model", stdin="a good film\na bad film\n")
+    assert [line.split()[0] for line in made.out.splitlines()] == ["good", "bad"]
+
+
+@needs("sentence_polarity")
+def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
+    command = ["classify", "train", "sentence_polarity", "--out", tmp_path / "model", "--epochs", 2, "--json"]
+    code, out, _ = fflm_main(*command)
+    found = json.loads(out)
+    assert code == 0 and found["texts"] == 8530 and found["valid"]["texts"] == found["test"]["texts"] == 1066
+    assert found["valid"]["accuracy"] > 0.65
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            ["train", "missing", "--out", "new"],
+            "source must be a file, a folder, - or the name of a corpus, got 'missing': no such file",
+        ),
+        (
+            ["train", "examples", "--out", "examples"],
+            "examples exists already; choose another name, or remove it first",
+        ),
+        (["train", "examples", "--out", "new", "--epochs", "-1"], "epochs must be at least 0, got -1"),
+        (["predict", "missing", "a"], "no such model: missing"),
+        (["predict", "examples", "a", "--top", "0"], "top must be at least 1, got 0"),
+        (["evaluate", "missing", "examples"], "no such model: missing"),
+    ],
+)
+def test_errors_write_nothing(fflm_main, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "examples", *TEST)
+    assert fflm_main("classify", *arguments) == (1, "", f"fflm: error: {message}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["examples"]

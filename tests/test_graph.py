@@ -1,0 +1,280 @@
+"""Computation graphs: every operation against central differences, the drawing, formulas, `fflm explain-graph`."""
+
+import json
+
+import numpy as np
+import pytest
+import reference
+
+from fflm import ConfigError, graph
+from fflm.config import ModelConfig
+from fflm.expression import FUNCTIONS, parse
+from fflm.nn.network import context_network
+from fflm.nn.parameters import shapes
+from fflm.nn.team import Team
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def check(make, *arrays, atol=1e-8):
+    """Gradients of a scalar function of nodes against central differences of its value."""
+    nodes = [graph.value(array) for array in arrays]
+    make(*nodes).backward()
+    for i, array in enumerate(arrays):
+        difference = np.empty(array.shape)
+        for place in np.ndindex(array.shape):
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = [other.copy() for other in arrays]
+                moved[i][place] += step
+                ends.append(float(make(*(graph.value(other) for other in moved)).value))
+            difference[place] = (ends[0] - ends[1]) / 2e-6
+        assert nodes[i].grad.shape == array.shape
+        np.testing.assert_allclose(nodes[i].grad, difference, rtol=1e-6, atol=atol)
+
+
+WEIGHTS = draw(3, 4, seed=9)  # so that no gradient is the same everywhere
+UNARY = {
+    "negative": lambda x: -x,
+    "power": lambda x: (x * x + 1.0) ** 1.5,
+    "exp": lambda x: x.exp(),
+    "log": lambda x: (x * x + 0.5).log(),
+    "abs": lambda x: x.abs(),
+    "tanh": lambda x: x.tanh(),
+    "sigmoid": lambda x: x.sigmoid(),
+    "relu": lambda x: x.relu(),
+    "softmax": lambda x: x.softmax(),
+    "logsumexp": lambda x: x.logsumexp() + 0.0 * x,
+    "transpose": lambda x: x.T.T,
+    "reshape": lambda x: x.reshape(2, 6).reshape(3, 4),
+    "sum of rows": lambda x: x.sum(axis=1, keepdims=True) * x,
+    "sum of columns": lambda x: x.sum(axis=0) * x,
+    "mean": lambda x: x.mean() * x,
+    "rows twice": lambda x: x[np.array([0, 2, 2])] * x,
+    "a number": lambda x: x[1, 2] * x,
+    "numbers on the left": lambda x: (1.0 - x) * (2.0 / (x * x + 1.0)) + 3.0 * (1.0 + x),
+    "concatenate": lambda x: graph.concatenate([x[:, :1], x * x])[:, 1:] + x[:, :1],
+    "both sides": lambda x: x * x * x - x / (x * x + 2.0),
+}
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_operations_of_one_node(name):
+    check(lambda x: (UNARY[name](x) * WEIGHTS).sum(), draw(3, 4))
+
+
+@pytest.mark.parametrize("other", [(3, 4), (4,), (1, 4), (3, 1), (1,), ()])
+@pytest.mark.parametrize("operation", ["+", "-", "*", "/"])
+def test_broadcasting(operation, other):
+    made = {
+        "+": lambda x, y: x + y,
+        "-": lambda x, y: x - y,
+        "*": lambda x, y: x * y,
+        "/": lambda x, y: x / (y * y + 1.0),
+    }[operation]
+    check(lambda x, y: (made(x, y) * WEIGHTS).sum(), draw(3, 4), draw(*other, seed=1))
+    check(lambda y, x: (made(y, x) * WEIGHTS).sum(), draw(*other, seed=1), draw(3, 4))
+
+
+@pytest.mark.parametrize("left, right", [((3, 2), (2, 4)), ((2,), (2, 4)), ((3, 2), (2,)), ((2,), (2,))])
+def test_products_of_matrices_and_vectors(left, right):
+    check(lambda a, b: ((a @ b) ** 2).sum(), draw(*left), draw(*right, seed=1), atol=1e-7)
+
+
+def test_an_array_on_the_left():
+    x = graph.value(draw(4))
+    assert isinstance(WEIGHTS @ x, graph.Node) and isinstance(WEIGHTS * x, graph.Node)
+    (WEIGHTS @ x).sum().backward()
+    np.testing.assert_allclose(x.grad, WEIGHTS.sum(axis=0))
+
+
+def test_softmax_and_logsumexp_of_large_numbers():
+    x = graph.value([1000.0, 1000.0, -1000.0])
+    assert x.softmax().value.tolist() == [0.5, 0.5, 0.0]
+    assert x.logsumexp().value.tolist() == [1000.0 + np.log(2.0)]
+
+
+def test_backward_starts_at_one_number_and_forgets_earlier_gradients():
+    x = graph.value([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"^backward starts at a single number, got an array of shape \(2,\)$"):
+        (x * x).backward()
+    total = (x * x).sum()
+    total.backward()
+    total.backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+    assert graph.value(3.0).grad is None
+
+
+def test_a_deep_graph_needs_no_recursion():
+    x = node = graph.value(1.0)
+    for _ in range(5000):
+        node = node + 0.0
+    node.backward()
+    assert x.grad == 1.0
+
+
+@pytest.mark.parametrize(
+    "activation, hidden, direct, bag", [("tanh", (4,), True, 0), ("relu", (5, 3), False, 3), ("swish", (4,), True, 2)]
+)
+def test_the_language_models_loss_as_a_graph(activation, hidden, direct, bag):
+    """The second oracle of the kernels' gradients: it shares no line with them, nor with the tests' reference."""
+    config = ModelConfig(
+        context_size=2, bag_size=bag, embedding_dim=3, hidden_dims=hidden, activation=activation, direct=direct
+    )
+    vocab_size, rows = 11, 6
+    rng = np.random.default_rng(5)
+    parameters = {
+        name: (rng.standard_normal(shape) * 0.5).astype(np.float32)
+        for name, shape in shapes(config, vocab_size).items()
+    }
+    contexts = rng.integers(0, vocab_size, (rows, bag + 2)).astype(np.int32)
+    contexts[0, : bag // 2] = 1  # <s>: no word of a bag
+    targets = rng.integers(0, vocab_size, rows).astype(np.int32)
+    nodes = {name: graph.value(value, name) for name, value in parameters.items()}
+    parts = [nodes["embeddings"][contexts[:, bag + k]] for k in range(2)]
+    if bag:
+        words = (contexts[:, :bag] != 1) * 1.0
+        total = sum(nodes["embeddings"][contexts[:, k]] * words[:, k : k + 1] for k in range(bag))
+        parts.append(total / np.sqrt(np.maximum(1.0, words.sum(axis=1, keepdims=True))))
+    x = below = graph.concatenate(parts)
+    for i in range(len(hidden)):
+        z = below @ nodes[f"hidden.{i}.weights"].T + nodes[f"hidden.{i}.bias"]
+        below = z * z.sigmoid() if activation == "swish" else getattr(z, activation)()
+    features = graph.concatenate([below, x]) if direct else below
+    logits = features @ nodes["output.weights"].T + nodes["output.bias"]
+    loss = (logits.logsumexp().reshape(rows) - logits[np.arange(rows), targets]).mean()
+    loss.backward()
+    with Team(2) as team:
+        network = context_network(config, parameters, team, rows, training=True, whole_gradient=True)
+        losses = np.empty(rows)
+        grads = network.gradients(network.inputs.given(contexts, targets), losses)
+    assert losses.mean() == pytest.approx(float(loss.value), rel=1e-6)
+    assert grads.keys() == nodes.keys()
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, nodes[name].grad, rtol=0, atol=2e-6 * np.abs(nodes[name].grad).max())
+    by_hand = reference.gradients(parameters, contexts, targets, activation, direct)
+    for name, grad in by_hand.items():
+        np.testing.assert_allclose(grad, nodes[name].grad, rtol=0, atol=1e-12)
+
+
+# The drawing
+
+
+def test_to_dot_shows_operation_value_and_gradient():
+    x = graph.value([[1.0, 2.0]], 'a "b|c"')
+    total = (x @ np.ones((2, 1))).sum().named("L")
+    total.backward()
+    dot = total.to_dot()
+    assert dot == graph.to_dot(total)
+    assert '  n0 [label="a \\"b\\|c\\"|value [[1, 2]]|gradient [[1, 1]]"]' in dot.split("\n")
+    assert "L = sum|value 3|gradient 1" in dot and dot.count("->") == 3
+    assert "gradient" not in graph.value(1.0).to_dot()
+    assert "value 20x30" in graph.value(np.zeros((20, 30))).to_dot()
+
+
+# Formulas as text
+
+
+@pytest.mark.parametrize(
+    "formula, values, expected",
+    [
+        ("c * (a + 2 * b)", {"a": 3, "b": 1, "c": -2}, -10.0),
+        ("d = 2*b; e = a + d; c * e;", {"a": 3, "b": 1, "c": -2}, -10.0),
+        ("-x ** 2 + (-x) ** 3 / 2 - +x", {"x": 2}, -10.0),
+        ("x ** -1", {"x": 4}, 0.25),
+        ("sum(W @ x)", {"W": [[1, 2], [3, 4]], "x": [1, -1]}, -2.0),
+        ("sum(W.T @ x)", {"W": [[1, 2], [3, 4]], "x": [1, -1]}, -4.0),
+        ("x = x + 1; x * x", {"x": 2}, 9.0),
+        ("1e3", {}, 1000.0),
+    ],
+)
+def test_formulas(formula, values, expected):
+    assert float(parse(formula, values).value) == expected
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    found = parse(f"{name}(x)", {"x": [0.5, 2.0]})
+    assert (found.value == getattr(graph.value([0.5, 2.0]), name)().value).all()
+
+
+@pytest.mark.parametrize(
+    "formula, values, message",
+    [
+        ("", {}, "the formula must not be empty"),
+        ("a +", {"a": 1}, "not a formula: invalid syntax"),
+        ("a + b", {"a": 1}, "b has no value; give one, b=1.5"),
+        ("sin(a)", {"a": 1}, f"sin is no function here, expected one of {', '.join(FUNCTIONS)}"),
+        ("__import__('os').system('ls')", {}, "not a formula: __import__('os').system('ls')"),
+        ("a.__class__", {"a": 1}, "not a formula: a.__class__"),
+        ("import os", {}, "not a formula: import os"),
+        ("a, b = 1", {}, "not a formula: a, b = 1"),
+        ("'text'", {}, "not a formula: 'text'"),
+        ("True", {}, "not a formula: True"),
+        ("a ** b", {"a": 1, "b": 2}, "not a formula: in a ** b, the exponent must be a number"),
+        ("W @ x", {"W": [[1, 2]], "x": [1, 2, 3]}, "W @ x: "),
+        ("a", {"a": [[1, 2], [3]]}, "a must be a number, or lists of numbers of equal lengths, got [[1, 2], [3]]"),
+        ("a", {"a": [[[1]]]}, "a must be a number, a vector or a matrix, got [[[1]]]"),
+        ("(" * 150 + "a" + ")" * 150 + "".join(["+ a"] * 150), {"a": 1}, "the formula must have at most 100 brackets"),
+        ("a" * 20_000, {}, "the formula must be at most 10000 letters long, got 20000"),
+    ],
+)
+def test_what_is_no_formula(formula, values, message):
+    with pytest.raises(ConfigError) as error:
+        parse(formula, values)
+    assert str(error.value).startswith(message)
+
+
+# The command
+
+
+def test_explain_graph_prints_dot(fflm_main):
+    code, out, err = fflm_main("explain-graph", "L = c * (a + 2 * b)", "a=3", "b=1", "c=-2")
+    assert code == 0 and err == "" and out.startswith("digraph {") and out.endswith("}\n")
+    assert '"L = *|value -10|gradient 1"' in out and '"a|value 3|gradient -2"' in out
+    assert '"b|value 1|gradient -4"' in out and '"c|value -2|gradient 5"' in out
+
+
+def test_explain_graph_as_json(fflm_main):
+    code, out, _ = fflm_main("explain-graph", "sum(W @ x)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--json")
+    nodes = json.loads(out)["nodes"]
+    assert code == 0 and [node["name"] for node in nodes if node["name"]] == ["W", "x"]
+    assert nodes[0]["gradient"] == [[1.0, -1.0], [1.0, -1.0]] and nodes[-1]["value"] == -2.0
+
+
+def test_explain_graph_writes_files(fflm_main, tmp_path, monkeypatch):
+    target = tmp_path / "graph.dot"
+    code, out, _ = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", target)
+    assert (code, out) == (0, f"graph        {target}\n") and target.read_text().startswith("digraph {")
+    code, _, err = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", target)
+    assert code == 1 and err == f"fflm: error: {target} exists already; choose another name, or remove it first\n"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, _, err = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", tmp_path / "graph.svg")
+    assert code == 1 and "needs Graphviz, whose command dot is not installed" in err
+    assert not (tmp_path / "graph.svg").exists()
+
+
+def test_explain_graph_draws_with_graphviz(fflm_main, tmp_path, monkeypatch):
+    dot = tmp_path / "dot"
+    dot.write_text('#!/bin/sh\necho "<svg>"; cat; echo "</svg>"\n')
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    code, _, _ = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", tmp_path / "graph.svg")
+    assert code == 0 and (tmp_path / "graph.svg").read_text().startswith("<svg>\ndigraph {")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["a * b", "a=1"], "b has no value; give one, b=1.5"),
+        (["a", "a"], "a value must be given as NAME=NUMBER, got 'a'"),
+        (["a", "a=b"], "a value must be given as NAME=NUMBER, got 'a=b'"),
+        (["x", "x=[1, 2]"], "the formula must end in a single number to have gradients, got an array of shape (2,)"),
+        (["a", "a=1", "--out", "g.png"], "the file to write must end in .dot or .svg, got 'g.png'"),
+    ],
+)
+def test_explain_graph_errors(fflm_main, arguments, message):
+    code, out, err = fflm_main("explain-graph", *arguments)
+    assert (code, out) == (1, "") and err == f"fflm: error: {message}\n"

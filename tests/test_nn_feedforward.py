@@ -1,0 +1,248 @@
+"""The general network: gradients, training, PyTorch, and what it says of bad input."""
+
+import numpy as np
+import pytest
+from test_nn_optimizers import RATES, torch, torch_activation, torch_optimizer
+
+from fflm import ConfigError, DivergenceError, FeedForward
+from fflm.choices import ACTIVATIONS, COSTS, RULES
+
+__all__ = ["torch"]  # a fixture
+
+PAIRS = [(cost, output) for cost in COSTS for output in ACTIVATIONS if COSTS[cost].pair in (None, output)]
+HIDDEN = [name for name, activation in ACTIVATIONS.items() if not activation.whole]
+
+
+def made_for(cost, output, hidden="tanh", outputs=3, seed=1):
+    """A network with biases that are not 0, and a batch that its cost allows."""
+    network, rng = FeedForward([4, 5, outputs], [hidden, output], cost, seed=seed), np.random.default_rng(seed)
+    for bias in network.biases:
+        bias[:] = 0.3 * rng.standard_normal(bias.shape)
+    x, y = rng.standard_normal((7, 4)), rng.random((7, outputs))
+    if cost == "log-likelihood":
+        y /= y.sum(axis=1, keepdims=True)
+    return network, x, y
+
+
+@pytest.mark.parametrize("cost, output", PAIRS)
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_gradients_are_central_differences(hidden, cost, output):
+    network, x, y = made_for(cost, output, hidden)
+    checked = network.check_gradients(x, y)
+    assert max(checked.values()) < 5e-6, checked
+    learned = {f"layer.{i}.{part}" for i in (0, 1) for part in ("weights", "bias")}
+    learned |= {f"layer.{i}.slope" for i, name in enumerate((hidden, output)) if name == "prelu"}
+    assert set(checked) == learned
+
+
+def test_the_check_finds_a_mistake(monkeypatch):
+    network, x, y = made_for("quadratic", "tanh")
+    monkeypatch.setattr(network, "_gradient", lambda a, y: 1.01 * (a - y))
+    assert min(network.check_gradients(x, y).values()) > 5e-3
+
+
+@pytest.mark.parametrize("cost, output", PAIRS)
+def test_gradients_are_those_of_the_graph(cost, output):
+    network, x, y = made_for(cost, output)
+    root = network.graph(x, y)
+    root.backward()
+    nodes, todo = {}, [root]
+    while todo:
+        node = todo.pop()
+        nodes[node.name] = node
+        todo += node.parents
+    found = network.backward(x, y)
+    assert found.cost == pytest.approx(float(root.value), rel=1e-6)
+    for part, grads in (("weights", found.weights), ("bias", found.biases)):
+        for i, grad in enumerate(grads):
+            np.testing.assert_allclose(grad, nodes[f"layer.{i}.{part}"].grad, rtol=2e-5, atol=1e-6)
+
+
+def test_a_delta_is_one_examples_own():
+    network, x, y = made_for("quadratic", "tanh")
+    together = network.backward(x, y)
+    for i in range(len(x)):
+        alone = network.backward(x[i : i + 1], y[i : i + 1])
+        for layer in (0, 1):
+            np.testing.assert_allclose(together.deltas[layer][i], alone.deltas[layer][0], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("batch_size", [None, 3, 1])
+def test_a_fit_is_the_same_twice_and_deltas_do_not_depend_on_what_was_before(optimizer, batch_size):
+    results = []
+    for first in (7, 2):
+        network, x, y = made_for("cross-entropy", "sigmoid", "prelu")
+        network.predict(x[:first])
+        history = network.fit(x, y, epochs=5, batch_size=batch_size, optimizer=optimizer)
+        results.append((history, b"".join(array.tobytes() for array in (*network.weights, *network.biases))))
+    assert results[0] == results[1] and len(results[0][0]) == 5
+
+
+def test_classes_may_be_given_as_numbers():
+    network, x, _ = made_for("log-likelihood", "softmax")
+    classes = np.array([0, 2, 1, 1, 0, 2, 2])
+    assert network.mean_cost(x, classes) == network.mean_cost(x, np.eye(3)[classes])
+    assert network.fit(x, classes, epochs=300, optimizer="adam", learning_rate=0.05)[-1] < 0.05
+    assert network.predict(x).argmax(axis=1).tolist() == classes.tolist()
+
+
+def test_a_cost_of_saturated_outputs_is_finite():
+    network = FeedForward([1, 1], "sigmoid", "cross-entropy")
+    network.weights[0][:] = 500.0
+    assert network.mean_cost([[1.0]], [0.0]) == 500.0 and 0.0 < network.mean_cost([[1.0]], [1.0]) < 1e-200
+    network = FeedForward([1, 2], "softmax", "log-likelihood")
+    network.weights[0][:] = [[500.0], [-500.0]]
+    assert network.mean_cost([[1.0]], [1]) == 1000.0
+
+
+def test_without_biases():
+    network = FeedForward([2, 3, 1], "tanh", bias=False)
+    network.fit([[1.0, 2.0], [0.5, -1.0]], [0.3, -0.3], epochs=20)
+    assert not any(bias.any() for bias in network.biases)
+    assert set(network.check_gradients([[1.0, 2.0]], [0.1])) == {"layer.0.weights", "layer.1.weights"}
+
+
+def test_weights_are_the_networks_own():
+    network = FeedForward([1, 1], "identity")
+    network.weights[0][:], network.biases[0][:] = 2.0, 1.0
+    assert network.predict([[3.0]]).tolist() == [[7.0]]
+    with pytest.raises(TypeError):
+        network.weights[0] = np.ones((1, 1))
+
+
+# PyTorch
+
+
+def torch_network(torch, network, x):
+    """Outputs z and a of the same network in PyTorch's own functions, and its tensors."""
+    tensors, a = {}, torch.tensor(x, dtype=torch.float32)
+    for i, name in enumerate(network.activations):
+        parts = {"weights": network.weights[i], "bias": network.biases[i]}
+        if ACTIVATIONS[name].learned:
+            parts["slope"] = network.slopes[i]
+        for part, value in parts.items():
+            tensors[f"layer.{i}.{part}"] = torch.nn.Parameter(torch.tensor(value))
+    return tensors, a
+
+
+def torch_cost(torch, network, tensors, a, y):
+    functional, y = torch.nn.functional, torch.tensor(y, dtype=torch.float32)
+    for i, name in enumerate(network.activations):
+        z = functional.linear(a, tensors[f"layer.{i}.weights"], tensors[f"layer.{i}.bias"])
+        a = z.softmax(1) if name == "softmax" else torch_activation(torch, name, z, tensors.get(f"layer.{i}.slope"))
+    return {
+        "quadratic": lambda: functional.mse_loss(a, y, reduction="sum") / 2 / len(y),
+        "squared": lambda: functional.mse_loss(a, y, reduction="sum") / len(y),
+        "absolute": lambda: functional.l1_loss(a, y),
+        "cross-entropy": lambda: functional.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(y),
+        "log-likelihood": lambda: functional.cross_entropy(z, y),
+    }[network.cost]()
+
+
+EACH_ONCE = [
+    *((hidden, "quadratic", "identity", "sgd") for hidden in HIDDEN),
+    *(("tanh", cost, output, "sgd") for cost, output in PAIRS),
+    *(("tanh", "cross-entropy", "sigmoid", name) for name in RULES),
+]
+
+
+@pytest.mark.parametrize("hidden, cost, output, optimizer", EACH_ONCE)
+def test_six_steps_equal_pytorchs(torch, hidden, cost, output, optimizer):
+    """Costs within 1e-5, parameters within 2e-5."""
+    network, x, y = made_for(cost, output, hidden)
+    tensors, a = torch_network(torch, network, x)
+    rate = RATES[optimizer] / 5
+    theirs, expected = torch_optimizer(torch, optimizer, list(tensors.values()), rate), []
+    for _ in range(6):
+        theirs.zero_grad()
+        loss = torch_cost(torch, network, tensors, a, y)
+        loss.backward()
+        theirs.step()
+        expected.append(loss.item())
+    history = network.fit(x, y, epochs=6, optimizer=optimizer, learning_rate=rate, weight_decay=0.0)
+    np.testing.assert_allclose(history, expected, rtol=0, atol=1e-5)
+    for i in (0, 1):
+        for part, own in (("weights", network.weights), ("bias", network.biases), ("slope", network.slopes)):
+            if f"layer.{i}.{part}" in tensors:
+                found = tensors[f"layer.{i}.{part}"].detach().numpy()
+                np.testing.assert_allclose(own[i], found, rtol=0, atol=2e-5, err_msg=f"{i} {part}")
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([3],), "layer_sizes must be two or more whole numbers of at least 1, got [3]"),
+        (([3, 0],), "layer_sizes must be two or more whole numbers of at least 1, got [3, 0]"),
+        ((5,), "layer_sizes must be two or more whole numbers of at least 1, got 5"),
+        (([2, 1], "gelu"), f"activations must be among {', '.join(ACTIVATIONS)}, got 'gelu'"),
+        (([2, 3, 1], ["tanh"]), "activations must be one name, or one for each of 2 layers, got 1"),
+        (([2, 3, 1], "softmax"), "softmax is for the last layer only"),
+        (([2, 1], "tanh", "hinge"), f"cost must be one of {', '.join(COSTS)}, got 'hinge'"),
+        (([2, 1], "tanh", "cross-entropy"), "the cost cross-entropy needs sigmoid outputs, got tanh"),
+        (([2, 1], "sigmoid", "log-likelihood"), "the cost log-likelihood needs softmax outputs, got sigmoid"),
+    ],
+)
+def test_impossible_networks(arguments, message):
+    with pytest.raises(ConfigError) as error:
+        FeedForward(*arguments)
+    assert str(error.value) == message
+
+
+X, Y = [[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "arguments, options, message",
+    [
+        (([[1.0]], Y), {}, "X must be (examples, 2), got (1, 1)"),
+        (([1.0, 2.0], Y), {}, "X must be (examples, 2), got (2)"),
+        (([], []), {}, "X must not be empty"),
+        (([[1, 2], [3]], Y), {}, "X must be numbers in rows of equal lengths"),
+        (([["a", "b"]], Y), {}, "X must be numbers in rows of equal lengths"),
+        (([[1.0, np.nan]], [1.0]), {}, "X must be finite numbers"),
+        ((X, [1.0]), {}, "Y must be (2, 1), a row for each of X, got (1, 1)"),
+        ((X, [[1.0, 2.0]]), {}, "Y must be (2, 1), a row for each of X, got (1, 2)"),
+        ((X, [0.0, 2.0]), {}, "targets of the cost cross-entropy must be from 0 to 1, got 0 to 2"),
+        ((X, Y), {"optimizer": "lbfgs"}, f"optimizer must be one of {', '.join(RULES)}, got 'lbfgs'"),
+        ((X, Y), {"epochs": -1}, "epochs must be a whole number of at least 0, got -1"),
+        ((X, Y), {"epochs": 1.5}, "epochs must be a whole number of at least 0, got 1.5"),
+        ((X, Y), {"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ((X, Y), {"learning_rate": -1.0}, "learning_rate must be a number of at least 0, got -1.0"),
+        ((X, Y), {"decrease": np.nan}, "decrease must be a number of at least 0, got nan"),
+    ],
+)
+def test_bad_examples_and_options_change_nothing(arguments, options, message):
+    network = FeedForward([2, 1], "sigmoid", "cross-entropy")
+    before = network.weights[0].copy()
+    with pytest.raises(ConfigError) as error:
+        network.fit(*arguments, **options)
+    assert str(error.value) == message
+    assert (network.weights[0] == before).all()
+
+
+@pytest.mark.parametrize(
+    "y, message",
+    [
+        ([0, 3], "classes in Y must be whole numbers from 0 to 2"),
+        ([0.5, 1], "classes in Y must be whole numbers from 0 to 2"),
+        ([[1, 0, 0], [0.5, 0.2, 0.2]], "targets of the cost log-likelihood must add up to 1, those of row 1 to 0.9"),
+        ([[1, 0, 0], [-1, 1, 1]], "targets of the cost log-likelihood must be from 0 to 1, got -1 to 1"),
+    ],
+)
+def test_bad_classes(y, message):
+    with pytest.raises(ConfigError) as error:
+        FeedForward([2, 3], "softmax", "log-likelihood").fit(X, y)
+    assert str(error.value) == message
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+def test_divergence_is_said():
+    network = FeedForward([1, 1], "identity")
+    with pytest.raises(
+        DivergenceError, match="^training diverged: the cost is (inf|nan) in epoch .* try a smaller one$"
+    ):
+        network.fit([[1000.0]], [1.0], epochs=100, learning_rate=10.0)
