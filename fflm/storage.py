@@ -26,6 +26,7 @@ FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
 CURVE = "learning_curve.png"
 STATE_KIND = "training state"
+HINTS = {"text classifier": "; use fflm classify for it"}
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
@@ -103,7 +104,8 @@ def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[st
     if version > VERSION:
         raise ModelFileError(f"{path} has format version {version}, this fflm reads up to {VERSION}; upgrade fflm")
     if found not in kinds:
-        raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}")
+        hint = HINTS.get(found, "") if isinstance(found, str) else ""
+        raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}{hint}")
     return tensors, description
 
 

@@ -12,6 +12,7 @@ from fflm import storage
 from fflm.classification import ClassificationReport, Classifier, count_words, fit, report, shapes
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.model_file import model_path
 from fflm.nn.parameters import first_parameters
 from fflm.progress import Bar
 from fflm.text import Examples, Tokenizer, Vocabulary
@@ -196,7 +197,8 @@ class TextClassifier:
         ModelFileError
             If it is missing, damaged, or another kind of model.
         """
-        arrays, description = storage.read_tensors(Path(path), [KIND], KIND)
+        path = model_path(path)
+        arrays, description = storage.read_tensors(path, [KIND], KIND)
         try:
             tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
             config = make(ClassifierConfig, description["model"], complete=True)

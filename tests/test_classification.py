@@ -1,5 +1,6 @@
 """Text classification: examples, features, training, reports, the model file, the command."""
 
+import io
 import json
 
 import numpy as np
@@ -35,7 +36,7 @@ def drawn(count, seed=0, label_first=None):
 
 
 TRAIN, TEST = drawn(200), drawn(80, seed=1)
-QUICK = {"learning_rate": 0.02, "epochs": 8, "embedding_dim": 8}
+QUICK = {"learning_rate": 0.02, "epochs": 15, "embedding_dim": 8}
 
 
 def write(path, texts, labels, prefix=False):
@@ -380,10 +381,11 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     assert found["texts"] == 80 and found["accuracy"] > 0.9 and np.sum(found["confusion"]) == 80
 
 
-def test_predict_reads_standard_input(fflm_process, tmp_path):
+def test_predict_reads_standard_input(fflm_main, tmp_path, monkeypatch):
     TextClassifier(**QUICK).fit(*TRAIN).save(tmp_path / "model")
-    made = fflm_process("classify", "predict", tmp_path / "model", stdin="a good film\na bad film\n")
-    assert [line.split()[0] for line in made.out.splitlines()] == ["good", "bad"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("a good film\na bad film\n"))
+    code, out, _ = fflm_main("classify", "predict", tmp_path / "model")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["good", "bad"]
 
 
 @needs("sentence_polarity")

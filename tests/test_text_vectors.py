@@ -74,7 +74,7 @@ def test_a_word_with_blanks_and_a_word_that_stands_twice(tmp_path):
         (b"the 1 2\ncat 3 x\n", "{}, line 2: a word and 2 numbers must stand here, got '3 x'"),
         (b"3 2\nthe 1 2\ncat 3 4\n", "{} is damaged: it says that it holds 3 vectors, but holds 2"),
         (b"1 2\nthe 1 2\ncat 3 4\n", "{} is damaged: it says that it holds 1 vectors, but holds 2"),
-        (b"2 2\nthe 1 2 3\ncat 3 4\n", "{}: "),
+        (b"2 2\nthe 1 2 3\ncat 3 4\n", "{}, line 2: a word and 2 numbers must stand here, got 'the 1 2 3'"),
         (b"the 1 nan\n", "{}: the vector of 'the' is not of finite numbers"),
         (b"th\xff 1 2\n", r"{}, line 1: the word must be UTF-8, got b'th\xff'"),
         (

@@ -31,16 +31,14 @@ def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, 
     return table | layer_shapes(width, config.hidden_dims, config.activation, labels)
 
 
-def text_network(
-    config: ClassifierConfig, parameters: Parameters, team: Team, batch_size: int, training: bool = False
-) -> Network:
-    """The classifier's network, which sees whole texts."""
+def text_network(config: ClassifierConfig, parameters: Parameters, team: Team, batch_size: int, **options) -> Network:
+    """The classifier's network, which sees whole texts; `options` are those of `Network`."""
     table = parameters["embeddings"]
     if config.pooling == "window":
         inputs = ContextInputs(table, batch_size, config.window, 0)
     else:
         inputs = TextInputs(table, batch_size, config.pooling == "mean-max")
-    return Network(config, parameters, inputs, team, training=training)
+    return Network(config, parameters, inputs, team, **options)
 
 
 def loader(network: Network, texts: TextIds, rows: np.ndarray, targets: np.ndarray | None = None) -> Callable:

@@ -77,7 +77,7 @@ def pairs(ids: np.ndarray, rows: int) -> np.ndarray:
     Examples
     --------
     >>> pairs(np.array([5, 7, 0, 5, 7], np.int32), 1000).tolist()
-    [722, 722]
+    [855, 855]
     """
     left, right = ids[:-1].astype(np.uint64), ids[1:].astype(np.uint64)
     with np.errstate(over="ignore"):

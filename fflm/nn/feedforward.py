@@ -58,7 +58,7 @@ class FeedForward:
 
     >>> unit = FeedForward([3, 1], "sigmoid")
     >>> unit.weights[0][:], unit.biases[0][:] = [0.2, 0.3, 0.9], 0.5
-    >>> float(unit.predict([[0.5, 0.6, 0.1]]).round(4)[0, 0])
+    >>> round(float(unit.predict([[0.5, 0.6, 0.1]])[0, 0]), 4)
     0.7047
     """
 

@@ -82,7 +82,7 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
             raise TextError(
                 f"{path} holds no word vectors: its first line must be WORDS FEATURES, or a word and numbers"
             )
-        found = _text_records(path, file, first, features, 1)
+        found = _text_records(path, file, first, features, 1, words_have_blanks=True)
     else:
         count, features = header
         second = file.read(min(LONGEST_LINE, 64 * features + 4096))
@@ -128,8 +128,11 @@ def _is_text(beginning: bytes, features: int) -> bool:
     return _all_floats(parts[-features:]) or (beginning[: 4 * features].isascii() and b"\0" not in beginning)
 
 
-def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, number: int) -> Iterator:
+def _text_records(
+    path: str, file: BinaryIO, beginning: bytes, features: int, number: int, words_have_blanks: bool = False
+) -> Iterator:
     """The word of each line, and a function that makes its row: only wanted lines are parsed."""
+    most = features if words_have_blanks else -1
     kept = beginning
     while True:
         more = file.read(CHUNK_BYTES)
@@ -137,7 +140,7 @@ def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, nu
         if not more and kept:
             lines, kept = [*lines, kept], b""
         for line in lines:
-            parts = line.rsplit(None, features)
+            parts = line.rsplit(None, most)
             if len(parts) == features + 1:
                 yield f"line {number}", parts[0], lambda parts=parts, number=number: _row(path, number, parts[1:])
             elif line.strip():
