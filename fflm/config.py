@@ -215,10 +215,11 @@ class ClassifierConfig(Checked):
 
     embedding_dim: int = option(64, "features per word", low=1, high=65536, metavar="M")
     pooling: str = option(
-        "mean",
-        "how the features of the words become those of the text: mean, mean-max (the mean, and beside it the maximum "
-        "of each feature), window (those of the first --window words side by side)",
-        choices=("mean", "mean-max", "window"),
+        "bag",
+        "how the features of the different words become those of the text: bag (their sum over the root of their "
+        "number), mean, mean-max (the mean, and beside it the maximum of each feature), window (those of the first "
+        "--window words side by side)",
+        choices=("bag", "mean", "mean-max", "window"),
     )
     window: int = option(5, "words of a text, with --pooling window", low=1, high=1000, metavar="N")
     bigrams: int = option(
@@ -255,13 +256,9 @@ class ClassifierConfig(Checked):
 class ClassifierTrainConfig(Checked):
     """How a text classifier is trained."""
 
-    optimizer: str = option("adam", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
-    learning_rate: float | None = option(
-        None,
-        "step size at the start, from which it falls to 0 (default: what suits the optimizer)",
-        above=0.0,
-        high=1e36,
-        metavar="R",
+    optimizer: str = option("adamw", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
+    learning_rate: float = option(
+        0.002, "step size at the start, from which it falls to 0", above=0.0, high=1e36, metavar="R"
     )
     batch_size: int = option(32, "texts per step", low=1, high=8192, metavar="B")
     epochs: int = option(10, "passes over the training texts", low=0, metavar="N")
@@ -269,12 +266,8 @@ class ClassifierTrainConfig(Checked):
     embedding_dropout: float = option(
         0.5, "share of a text's features dropped in training", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float | None = option(
-        None,
-        "decoupled weight decay, never on biases (default: what suits the optimizer)",
-        low=0.0,
-        high=1e36,
-        metavar="D",
+    weight_decay: float = option(
+        3.0, "decoupled weight decay, per unit of learning rate, never on biases", low=0.0, high=1e36, metavar="D"
     )
     seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
     threads: int | None = option(

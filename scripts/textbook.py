@@ -274,7 +274,7 @@ def show(code: str) -> None:
     import fflm
     from fflm import graph
 
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions(precision=6, suppress=True):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions(precision=8, suppress=True):
         console = interpreters.InteractiveConsole({"fflm": fflm, "graph": graph, "np": np, "Path": Path})
         waiting, lines = False, code.strip().split("\n")
         for line, following in zip(lines, [*lines[1:], ""], strict=True):

@@ -505,7 +505,7 @@ def test_a_damaged_part(fflm_main, refused, here):
     (["mix", *VALID, *NEW], "the following arguments are required: MODEL"),
     (["mix", "kn", *NEW], "the following arguments are required: --valid"),
     (["mix", "kn", *VALID], "the following arguments are required: --out"),
-    (["export", "kn"], "the following arguments are required: --arpa"),
+    (["export", "kn"], "one of the arguments --arpa --word2vec is required"),
 ])  # fmt: skip
 def test_wrong_usage(fflm_main, here, arguments, message):
     before = hashes(here)

@@ -26,7 +26,7 @@ def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, 
     {'embeddings': (15, 4), 'output.weights': (2, 4), 'output.bias': (2,)}
     """
     m = config.embedding_dim
-    width = {"mean": m, "mean-max": 2 * m, "window": config.window * m}[config.pooling]
+    width = {"mean-max": 2 * m, "window": config.window * m}.get(config.pooling, m)
     table = {"embeddings": (vocab_size + config.bigrams, m)}
     return table | layer_shapes(width, config.hidden_dims, config.activation, labels)
 
@@ -37,7 +37,7 @@ def text_network(config: ClassifierConfig, parameters: Parameters, team: Team, b
     if config.pooling == "window":
         inputs = ContextInputs(table, batch_size, config.window, 0)
     else:
-        inputs = TextInputs(table, batch_size, config.pooling == "mean-max")
+        inputs = TextInputs(table, batch_size, config.pooling == "bag", config.pooling == "mean-max")
     return Network(config, parameters, inputs, team, **options)
 
 

@@ -46,7 +46,7 @@ def count_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierCo
 def encode_texts(
     texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, config: ClassifierConfig
 ) -> TextIds:
-    """Ids of each text's known words, then of its pairs of known neighbours; unknown words are left out.
+    """Ids of each text's different known words, then of its pairs of known neighbours; unknown words are left out.
 
     With pooling ``window``: of exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
     """
@@ -65,10 +65,10 @@ def _window(ids: np.ndarray, size: int) -> np.ndarray:
 
 
 def _bag(ids: np.ndarray, vocabulary: Vocabulary, config: ClassifierConfig) -> np.ndarray:
-    known = ids[ids != Vocabulary.UNK]
+    known = np.unique(ids[ids != Vocabulary.UNK])
     if not config.bigrams:
         return known
-    return np.concatenate([known, len(vocabulary) + pairs(ids, config.bigrams)])
+    return np.concatenate([known, len(vocabulary) + np.unique(pairs(ids, config.bigrams))])
 
 
 def pairs(ids: np.ndarray, rows: int) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""Texts of any length as one row of numbers each: the mean of the features of their words, and their maximum.
+"""Texts of any length as one row of numbers each: the sum of the features of their words, and their maximum.
+
+The sum is divided by the number of words (a mean), or by its root, as in the language model's bag.
 
 The ids of all texts of a batch stand one after another, those of text i at offsets[i] .. offsets[i+1]-1.
 """
@@ -10,9 +12,16 @@ from fflm.kernels._jit import kernel
 ONE = np.float32(1.0)
 
 
-@kernel("void(float32[:, ::1], int32[:, ::1], float32[:, ::1], int32[::1], int64[::1])")
-def gather_texts(x, highest, embeddings, ids, offsets):
-    """x (B, m [+ m]) *written*: means of the rows of embeddings (V, m) *read*, and maxima beside them.
+@kernel("float32(int64, boolean)")
+def text_scale(words, root):
+    """1 / words, or 1 / sqrt(words); 1 for an empty text."""
+    count = np.float32(max(1, words))
+    return np.float32(ONE / np.sqrt(count)) if root else np.float32(ONE / count)
+
+
+@kernel("void(float32[:, ::1], int32[:, ::1], float32[:, ::1], int32[::1], int64[::1], boolean)")
+def gather_texts(x, highest, embeddings, ids, offsets, root):
+    """x (B, m [+ m]) *written*: scaled sums of the rows of embeddings (V, m) *read*, and maxima beside them.
 
     highest (B, m) *written*: the place in ids (N,) *read* of each maximum, -1 in an empty text, all of whose numbers
     are 0; if it is (B, 0), there are no maxima. offsets (B+1,) *read*.
@@ -27,7 +36,7 @@ def gather_texts(x, highest, embeddings, ids, offsets):
             word = embeddings[np.int64(ids[place]), :]
             for f in range(m):
                 row[f] += word[f]
-        scale = ONE / np.float32(max(1, end - begin))
+        scale = text_scale(end - begin, root)
         for f in range(m):
             row[f] *= scale
         for f in range(highest.shape[1]):
@@ -40,8 +49,8 @@ def gather_texts(x, highest, embeddings, ids, offsets):
                     highest[i, f] = place
 
 
-@kernel("void(float32[:, ::1], int64, float32[:, ::1], int32[:, ::1], int32[::1], int64[::1])")
-def scatter_texts(grad, first, grad_x, highest, slots, offsets):
+@kernel("void(float32[:, ::1], int64, float32[:, ::1], int32[:, ::1], int32[::1], int64[::1], boolean)")
+def scatter_texts(grad, first, grad_x, highest, slots, offsets, root):
     """grad (W, m) *written*: gradients of words first .. first+W-1, occurrences added in order.
 
     grad_x (B, m [+ m]), slots (N,), highest and offsets *read*, as `find_words` and `gather_texts` left them; each word
@@ -51,7 +60,7 @@ def scatter_texts(grad, first, grad_x, highest, slots, offsets):
     grad[:, :] = 0.0
     for i in range(offsets.size - 1):
         begin, end = offsets[i], offsets[i + 1]
-        scale = ONE / np.float32(max(1, end - begin))
+        scale = text_scale(end - begin, root)
         for place in range(begin, end):
             s = np.int64(slots[place]) - first
             if not 0 <= s < grad.shape[0]:

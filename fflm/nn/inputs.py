@@ -111,9 +111,17 @@ class ContextInputs(Inputs):
 
 
 class TextInputs(Inputs):
-    """The mean of the features of all words of a text, and beside it, if asked for, the maximum of each feature."""
+    """The sum of the features of a text's words over their number, or its `root`; if asked for, each one's maximum."""
 
-    def __init__(self, table: np.ndarray, batch_size: int, maximum: bool = False, frozen: np.ndarray | None = None):
+    def __init__(
+        self,
+        table: np.ndarray,
+        batch_size: int,
+        root: bool = False,
+        maximum: bool = False,
+        frozen: np.ndarray | None = None,
+    ):
+        self.root = root
         features = table.shape[1]
         self.width = features * (1 + maximum)
         self.highest = np.zeros((batch_size, features if maximum else 0), np.int32)
@@ -135,7 +143,9 @@ class TextInputs(Inputs):
 
     def gather(self, x: np.ndarray, first: int, last: int) -> None:
         """See `Inputs`."""
-        pooling.gather_texts(x, self.highest[first:last], self.table, self.ids, self.offsets[first : last + 1])
+        pooling.gather_texts(
+            x, self.highest[first:last], self.table, self.ids, self.offsets[first : last + 1], self.root
+        )
 
     def find_words(self, n: int) -> int:
         """See `Inputs`."""
@@ -143,5 +153,7 @@ class TextInputs(Inputs):
 
     def scatter(self, first: int, last: int, n: int, grad_x: np.ndarray) -> np.ndarray:
         """See `Inputs`."""
-        pooling.scatter_texts(self.grads[first:last], first, grad_x[:n], self.highest, self.slots, self.offsets)
+        pooling.scatter_texts(
+            self.grads[first:last], first, grad_x[:n], self.highest, self.slots, self.offsets, self.root
+        )
         return self.grads[first:last]
