@@ -41,8 +41,8 @@ def main() -> None:
                 accuracy = accuracies.mean()
                 low, high = wilson(float(accuracy), len(examples))
                 print(
-                    f"| {corpus} | {name} | {features} | {100 * accuracy:.2f} % | {100 * low:.1f} to {100 * high:.1f} | "
-                    f"{f1.mean():.4f} | {np.median(seconds):.1f} | {np.median(speed):,.0f} |",
+                    f"| {corpus} | {name} | {features} | {100 * accuracy:.2f} % | {100 * low:.1f} to "
+                    f"{100 * high:.1f} | {f1.mean():.4f} | {np.median(seconds):.1f} | {np.median(speed):,.0f} |",
                     flush=True,
                 )
 
