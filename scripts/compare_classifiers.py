@@ -4,7 +4,7 @@
 
 Each fold's classifier is trained on the other nine. The classifier's options are the defaults, which were chosen by
 cross-validation within the training parts of the corpora's own splits; scikit-learn's (sublinear TF-IDF of words cut at
-blanks, C = 10) are the best known to us on these corpora. Words per second are those of training, over all epochs.
+blanks, C = 10) were chosen on these folds. Words per second are those of training, over all epochs.
 """
 
 import argparse
