@@ -130,25 +130,25 @@ PICTURES = ("svg", "png", "pdf")
 
 
 def picture_format(path: str) -> str:
-    """The format that a file's name asks for, once it is known that it can be drawn.
+    """The format that a file's name asks for, once it is known that a map of words can be drawn.
 
     Raises
     ------
     ConfigError
         If it is none of those known.
     FflmError
-        If matplotlib is not installed.
+        If the plot extra is not installed.
     """
     kind = path.rpartition(".")[2].lower()
     if kind not in PICTURES:
         raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
-    if not can_plot():
-        raise FflmError("pictures need matplotlib: python -m pip install 'fflm[plot]'")
+    if not can_plot() or find_spec("sklearn") is None:
+        raise FflmError("maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'")
     return kind
 
 
-def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> tuple[bytes, float]:
-    r"""A map of words by their two principal components, and the share of the variance that these show.
+def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
+    """A map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
 
     Parameters
     ----------
@@ -157,35 +157,27 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> tuple[
         Their vectors.
     kind : str
         svg, png or pdf.
-
-    Examples
-    --------
-    >>> vectors = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], np.float32)
-    >>> embedding_map(["a", "b", "c"], vectors, "png")[0][:4] if can_plot() else b"\x89PNG"
-    b'\x89PNG'
     """
     import matplotlib
     from matplotlib.figure import Figure
+    from sklearn.manifold import TSNE
 
-    centred = matrix.astype(np.float64) - matrix.mean(axis=0, dtype=np.float64)
-    u, sizes, _ = np.linalg.svd(centred, full_matrices=False)
-    places = np.zeros((len(words), 2))
-    places[:, : min(2, len(sizes))] = (u * sizes)[:, :2]
-    share = float((sizes[:2] ** 2).sum() / max((sizes**2).sum(), 1e-30))
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
+    neighbors = min(30.0, (len(words) - 1) / 3.0)  # what t-SNE calls perplexity
+    places = TSNE(perplexity=neighbors, init="random", random_state=1).fit_transform(directions)
     figure = Figure(figsize=(10.0, 10.0), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*places.T, s=4, color="tab:orange")
     for word, place in zip(words, places, strict=True):
-        axes.annotate(
-            word, place, xytext=(2, 2), textcoords="offset points", fontsize=7, parse_math=False, annotation_clip=False
-        )
-    axes.set_title(f"{len(words):,} most frequent words: {100 * share:.1f} % of the variance of their vectors")
-    axes.set_xlabel("first principal component")
-    axes.set_ylabel("second")
+        axes.annotate(word, place, xytext=(2, 2), textcoords="offset points", fontsize=7, parse_math=False)
+    axes.set_title(f"{len(words):,} most frequent words: near each other are those with similar vectors (t-SNE)")
+    axes.set_xticks([])
+    axes.set_yticks([])
     picture = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fflm"}):  # letters stay letters
         figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-    return picture.getvalue(), share
+    return picture.getvalue()
 
 
 def graph_picture(dot: str) -> bytes:

@@ -54,6 +54,7 @@ DOORS = {
     "tqdm": "progress.py",
     "safetensors": "storage.py",
     "matplotlib": "plot.py",
+    "sklearn": "plot.py",
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 DOCUMENTED = {

@@ -1,6 +1,7 @@
 """Word vectors in training; neighbors, analogies, similarities, maps; the commands for them."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -197,12 +198,14 @@ def test_similarity_command(fflm_main, workshop, tmp_path):
 # The map
 
 
-@pytest.mark.skipif(not can_plot(), reason="matplotlib, of the plot extra, is not installed")
+@pytest.mark.skipif(
+    not can_plot() or find_spec("sklearn") is None, reason="matplotlib and scikit-learn, the plot extra, are not here"
+)
 @pytest.mark.parametrize("name, begin", [("map.svg", b"<?xml"), ("map.png", b"\x89PNG"), ("map.pdf", b"%PDF")])
 def test_plot_embeddings(fflm_main, workshop, tmp_path, name, begin):
     path = tmp_path / name
     code, out, err = fflm_main("plot-embeddings", workshop / "runs" / "demo", "--out", path, "--words", 8)
-    assert (code, err) == (0, "") and out.startswith(f"map          {path}: 8 words, ")
+    assert (code, err) == (0, "") and out.startswith(f"map          {path}: 8 words\n")
     assert path.read_bytes().startswith(begin)
     if name.endswith("svg"):
         text = path.read_text()
@@ -214,5 +217,5 @@ def test_plot_embeddings_errors(fflm_main, workshop, tmp_path, monkeypatch):
     message = "fflm: error: the picture must be a file that ends in .svg, .png or .pdf, got 'map.txt'\n"
     assert fflm_main("plot-embeddings", run, "--out", "map.txt") == (1, "", message)
     monkeypatch.setattr("fflm.plot.can_plot", lambda: False)
-    message = "fflm: error: pictures need matplotlib: python -m pip install 'fflm[plot]'\n"
+    message = "fflm: error: maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'\n"
     assert fflm_main("plot-embeddings", run, "--out", tmp_path / "map.svg") == (1, "", message)

@@ -32,10 +32,9 @@ def run(arguments) -> int:
     kind = picture_format(arguments.out)
     check_new_file(arguments.out)
     words, matrix = load_model(arguments).word_vectors().most_frequent(arguments.words)
-    picture, share = embedding_map(words, matrix, kind)
-    storage.write(Path(arguments.out), picture)
+    storage.write(Path(arguments.out), embedding_map(words, matrix, kind))
     if arguments.json:
-        print_json({"out": arguments.out, "words": len(words), "variance": share})
+        print_json({"out": arguments.out, "words": len(words)})
     else:
-        print(f"map          {arguments.out}: {len(words):,} words, {100 * share:.1f} % of their variance")
+        print(f"map          {arguments.out}: {len(words):,} words")
     return 0
