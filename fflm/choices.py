@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Activation:
-    """A nonlinearity a = f(z).
+    """A nonlinearity a = f(z); the lecture's example E5 has those of single units, E2 and E3 the softmax.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """A cost C(a, y) of one example: the outputs a against what they should be, y.
+    """A cost C(a, y) of one example: the outputs a against what they should be, y; E6 pairs outputs and costs.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ COSTS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """An update rule.
+    """An update rule; E18.
 
     Attributes
     ----------

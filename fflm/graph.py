@@ -1,7 +1,7 @@
 """Computation graphs: every value with the steps that made it, and its gradient by going back through them.
 
 Reverse-mode differentiation over NumPy arrays in float64, small enough to be read in a lecture, and an independent
-check of the compiled gradients. It is not used in training.
+check of the compiled gradients. It is not used in training. The lecture's example E14:
 
 >>> from fflm import graph
 >>> a, b, c = graph.value(3.0, "a"), graph.value(1.0, "b"), graph.value(-2.0, "c")
@@ -56,10 +56,10 @@ class Node:
         return self
 
     def backward(self) -> None:
-        """Find the gradient of this node's value by every node that it was made from.
+        """Find the gradient of this node's value by every node that it was made from (examples E14 to E17).
 
-        Gradients of several paths to one node add up (the chain rule for several variables). Those of an earlier call
-        are forgotten.
+        Gradients of several paths to one node add up (E17, the chain rule for several variables). Those of an
+        earlier call are forgotten.
 
         Raises
         ------

@@ -40,7 +40,7 @@ class FitReport:
 
 
 class TextClassifier:
-    """Embeddings of a text's words, pooled, under hidden layers and a softmax over labels.
+    """Embeddings of a text's words, pooled, under hidden layers and a softmax over labels (the lectures' E21).
 
     Parameters
     ----------

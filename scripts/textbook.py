@@ -1,6 +1,6 @@
 """The lectures' worked examples E1 to E21, in their notation, each with the call of the library that produces it.
 
-    python scripts/textbook.py            # all of them, a minute
+    python scripts/textbook.py            # all of them, some seconds
     python scripts/textbook.py E7 E14     # some
 
 Students can copy every line that begins with >>>. Where a figure of the lecture is wrong, the example says so.
@@ -213,7 +213,8 @@ for batch_size in (None, 10, 1):
     print(batch_size, round(network.fit(x, y, batch_size=batch_size, learning_rate=0.1, decrease=0.01)[-1], 4))
 for name in ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "adamw"):
     network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
-    print(f"{name:9}", round(network.fit(x, y, batch_size=10, optimizer=name)[-1], 4))
+    rate = 0.02 if name in ("rmsprop", "adam", "adamw") else None      # else what suits the optimiser
+    print(f"{name:9}", round(network.fit(x, y, batch_size=10, optimizer=name, learning_rate=rate)[-1], 4))
 """,
     ),
     "E19": (
@@ -233,12 +234,15 @@ one.predict(X).round(3).ravel()
         """
 text = Path("text.txt")
 _ = text.write_text("the cat sat on the mat . a dog sat on the rug . " * 200)
-model = fflm.train(text, context_size=3, bag_size=0, embedding_dim=8, hidden_dims=16, epochs=8, quiet=True)
+options = dict(context_size=3, bag_size=0, hidden_dims=16, dropout=0.0, learning_rate=0.02, quiet=True)
+model = fflm.train(text, embedding_dim=8, **options)
 model.lm.parameters["hidden.0.weights"].shape       # each of the 3 positions has its own 8 columns
-round(model.perplexity(text).perplexity, 2)
-ngram = fflm.ngram(text, order=3, vocab=None, quiet=True)
-round(ngram.perplexity(text).perplexity, 2)
+round(model.perplexity(text).perplexity, 3)
+round(fflm.ngram(text, order=4, quiet=True).perplexity(text).perplexity, 3)
 model.word_vectors().neighbors("cat", top=2)
+_ = Path("vectors.txt").write_text("cat 0.5 1.0\\ndog 0.4 0.9\\n")
+frozen = fflm.train(text, vectors="vectors.txt", freeze_vectors=True, **options)
+frozen.lm.parameters["embeddings"][frozen.lm.vocabulary.encode(["cat", "dog"])]
 """,
     ),
     "E21": (

@@ -2,6 +2,7 @@
 
 Arrays stand as (outputs, batch), as the layers' do: `a` the outputs, `z` what they were made from, `y` the targets.
 Values are float64. For those with a pair, both come from z, where nothing overflows, and the derivative is dC/dz.
+The lectures' examples E6 to E8.
 """
 
 from __future__ import annotations

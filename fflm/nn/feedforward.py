@@ -95,7 +95,7 @@ class FeedForward:
     # One batch
 
     def forward(self, X) -> ForwardPass:
-        """z and a of every layer for examples X (N, inputs).
+        """z and a of every layer for examples X (N, inputs); E1 to E4.
 
         Examples
         --------
@@ -136,7 +136,7 @@ class FeedForward:
         return float(self._costs(y_t).mean())
 
     def backward(self, X, Y) -> BackwardPass:
-        """Gradients of the mean cost by backpropagation (BP1 to BP4), without an update.
+        """Gradients of the mean cost by backpropagation (BP1 to BP4; E7 to E12), without an update.
 
         Examples
         --------

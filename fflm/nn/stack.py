@@ -2,6 +2,7 @@
 
 BP1: delta of the last layer = dC/da f'(z). BP2: delta = (W.T delta of the layer above) f'(z). BP3: dC/db = delta.
 BP4: dC/dW = delta a.T, a the outputs of the layer below. Sums over the batch take the place of single examples.
+The lectures' examples E7 to E12.
 """
 
 from __future__ import annotations
