@@ -1,7 +1,8 @@
 """What a network can be made of: one table of activations, one of costs, one of update rules.
 
 The configuration offers their names, the kernels of the same names compute them. To add one is to write its entry
-here, its arithmetic (`kernels/activations.py`, `nn/costs.py`, `kernels/updates.py`) and its line in the tests.
+here, its arithmetic (`kernels/activations.py`, `nn/costs.py`, `kernels/updates.py`), for the first two its line in the
+float64 oracle (`nn/graphs.py`), and its line in the tests, which go through these tables and find what is missing.
 """
 
 from __future__ import annotations

@@ -257,8 +257,12 @@ class ClassifierTrainConfig(Checked):
     """How a text classifier is trained."""
 
     optimizer: str = option("adamw", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
-    learning_rate: float = option(
-        0.002, "step size at the start, from which it falls to 0", above=0.0, high=1e36, metavar="R"
+    learning_rate: float | None = option(
+        None,
+        "step size at the start, from which it falls to 0 (default: what suits the optimizer)",
+        above=0.0,
+        high=1e36,
+        metavar="R",
     )
     batch_size: int = option(32, "texts per step", low=1, high=8192, metavar="B")
     epochs: int = option(10, "passes over the training texts", low=0, metavar="N")
@@ -266,8 +270,12 @@ class ClassifierTrainConfig(Checked):
     embedding_dropout: float = option(
         0.5, "share of a text's features dropped in training", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float = option(
-        3.0, "decoupled weight decay, per unit of learning rate, never on biases", low=0.0, high=1e36, metavar="D"
+    weight_decay: float | None = option(
+        None,
+        "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
+        low=0.0,
+        high=1e36,
+        metavar="D",
     )
     seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
     threads: int | None = option(

@@ -51,6 +51,10 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
         raise ConfigError(f"not a formula: {getattr(error, 'msg', error)}") from None
     if not lines:
         raise ConfigError("the formula must not be empty")
+    used = {part.id for line in lines for part in ast.walk(line) if isinstance(part, ast.Name)}
+    for name in values:
+        if name not in used:
+            raise ConfigError(f"the formula must use every value, got {name}, which does not occur in it")
     names = {name: graph.value(_array(name, number), name) for name, number in values.items()}
     node = None
     for line in lines:
@@ -67,7 +71,7 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
 def _array(name: str, number) -> np.ndarray:
     try:
         array = np.asarray(number, np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise ConfigError(f"{name} must be a number, or lists of numbers of equal lengths, got {number!r}") from None
     if array.size == 0 or array.ndim > 2:
         raise ConfigError(f"{name} must be a number, a vector or a matrix, got {number!r}")

@@ -29,8 +29,7 @@ class Node:
     value : array
         float64.
     grad : array or None
-        After `backward` of a later node: the derivative of that node by this one, of the same shape. None where there
-        is no path between them.
+        After `backward` of a later node: the derivative of that node by this one, of the same shape; None before.
     name : str
         What `to_dot` calls it.
     operation : str
@@ -58,8 +57,8 @@ class Node:
     def backward(self) -> None:
         """Find the gradient of this node's value by every node that it was made from (examples E14 to E17).
 
-        Gradients of several paths to one node add up (E17, the chain rule for several variables). Those of an
-        earlier call are forgotten.
+        Gradients of several paths to one node add up (E17, the chain rule for several variables). Those that
+        an earlier call left in these nodes are forgotten.
 
         Raises
         ------
@@ -98,6 +97,8 @@ class Node:
         return Node(a / b, "", "/", (self, other), (lambda g: g / b, lambda g: -g * a / b**2))
 
     def __pow__(self, exponent: float) -> Node:
+        if not isinstance(exponent, (int, float)):
+            return NotImplemented
         a = self.value
         return Node(a**exponent, "", f"^{exponent:g}", (self,), (lambda g: g * exponent * a ** (exponent - 1),))
 
@@ -110,7 +111,9 @@ class Node:
             return (self.reshape(1, -1) @ other).reshape(b.shape[1])
         if b.ndim == 1:
             return (self @ other.reshape(-1, 1)).reshape(a.shape[0])
-        return Node(a @ b, "", "@", (self, other), (lambda g: g @ b.T, lambda g: a.T @ g))
+        return Node(
+            a @ b, "", "@", (self, other), (lambda g: g @ np.swapaxes(b, -1, -2), lambda g: np.swapaxes(a, -1, -2) @ g)
+        )
 
     def __neg__(self) -> Node:
         return Node(-self.value, "", "-", (self,), (lambda g: -g,))
@@ -245,6 +248,7 @@ def value(number, name: str = "") -> Node:
 
 def concatenate(nodes: Sequence[Node]) -> Node:
     """Nodes side by side, along the last axis."""
+    nodes = [value(node) for node in nodes]
     ends = np.cumsum([node.value.shape[-1] for node in nodes])
     pulls = [
         lambda g, first=end - node.value.shape[-1], last=end: g[..., first:last]

@@ -189,7 +189,7 @@ class Model:
         return WordVectors.of(self.lm)
 
     def save_word2vec(self, path: str | Path, binary: bool = False) -> int:
-        """Write the features of every word as a word2vec file, which gensim and others read.
+        """Write the features of every word as a word2vec file, which gensim and others read; also ``.gz``.
 
         Words with white space inside, which the format can't hold, are left out; returns how many there were.
 
@@ -207,7 +207,8 @@ class Model:
         vectors = self.word_vectors()
         kept = writable(vectors.vocabulary.words)
         words = [vectors.vocabulary.words[i] for i in kept]
-        storage.write(path, b"".join(vector_file(words, vectors.matrix[kept], binary)))
+        content = b"".join(vector_file(words, vectors.matrix[kept], binary))
+        storage.write(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
         return len(vectors.vocabulary) - len(kept)
 
     def examples(self, count: int = 3) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -127,6 +128,7 @@ def _both_bits(figure, axes, bits_a: np.ndarray, bits_b: np.ndarray) -> None:
 
 
 PICTURES = ("svg", "png", "pdf")
+EXACT_WORDS = 1000
 
 
 def picture_format(path: str) -> str:
@@ -165,7 +167,8 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
     neighbors = min(30.0, (len(words) - 1) / 3.0)  # what t-SNE calls perplexity
-    places = TSNE(perplexity=neighbors, init="random", random_state=1).fit_transform(directions)
+    method = "exact" if len(words) <= EXACT_WORDS else "barnes_hut"  # the latter's threads get in each other's way
+    places = TSNE(perplexity=neighbors, method=method, init="random", random_state=1).fit_transform(directions)
     figure = Figure(figsize=(10.0, 10.0), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*places.T, s=4, color="tab:orange")
@@ -175,7 +178,9 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     axes.set_xticks([])
     axes.set_yticks([])
     picture = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fflm"}):  # letters stay letters
+    letters = {"svg.fonttype": "none", "svg.hashsalt": "fflm"}  # letters stay letters
+    with matplotlib.rc_context(letters), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box is drawn; an SVG has the letter
         figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
 

@@ -8,7 +8,7 @@ from fflm import storage
 from fflm.errors import ConfigError, FflmError, ModelFileError
 
 # What a resumed run may have otherwise; the text is compared by its fingerprint, wherever it is read from.
-MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test"}
+MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test", "vectors"}
 
 
 def check_folder(folder: Path | None, resume: bool) -> None:
@@ -75,6 +75,10 @@ def check_unchanged(folder: Path, described: dict) -> None:
     """
     before = storage.read_json(folder / storage.CONFIG)
     changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
+    if "vectors_content" in changed:
+        raise ConfigError(
+            f"the word vectors must be those of the run to resume in {folder}, got others; begin a new run"
+        )
     for name in sorted(changed, key=lambda name: name == "text"):  # other options may be why the text is another
         if name == "text":
             raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")

@@ -26,7 +26,7 @@ FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
 CURVE = "learning_curve.png"
 STATE_KIND = "training state"
-HINTS = {"text classifier": "; use fflm classify for it"}
+HINTS = {"text classifier": "; use fflm classify for it (in Python, TextClassifier.load)"}
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:

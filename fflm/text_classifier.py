@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -99,6 +99,8 @@ class TextClassifier:
         DivergenceError
             If a loss is no finite number.
         """
+        if self._training is None:
+            raise FflmError("a classifier that was loaded has no training options; make a new one")
         texts, labels = _texts("texts", texts), _texts("labels", labels)
         if len(texts) != len(labels):
             raise ConfigError(f"there must be a label for each text, got {len(texts)} texts and {len(labels)} labels")
@@ -217,6 +219,7 @@ class TextClassifier:
             raise ModelFileError(f"{path} is damaged: {storage.one_line(error)}") from error
         loaded = cls()
         loaded._tokenizer_config, loaded._shape = tokenizer.config, config
+        loaded._training = None
         loaded._model = Classifier(config, vocabulary, tokenizer, labels, arrays, threads)
         return loaded
 
@@ -236,7 +239,7 @@ class TextClassifier:
 
 
 def _texts(name: str, values) -> list[str]:
-    if isinstance(values, (str, Examples)):
+    if isinstance(values, (str, Examples)) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} must be several texts, got one: {str(values)[:40]!r}")
     values = list(values)
     for value in values:

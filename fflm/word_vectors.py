@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +14,9 @@ from fflm.errors import ConfigError, TextError
 from fflm.lm import LanguageModel, Mixture, NeuralLanguageModel
 from fflm.text import Vocabulary
 from fflm.text.sources import read_blocks
+from fflm.text.vocabulary import SPECIALS as SPECIAL_WORDS
 
-SPECIALS = 3
+SPECIALS = len(SPECIAL_WORDS)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class WordVectors:
     ----------
     vocabulary : Vocabulary
     matrix : (V, m) float32
+    lowercase : bool
+        Fold the words that are asked for, as the model's text was.
 
     Examples
     --------
@@ -69,8 +75,8 @@ class WordVectors:
     'queen'
     """
 
-    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray):
-        self.vocabulary, self.matrix = vocabulary, matrix
+    def __init__(self, vocabulary: Vocabulary, matrix: np.ndarray, lowercase: bool = False):
+        self.vocabulary, self.matrix, self.lowercase = vocabulary, matrix, lowercase
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         self.directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
 
@@ -87,7 +93,7 @@ class WordVectors:
         while todo:
             model = todo.pop(0)
             if isinstance(model, NeuralLanguageModel):
-                return cls(lm.vocabulary, model.parameters["embeddings"])
+                return cls(lm.vocabulary, model.parameters["embeddings"], lm.tokenizer.config.lowercase)
             if isinstance(model, Mixture):
                 todo = [*model.parts, *todo]
         raise ConfigError(f"a model of kind {lm.describe()['kind']!r} has no word vectors; a network has")
@@ -103,6 +109,8 @@ class WordVectors:
         if count < 3:
             raise ConfigError(f"words must be at least 3, got {count!r}")
         order = np.argsort(-self.vocabulary.counts[SPECIALS:], kind="stable")[:count] + SPECIALS
+        if len(order) < 3:
+            raise ConfigError(f"the vocabulary must have at least 3 words for a map, got {len(order)}")
         return [self.vocabulary.words[i] for i in order], self.matrix[order]
 
     def direction(self, word: str) -> np.ndarray:
@@ -113,9 +121,14 @@ class WordVectors:
         ConfigError
             If the word is unknown.
         """
-        if word not in self.vocabulary:
-            raise ConfigError(f"{word!r} is not in the vocabulary")
-        return self.directions[self.vocabulary.id(word)]
+        return self.directions[self._id(word)]
+
+    def _id(self, word: str) -> int:
+        number = self.vocabulary.id(word.lower() if self.lowercase else word)
+        if number == Vocabulary.UNK:
+            hint = f"; {word.lower()!r} is" if word.lower() in self.vocabulary else ""
+            raise ConfigError(f"{word!r} is not in the vocabulary{hint}")
+        return number
 
     def neighbors(self, word: str, top: int = 10) -> list[Neighbor]:
         """The words whose vectors make the smallest angle with that of `word`, itself left out.
@@ -145,30 +158,28 @@ class WordVectors:
         return self._nearest(wanted, [a, b, c], top)
 
     def _nearest(self, wanted: np.ndarray, left_out: Sequence[str], top: int) -> list[Neighbor]:
-        if top < 1:
+        if not isinstance(top, int) or top < 1:
             raise ConfigError(f"top must be at least 1, got {top!r}")
         cosines = self.directions @ (wanted / max(float(np.linalg.norm(wanted)), 1e-30))
-        cosines[[*range(SPECIALS), *map(self.vocabulary.id, left_out)]] = -np.inf
+        cosines[[*range(SPECIALS), *map(self._id, left_out)]] = -np.inf
         best = np.argsort(-cosines, kind="stable")[:top]
         return [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
 
-    def similarity(self, path: str, lowercase: bool = False) -> Similarity:
+    def similarity(self, path: str | Path) -> Similarity:
         """Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
 
         Parameters
         ----------
         path : str
             Lines of two words and a number, with tabs, commas or spaces between; lines that begin with # and a first
-            line without a number are passed over.
-        lowercase : bool
-            Fold the words of the file.
+            line of three names are passed over.
 
         Raises
         ------
         TextError
             If it is no such file.
         """
-        pairs = list(_pairs(path, lowercase))
+        pairs = list(_pairs(os.fspath(path), self.lowercase))
         words = dict.fromkeys(word for first, second, _ in pairs for word in (first, second))
         unknown = tuple(word for word in words if word not in self.vocabulary)
         known = [pair for pair in pairs if pair[0] in self.vocabulary and pair[1] in self.vocabulary]
@@ -200,7 +211,9 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _pairs(path: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
-    number, found = 0, False
+    number, pairs, found = 0, 0, False
+    if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
+        raise TextError(f"can't read {path}: it must be a file of pairs of words")
     for line in "".join(read_blocks(path)).splitlines():
         number += 1
         if not line.strip() or line.startswith("#"):
@@ -209,12 +222,17 @@ def _pairs(path: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
         try:
             first, second, score = (part.strip() for part in parts[:3])
             score = float(score)
+            if not math.isfinite(score):
+                raise ValueError
         except ValueError:
-            if not found:  # the names of the columns
+            if not found and len(parts) >= 3:  # the names of the columns
                 found = True
                 continue
             raise TextError(
                 f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}"
             ) from None
         found = True
+        pairs += 1
         yield (first.lower(), second.lower(), score) if lowercase else (first, second, score)
+    if not pairs:
+        raise TextError(f"{path} must hold pairs of words and a number, got none")

@@ -271,6 +271,11 @@ def main() -> None:
         print()
 
 
+def fail() -> None:
+    """What the interpreter calls for an error in a line."""
+    raise
+
+
 def show(code: str) -> None:
     """Run the lines as the interactive interpreter would, and print them with what it would print."""
     import code as interpreters
@@ -280,6 +285,7 @@ def show(code: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions(precision=8, suppress=True):
         console = interpreters.InteractiveConsole({"fflm": fflm, "graph": graph, "np": np, "Path": Path})
+        console.showtraceback = fail
         waiting, lines = False, code.strip().split("\n")
         for line, following in zip(lines, [*lines[1:], ""], strict=True):
             print(("... " if waiting else ">>> ") + line)

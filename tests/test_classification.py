@@ -9,6 +9,7 @@ from test_nn_optimizers import torch
 from test_text_corpora import needs
 
 from fflm import ConfigError, DivergenceError, FflmError, ModelFileError, TextClassifier, TextError
+from fflm.choices import RULES
 from fflm.classification import report, shapes
 from fflm.classification.classifier import loader, text_network
 from fflm.classification.features import encode_texts, pairs
@@ -54,8 +55,8 @@ def test_both_forms_are_read(tmp_path):
     expected = Examples(*TEST)
     assert read_examples(str(write(tmp_path / "tabs", *TEST))) == expected
     assert read_examples(str(write(tmp_path / "fasttext", *TEST, prefix=True))) == expected
-    (tmp_path / "mixed").write_text("a b\tx\ty \r\n\n__label__c z\n__label__d\ne\t")
-    assert read_examples(str(tmp_path / "mixed")) == Examples(["x\ty", "z", "", ""], ["a b", "c", "d", "e"])
+    (tmp_path / "mixed").write_text("a b\tx\ty \r\n\n__label__c z\n__label__d\ne\t\n__label__f\tx y\n")
+    assert read_examples(str(tmp_path / "mixed")) == Examples(["x\ty", "z", "", "", "x y"], ["a b", "c", "d", "e", "f"])
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,15 @@ def test_it_learns(options):
     assert classifier.predict(TEST[0]) == [classifier.labels[i] for i in probabilities.argmax(axis=1)]
 
 
+def test_each_rule_has_rates_that_learn():
+    found = {}
+    for name in RULES:
+        classifier = TextClassifier(optimizer=name, epochs=100, embedding_dim=8).fit(*TRAIN)
+        found[name] = (classifier.evaluate(*TEST).accuracy, classifier.predict_proba(TEST[0]).tobytes())
+        assert found[name][0] > 0.8, name
+    assert found["adam"][1] != found["adamw"][1]
+
+
 def test_pairs_decide_where_words_cannot():
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.permutation(["not", "good", "and"])) for _ in range(300)]
@@ -306,6 +316,8 @@ def test_saved_and_loaded(tmp_path):
     loaded = TextClassifier.load(tmp_path / "model")
     assert loaded.predict_proba(TEST[0]).tobytes() == classifier.predict_proba(TEST[0]).tobytes()
     assert loaded.labels == ["bad", "good"] and loaded.info() == classifier.info()
+    with pytest.raises(FflmError, match="^a classifier that was loaded has no training options; make a new one$"):
+        loaded.fit(*TRAIN)
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "model").read_bytes()
 
@@ -313,7 +325,8 @@ def test_saved_and_loaded(tmp_path):
 def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_path):
     path = tmp_path / "classifier"
     TextClassifier(**QUICK).fit(*TRAIN).save(path)
-    message = f"fflm: error: {path} must hold a language model, got 'text classifier'; use fflm classify for it\n"
+    message = f"fflm: error: {path} must hold a language model, got 'text classifier'; use fflm classify for it "
+    message += "(in Python, TextClassifier.load)\n"
     text = workshop / "text.txt"
     for command in (
         ["sample", path],
@@ -373,13 +386,20 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == ["model", "labels", "training", "validation", "test"]
-    assert lines[1] == "labels       bad, good" and "200 texts" in lines[2] and "accuracy 9" in lines[4] + "accuracy 9"
+    assert (
+        lines[1] == "labels       bad, good"
+        and "200 texts" in lines[2]
+        and lines[3].startswith("validation   accuracy 9")
+    )
     code, out, err = fflm_main("classify", "predict", model, "a good film", "an awful film")
     assert (code, err) == (0, "")
     assert out.splitlines()[0].startswith("good 0.") and out.splitlines()[1].endswith("\tan awful film")
     code, out, _ = fflm_main("classify", "predict", model, "a good film", "--json", "--top", 1)
     (label,) = json.loads(out)["labels"]
     assert label["label"] == "good" and 0.5 < label["probability"] < 1.0
+    assert json.loads(fflm_main("classify", "predict", model, "--json", "--top", 1, "a good film").out) == json.loads(
+        out
+    )
     code, out, err = fflm_main("classify", "evaluate", model, test)
     assert (code, err) == (0, "") and "accuracy" in out and "confusion" in out
     code, out, _ = fflm_main("classify", "evaluate", model, test, "--json")
@@ -413,6 +433,10 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
         (
             ["train", "examples", "--out", "examples"],
             "examples exists already; choose another name, or remove it first",
+        ),
+        (
+            ["train", "examples", "--out", "new.arpa"],
+            "can't write new.arpa: it has the name of an ARPA file; take another name, or use fflm export",
         ),
         (["train", "examples", "--out", "new", "--epochs", "-1"], "epochs must be at least 0, got -1"),
         (["predict", "missing", "a"], "no such model: missing"),

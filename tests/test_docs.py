@@ -3,9 +3,12 @@
 import argparse
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 from conftest import CODE, REPOSITORY
@@ -161,3 +164,16 @@ def test_readme_links_lead_somewhere():
 
 def test_readme_is_finished():
     assert "@@" not in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_textbook_script_runs():
+    """Every example, as a reader would run it; an error in one line is an error of the script."""
+    made = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / "textbook.py"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(CODE)},
+    )
+    assert made.returncode == 0, made.stderr
+    assert re.findall(r"^(E\d+)\.", made.stdout, re.MULTILINE) == [f"E{i}" for i in range(1, 22)]
+    assert re.search(r"\[array\(\[\[-0\.003045\d*\]\].*, array\(\[\[-0\.121832\d*\]\]", made.stdout)  # E7

@@ -78,7 +78,10 @@ def test_broadcasting(operation, other):
     check(lambda y, x: (made(y, x) * WEIGHTS).sum(), draw(*other, seed=1), draw(3, 4))
 
 
-@pytest.mark.parametrize("left, right", [((3, 2), (2, 4)), ((2,), (2, 4)), ((3, 2), (2,)), ((2,), (2,))])
+@pytest.mark.parametrize(
+    "left, right",
+    [((3, 2), (2, 4)), ((2,), (2, 4)), ((3, 2), (2,)), ((2,), (2,)), ((2, 3, 2), (2, 4)), ((2, 3, 2), (2, 2, 4))],
+)
 def test_products_of_matrices_and_vectors(left, right):
     check(lambda a, b: ((a @ b) ** 2).sum(), draw(*left), draw(*right, seed=1), atol=1e-7)
 
@@ -237,6 +240,12 @@ def test_explain_graph_prints_dot(fflm_main):
     assert '"b|value 1|gradient -4"' in out and '"c|value -2|gradient 5"' in out
 
 
+@pytest.mark.parametrize("formula, number", [("1 / a", 0), ("a ** 0.5", -1), ("a ** 400", 10), ("log(a)", 0)])
+def test_what_is_not_finite_is_shown_as_it_is(fflm_main, formula, number):
+    code, out, err = fflm_main("explain-graph", formula, f"a={number}")
+    assert (code, err) == (0, "") and ("inf" in out or "nan" in out)
+
+
 def test_explain_graph_as_json(fflm_main):
     code, out, _ = fflm_main("explain-graph", "sum(W @ x)", "W=[[1, 2], [3, 4]]", "x=[1, -1]", "--json")
     nodes = json.loads(out)["nodes"]
@@ -270,6 +279,12 @@ def test_explain_graph_draws_with_graphviz(fflm_main, tmp_path, monkeypatch):
     [
         (["a * b", "a=1"], "b has no value; give one, b=1.5"),
         (["a", "a"], "a value must be given as NAME=NUMBER, got 'a'"),
+        (["a", "--out", "g.dot", "a=b"], "a value must be given as NAME=NUMBER, got 'a=b'"),
+        (["a", "a=true"], "a value must be given as NAME=NUMBER, got 'a=true'"),
+        (["a", "=1"], "a value must be given as NAME=NUMBER, got '=1'"),
+        (["a", "a=1", "a=2"], "a must be given one value, got two"),
+        (["a", "a=1", "b=2"], "the formula must use every value, got b, which does not occur in it"),
+        (["a", "a=" + "9" * 320], "a must be a number, or lists of numbers of equal lengths, got " + "9" * 320),
         (["a", "a=b"], "a value must be given as NAME=NUMBER, got 'a=b'"),
         (["x", "x=[1, 2]"], "the formula must end in a single number to have gradients, got an array of shape (2,)"),
         (["a", "a=1", "--out", "g.png"], "the file to write must end in .dot or .svg, got 'g.png'"),

@@ -199,7 +199,8 @@ def test_the_whole_network_against_pytorch(name, activation, hidden, direct, cli
         np.testing.assert_allclose(parameters[key], tensor.detach().numpy(), rtol=0, atol=2e-5, err_msg=key)
 
 
-def test_lazy_adam_against_pytorch_sparse_adam(torch):
+def test_e18_sparse_adam_is_pytorchs(torch):
+    """The lazy form of Adam: E18 of the lectures."""
     parameters = {"embeddings": table()["output.weights"]}
     tensor = torch.nn.Parameter(torch.tensor(parameters["embeddings"]))
     theirs, own = torch.optim.SparseAdam([tensor], lr=0.01), Optimizer("adam", parameters)

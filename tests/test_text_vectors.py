@@ -107,6 +107,28 @@ def test_words_with_white_space_cannot_be_written():
     assert writable(["a", " ", "\n", "b c", "", "d\u00a0e", "f"]) == [0, 6]
 
 
+@pytest.mark.parametrize("features", [1, 2, 3])
+@pytest.mark.parametrize("word", ["<unk>", "internationalization"])
+def test_small_binary_files_are_not_taken_for_text(tmp_path, features, word):
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        matrix = rng.standard_normal((1, features)).astype(np.float32)
+        (tmp_path / "v").write_bytes(b"".join(vector_file([word], matrix, binary=True)))
+        found = read_vectors(tmp_path / "v")
+        assert found.words == [word] and (found.matrix == matrix).all()
+
+
+def test_other_encodings_and_marks(tmp_path):
+    content = FORMS["word2vec text"]()
+    (tmp_path / "mark").write_bytes(b"\xef\xbb\xbf" + content)
+    assert read_vectors(tmp_path / "mark").words == WORDS
+    (tmp_path / "wide").write_bytes(content.decode().encode("utf-16"))
+    (tmp_path / "packed").write_bytes(gzip.compress(content))
+    for name, reason in (("wide", "UTF-16: it must be UTF-8"), ("packed", "compressed: its name must end in .gz")):
+        with pytest.raises(TextError, match=f"^can't read the vectors of .*{name}: the file is {reason}$"):
+            read_vectors(tmp_path / name)
+
+
 # gensim
 
 
@@ -128,18 +150,13 @@ def test_gensim_reads_and_writes_the_same(tmp_path, binary):
 # The files of others
 
 
-def shared(name):
-    folder = Path(os.environ.get("NLTK_DATA", "/nowhere")).parent / "text"
-    return pytest.mark.skipif(not (folder / name).exists(), reason=f"{name} is not here"), folder / name
-
-
 @pytest.mark.parametrize(
     "name, words, features",
     [("glove_twitter_25d.txt", 11925, 25), ("word2vec_text_10d.txt", 1750, 10), ("word2vec_binary_10d.bin", 2747, 10)],
 )
 def test_published_files(name, words, features):
-    mark, path = shared(name)
-    if mark.args[0]:
-        pytest.skip(mark.kwargs["reason"])
+    path = Path(os.environ.get("NLTK_DATA", "/nowhere")).parent / "text" / name
+    if not path.exists():
+        pytest.skip(f"{name}, a published file, is not here")
     found = read_vectors(path)
     assert found.total == words and found.matrix.shape[1] == features and "the" in found.words

@@ -1,5 +1,6 @@
 """Word vectors in training; neighbors, analogies, similarities, maps; the commands for them."""
 
+import gzip
 import json
 from importlib.util import find_spec
 
@@ -68,7 +69,7 @@ def test_a_resumed_run_keeps_them_too(here):
         assert value.tobytes() == parts.lm.parameters[name].tobytes(), name
     other = np.vstack([VECTORS + 1, [[9, 9, 9]]]).astype(np.float32)
     (here / "vectors").write_bytes(b"".join(vector_file([*TRAINED, "zebra"], other)))
-    with pytest.raises(ConfigError, match="^vectors_content must be as in the run to resume, "):
+    with pytest.raises(ConfigError, match="^the word vectors must be those of the run to resume in parts, got others"):
         fflm.train("text.txt", out="parts", resume=True, **options | {"epochs": 5, "schedule": "plateau"})
 
 
@@ -94,6 +95,17 @@ def test_impossible_vectors(here, options, message):
     assert str(error.value) == message and not (here / "run").exists()
 
 
+def test_vectors_may_move_between_two_calls_but_not_be_left_out(here):
+    options = {"out": "run"} | SMALL
+    fflm.train("text.txt", vectors="vectors", **options)
+    (here / "vectors").rename(here / "moved")
+    with pytest.raises(TextError, match="^can't read the vectors of vectors: no such file$"):
+        fflm.train("text.txt", vectors="vectors", resume=True, **options | {"epochs": 3})
+    with pytest.raises(ConfigError, match="^the word vectors must be those of the run to resume in run, got others; "):
+        fflm.train("text.txt", resume=True, **options | {"epochs": 3})
+    assert fflm.train("text.txt", vectors=here / "moved", resume=True, **options | {"epochs": 3}).report.epochs == 3
+
+
 def test_the_command_takes_and_writes_vectors(fflm_main, here):
     flags = "--context-size 2 --bag-size 0 --hidden-dims 8 --epochs 1".split()
     code, out, _ = fflm_main("train", "text.txt", "--out", "run", "--vectors", "vectors", "--freeze-vectors", *flags)
@@ -104,6 +116,8 @@ def test_the_command_takes_and_writes_vectors(fflm_main, here):
         found = read_vectors(f"out{len(binary)}")
         model = fflm.load("run").lm
         assert found.words == model.vocabulary.words and (found.matrix == model.parameters["embeddings"]).all()
+    assert fflm_main("export", "run", "--word2vec", "out.gz").code == 0
+    assert gzip.decompress((here / "out.gz").read_bytes()) == (here / "out0").read_bytes()
     code, _, err = fflm_main("export", "run", "--word2vec", "out0")
     assert (code, err) == (1, "fflm: error: out0 exists already; choose another name, or remove it first\n")
     code, _, err = fflm_main("export", "run", "--arpa", "a", "--binary")
@@ -152,6 +166,8 @@ def test_the_commands(fflm_main, workshop):
     assert [part["of"] for part in json.loads(out)] == ["cat", "dog", "cat - the + a"]
     code, out, _ = fflm_main("neighbors", run, "cat", "dog", "--top", 1)
     assert out.startswith("cat\n") and "\n\ndog\n" in out
+    assert fflm_main("neighbors", run, "--top", 1, "cat").out == fflm_main("neighbors", run, "cat", "--top", 1).out
+    assert fflm_main("neighbors", run, "--wrong", "cat").code == 2
     assert fflm_main("neighbors", run) == (1, "", "fflm: error: give a word, or --analogy and three\n")
     assert fflm_main("neighbors", run, "zebra") == (1, "", "fflm: error: 'zebra' is not in the vocabulary\n")
 
@@ -176,10 +192,26 @@ def test_similarity_files(vectors, tmp_path, sign):
     found = vectors.similarity(str(tmp_path / "pairs"))
     assert (found.pairs, found.known, found.unknown_words) == (4, 3, ("King", "pear"))
     assert found.spearman == pytest.approx(1.0)
-    assert vectors.similarity(str(tmp_path / "pairs"), lowercase=True).unknown_words == ("pear",)
+    folding = WordVectors(vectors.vocabulary, vectors.matrix, lowercase=True)
+    assert folding.similarity(tmp_path / "pairs").unknown_words == ("pear",)
+    assert folding.neighbors("KING", top=1) == vectors.neighbors("king", top=1)
+    with pytest.raises(ConfigError, match="^'King' is not in the vocabulary; 'king' is$"):
+        vectors.neighbors("King")
+
+
+@pytest.mark.parametrize("content", ["", "# nothing\n", "word1,word2,mean\n"])
+def test_similarity_files_without_pairs(vectors, tmp_path, content):
+    (tmp_path / "pairs").write_text(content)
+    with pytest.raises(TextError, match="pairs must hold pairs of words and a number, got none$"):
+        vectors.similarity(tmp_path / "pairs")
+    with pytest.raises(TextError, match="^can't read .*missing: it must be a file of pairs of words$"):
+        vectors.similarity(tmp_path / "missing")
 
 
 def test_damaged_similarity_files(vectors, tmp_path):
+    (tmp_path / "pairs").write_text("king\tqueen\tnan\nking\tman\tinf\n")
+    with pytest.raises(TextError, match="pairs, line 2: two words and a number must stand here, got "):
+        vectors.similarity(str(tmp_path / "pairs"))
     (tmp_path / "pairs").write_text("king\tqueen\t9\nking\tman\n")
     with pytest.raises(TextError, match="pairs, line 2: two words and a number must stand here, got 'king\\\\tman'$"):
         vectors.similarity(str(tmp_path / "pairs"))
@@ -210,6 +242,12 @@ def test_plot_embeddings(fflm_main, workshop, tmp_path, name, begin):
     if name.endswith("svg"):
         text = path.read_text()
         assert all(f">{word}</text>" in text for word in ("the", "cat", "mat"))
+
+
+def test_a_map_needs_three_words():
+    few = WordVectors(Vocabulary(WORDS[:5]), MATRIX[:5].astype(np.float32))
+    with pytest.raises(ConfigError, match="^the vocabulary must have at least 3 words for a map, got 2$"):
+        few.most_frequent(200)
 
 
 def test_plot_embeddings_errors(fflm_main, workshop, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fflm.build.common import check_new_file
+from fflm.build.common import check_new_model
 from fflm.classification import ClassificationReport
 from fflm.text import Examples, read_examples
 from fflm.text.corpora import LABELLED
@@ -53,7 +53,7 @@ def classify(
     >>> found.accuracy
     1.0
     """
-    check_new_file(out)
+    check_new_model(out)
     classifier = TextClassifier(**options)
     if source in LABELLED:
         source, valid, test = f"{source}:train", valid or f"{source}:valid", test or f"{source}:test"

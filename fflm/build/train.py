@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from fflm.build.common import configurations, names, prompts, tell
-from fflm.build.vectors import WordVectors
+from fflm.build.vectors import GivenVectors
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
+from fflm.errors import TextError
 from fflm.lm import NeuralLanguageModel
 from fflm.model import Model
 from fflm.nn.parameters import initialise
@@ -68,24 +69,33 @@ def train(
     12
     """
     started = time.monotonic() if started is None else started
+    if isinstance(options.get("vectors"), Path):
+        options["vectors"] = str(options["vectors"])
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
     folder = None if out is None else Path(out)
     check_folder(folder, resume)
     sources, valid, test = (names(value) for value in (sources, valid, test))
+    if config.vectors is not None and not Path(config.vectors).is_file():
+        raise TextError(f"can't read the vectors of {config.vectors}: no such file")
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
     tell(corpus.warnings, quiet)
     vectors = None
     if config.vectors is not None:
-        vectors = WordVectors.read(config.vectors, corpus.vocabulary)
+        vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
         shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
         corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
-    described = {"sources": sources, "valid": valid, "test": test, "text": fingerprint(corpus)}
+    described = {
+        "vectors_content": vectors and vectors.fingerprint(),
+        "sources": sources,
+        "valid": valid,
+        "test": test,
+        "text": fingerprint(corpus),
+    }
     for part in (tokenizer_config, data, shape, config):
         described |= part.to_dict()
     parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
     frozen = None
     if vectors is not None:
-        described["vectors_content"] = vectors.fingerprint()
         vectors.put_into(parameters["embeddings"])
         frozen = vectors.known if config.freeze_vectors else None
     lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)

@@ -12,7 +12,7 @@ from fflm.text import Vocabulary, read_vectors
 
 
 @dataclass(frozen=True)
-class WordVectors:
+class GivenVectors:
     """Vectors for some words of a vocabulary.
 
     Attributes
@@ -34,7 +34,7 @@ class WordVectors:
     total: int
 
     @classmethod
-    def read(cls, path: str, vocabulary: Vocabulary) -> WordVectors:
+    def read(cls, path: str, vocabulary: Vocabulary) -> GivenVectors:
         """The vectors of a file for a vocabulary.
 
         Raises
@@ -80,7 +80,7 @@ class WordVectors:
 
     def put_into(self, table: np.ndarray) -> None:
         """Set the rows (V, m) of the words that have a vector; the others are made as large as these are."""
-        table[~self.known] *= self.matrix.std() / max(float(table.std()), 1e-30)
+        table[~self.known] *= self.matrix.std(dtype=np.float64) / max(float(table.std()), 1e-30)
         table[self.known] = self.matrix
 
     def fingerprint(self) -> int:

@@ -13,8 +13,13 @@ from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
 from fflm.errors import DivergenceError
 from fflm.nn.dense import drops_of_step
-from fflm.nn.optimizers import Optimizer
+from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.nn.team import Team
+
+USUAL = {
+    "adam": (0.002, 0.0),
+    "adamw": (0.002, 3.0),
+}  # learning rate and weight decay, chosen for texts of tens to hundreds of words
 
 
 def fit(
@@ -37,7 +42,10 @@ def fit(
         If a loss is no finite number.
     """
     begin, losses = time.perf_counter(), []
-    optimizer = Optimizer(config.optimizer, classifier.parameters, config.weight_decay)
+    usual_rate, usual_decay = USUAL.get(config.optimizer, usual_rates(config.optimizer, None, None))
+    rate = usual_rate if config.learning_rate is None else config.learning_rate
+    decay = usual_decay if config.weight_decay is None else config.weight_decay
+    optimizer = Optimizer(config.optimizer, classifier.parameters, decay)
     rates = [config.embedding_dropout] + [config.dropout] * len(classifier.config.hidden_dims)
     size = config.batch_size
     steps, step = config.epochs * math.ceil(len(texts) / size), 0
@@ -48,12 +56,12 @@ def fit(
             for first in range(0, len(order), size):
                 rows = order[first : first + size]
                 batch = np.empty(len(rows))
-                optimizer.begin_step(step + 1, config.learning_rate * (1.0 - step / steps))
+                optimizer.begin_step(step + 1, rate * (1.0 - step / steps))
                 drops = drops_of_step(rates, config.seed, step)
                 network.step(loader(network, texts, rows, targets[rows]), batch, optimizer, drops)
                 step, total = step + 1, total + float(batch.sum())
                 if not math.isfinite(total):
-                    place = f"in epoch {epoch + 1} with learning rate {config.learning_rate:g}"
+                    place = f"in epoch {epoch + 1} with learning rate {rate:g}"
                     raise DivergenceError(f"training diverged {place}; try a smaller learning_rate")
                 if on_batch is not None:
                     on_batch(len(rows))

@@ -66,6 +66,7 @@ def _add_predict(parts) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts (default: standard input, one a line)")
+    parser.set_defaults(any_number="texts")
     parser.add_argument("--top", type=int, default=None, metavar="N", help="how many labels of each (default: all)")
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
 

@@ -32,6 +32,7 @@ def add(verbs) -> None:
         metavar="NAME=VALUE",
         help="what a name stands for: a number, or a list as [1, 2] or [[1, 2], [3, 4]]",
     )
+    parser.set_defaults(any_number="values")
     parser.add_argument(
         "--out",
         metavar="FILE",
@@ -41,16 +42,19 @@ def add(verbs) -> None:
 
 def run(arguments) -> int:
     """Open, one library call, print."""
+    import numpy as np
+
     from fflm.expression import parse
     from fflm.graph import in_order
 
     _check_out(arguments.out)
-    root = parse(arguments.formula, dict(map(_pair, arguments.values)))
+    root = parse(arguments.formula, _values(arguments.values))
     if root.value.size != 1:
         raise ConfigError(
             f"the formula must end in a single number to have gradients, got an array of shape {root.value.shape}"
         )
-    root.backward()
+    with np.errstate(all="ignore"):  # an infinite gradient is shown as it is
+        root.backward()
     if arguments.out is not None:
         _draw(root.to_dot(), Path(arguments.out))
     if arguments.json:
@@ -65,7 +69,7 @@ def run(arguments) -> int:
 def _check_out(path: str | None) -> None:
     from fflm.build.common import check_new_file
 
-    if path is not None and not path.endswith((".dot", ".svg")):
+    if path is not None and not path.lower().endswith((".dot", ".svg")):
         raise ConfigError(f"the file to write must end in .dot or .svg, got {path!r}")
     check_new_file(path)
 
@@ -74,15 +78,30 @@ def _draw(dot: str, path: Path) -> None:
     from fflm import storage
     from fflm.plot import graph_picture
 
-    storage.write(path, graph_picture(dot) if path.suffix == ".svg" else f"{dot}\n".encode())
+    storage.write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
 
 
-def _pair(text: str) -> tuple[str, float | list]:
-    name, _, number = text.partition("=")
-    try:
-        return name.strip(), json.loads(number)
-    except (ValueError, RecursionError):
-        raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}") from None
+def _values(texts: list[str]) -> dict[str, float | list]:
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        name = name.strip()
+        try:
+            value = json.loads(number)
+        except (ValueError, RecursionError):
+            raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}") from None
+        if not name.isidentifier() or not _is_numbers(value):
+            raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}")
+        if name in found:
+            raise ConfigError(f"{name} must be given one value, got two")
+        found[name] = value
+    return found
+
+
+def _is_numbers(value) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_numbers, value))
+    return type(value) in (int, float)
 
 
 def _described(node) -> dict:

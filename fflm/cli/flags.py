@@ -57,7 +57,7 @@ def add_flags(
 def _default(item) -> str:
     if item.default is None:
         return ""
-    value = " ".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
+    value = (" ".join(map(str, item.default)) or "none") if isinstance(item.default, tuple) else item.default
     return f" (default: {value})"
 
 

@@ -54,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     started = time.monotonic()
-    arguments = make_parser().parse_args(argv)
+    arguments = _parse(argv)
     arguments.started = started
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -78,10 +78,22 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except MemoryError:
         print(
-            "fflm: error: not enough memory; a smaller vocab_size, hidden_dims or batch_size needs less",
+            "fflm: error: not enough memory; a smaller vocab_size, embedding_dim, hidden_dims, batch_size or bigrams "
+            "needs less",
             file=sys.stderr,
         )
         return 1
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    """Words may stand after options too, where a verb takes any number of them: argparse alone refuses those."""
+    parser = make_parser()
+    arguments, surplus = parser.parse_known_args(argv)
+    if surplus and (not hasattr(arguments, "any_number") or any(word.startswith("-") for word in surplus)):
+        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+    if surplus:
+        getattr(arguments, arguments.any_number).extend(surplus)
+    return arguments
 
 
 def _drop_output() -> None:

@@ -25,7 +25,7 @@ def add(verbs) -> None:
         metavar=("A", "B", "C"),
         help="the words nearest to A - B + C: king man woman asks what is to woman as king is to man",
     )
-    parser.set_defaults(threads=None)
+    parser.set_defaults(threads=None, any_number="words")
 
 
 def run(arguments) -> int:

@@ -27,7 +27,7 @@ def add(verbs) -> None:
 def run(arguments) -> int:
     """Open, one library call, print."""
     model = load_model(arguments)
-    found = model.word_vectors().similarity(arguments.file, model.lm.tokenizer.config.lowercase)
+    found = model.word_vectors().similarity(arguments.file)
     if arguments.json:
         print_json(found.to_dict())
         return 0

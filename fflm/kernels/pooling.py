@@ -1,4 +1,4 @@
-"""Texts of any length as one row of numbers each: the sum of the features of their words, and their maximum.
+"""Texts of any length as one row of numbers each: the sum of the features of their ids, and their maximum.
 
 The sum is divided by the number of words (a mean), or by its root, as in the language model's bag.
 

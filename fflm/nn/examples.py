@@ -8,6 +8,8 @@ from fflm.choices import ACTIVATIONS, COSTS, RULES
 from fflm.errors import ConfigError
 from fflm.nn.costs import check_targets
 
+LARGEST = 1e36  # of single precision's 3e38
+
 
 def checked_sizes(layer_sizes) -> list[int]:
     """Inputs and units of each layer.
@@ -18,7 +20,7 @@ def checked_sizes(layer_sizes) -> list[int]:
         If they are not two or more numbers of at least 1.
     """
     sizes = list(layer_sizes) if isinstance(layer_sizes, (list, tuple, np.ndarray)) else []
-    if len(sizes) < 2 or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
+    if len(sizes) < 2 or not all(_is_whole(size) and size >= 1 for size in sizes):
         raise ConfigError(f"layer_sizes must be two or more whole numbers of at least 1, got {layer_sizes!r}")
     return [int(size) for size in sizes]
 
@@ -31,7 +33,11 @@ def checked_activations(activations, cost: str, count: int) -> list[str]:
     ConfigError
         If a name is unknown, there are not as many, or the last one does not go with the cost.
     """
-    names = [activations] * count if isinstance(activations, str) else list(activations)
+    if isinstance(activations, str):
+        activations = [activations] * count
+    if not isinstance(activations, (list, tuple)) or not all(isinstance(name, str) for name in [*activations, cost]):
+        raise ConfigError(f"activations and cost must be names, got {activations!r} and {cost!r}")
+    names = list(activations)
     if len(names) != count:
         raise ConfigError(f"activations must be one name, or one for each of {count} layers, got {len(names)}")
     for name in names:
@@ -48,17 +54,21 @@ def checked_activations(activations, cost: str, count: int) -> list[str]:
     return names
 
 
+def _is_whole(number) -> bool:
+    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+
+
 def check_number(name: str, number, low: float, whole: bool = False) -> None:
     """Raise ConfigError unless an option is a finite number, or a whole one, of at least `low`."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(number, bool) or not isinstance(number, kinds) or not low <= number < np.inf:
+    if isinstance(number, bool) or not isinstance(number, kinds) or not low <= number <= LARGEST:
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"{name} must be {kind} of at least {low:g}, got {number!r}")
 
 
 def check_training(optimizer: str, epochs, batch_size, decrease) -> None:
     """Raise ConfigError unless these are how a network can be trained."""
-    if optimizer not in RULES:
+    if not isinstance(optimizer, str) or optimizer not in RULES:
         raise ConfigError(f"optimizer must be one of {', '.join(RULES)}, got {optimizer!r}")
     check_number("epochs", epochs, 0, whole=True)
     check_number("batch_size", batch_size, 1, whole=True)
@@ -103,14 +113,14 @@ def targets(Y, count: int, outputs: int, cost: str) -> np.ndarray:
 
 def _numbers(name: str, values) -> np.ndarray:
     try:
-        array = np.asarray(values, np.float32)
-    except (ValueError, TypeError):
+        array = np.asarray(values, np.float64)
+    except (ValueError, TypeError, OverflowError):
         raise ConfigError(f"{name} must be numbers in rows of equal lengths") from None
     if array.size == 0:
         raise ConfigError(f"{name} must not be empty")
-    if not np.isfinite(array).all():
-        raise ConfigError(f"{name} must be finite numbers")
-    return array
+    if not (np.abs(array) <= LARGEST).all():
+        raise ConfigError(f"{name} must be finite numbers, none above {LARGEST:g}")
+    return array.astype(np.float32)
 
 
 def _shape(array: np.ndarray) -> str:

@@ -73,6 +73,7 @@ class FeedForward:
     ):
         self.layer_sizes = checked_sizes(layer_sizes)
         self.activations = checked_activations(activations, cost, len(self.layer_sizes) - 1)
+        check_number("seed", seed, 0, whole=True)
         self.cost, self.seed = cost, seed
         self._value = getattr(costs, cost.replace("-", "_"))
         self._gradient = getattr(costs, cost.replace("-", "_") + "_gradient")

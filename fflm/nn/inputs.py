@@ -111,7 +111,7 @@ class ContextInputs(Inputs):
 
 
 class TextInputs(Inputs):
-    """The sum of the features of a text's words over their number, or its `root`; if asked for, each one's maximum."""
+    """The sum of the features of a text's ids over their number, or its `root`; if asked for, each one's maximum."""
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ A line is a label, a tab and the text, or, as fastText has it, ``__label__NAME``
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -79,7 +80,9 @@ def _add(line: str, source: str, number: int, texts: list[str], labels: list[str
     if not line.strip():
         return
     if line.startswith(PREFIX):
-        label, _, text = line.removeprefix(PREFIX).partition(" ")
+        rest = line.removeprefix(PREFIX)
+        label = "" if not rest or rest[0].isspace() else rest.split(None, 1)[0]
+        text = rest[len(label) :]
         if text.lstrip().startswith(PREFIX):
             raise TextError(f"{source}, line {number}: a text must have one label, got several: {line[:60]!r}")
     else:
@@ -95,6 +98,7 @@ def _add(line: str, source: str, number: int, texts: list[str], labels: list[str
     texts.append(text.strip())
 
 
+@functools.lru_cache(maxsize=1)
 def _corpus(name: str) -> Examples:
     """All texts of a corpus of NLTK: reviews, or sentences, positive and negative."""
     texts, labels = [], []

@@ -7,6 +7,7 @@ the text form without the first line.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from collections.abc import Container, Iterator, Sequence
@@ -74,7 +75,10 @@ def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vect
 
 
 def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
-    first = file.readline(LONGEST_LINE)
+    first = file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
+    if first.startswith((b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        kind = "compressed: its name must end in .gz" if first.startswith(b"\x1f\x8b") else "UTF-16: it must be UTF-8"
+        raise TextError(f"can't read the vectors of {path}: the file is {kind}")
     header = _header(first)
     if header is None:
         features = len(first.split()) - 1
@@ -86,7 +90,7 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     else:
         count, features = header
         second = file.read(min(LONGEST_LINE, 64 * features + 4096))
-        if _is_text(second, features):
+        if _is_text(second):
             found = _text_records(path, file, second, features, 2)
         else:
             found = _binary_records(path, file, second, features, count)
@@ -122,10 +126,10 @@ def _all_floats(parts: Sequence[bytes]) -> bool:
         return False
 
 
-def _is_text(beginning: bytes, features: int) -> bool:
-    """Whether the first record is a line of a word and as many numbers; if the numbers are not, whether it is ASCII."""
-    parts = beginning.split(b"\n", 1)[0].rsplit(None, features)
-    return _all_floats(parts[-features:]) or (beginning[: 4 * features].isascii() and b"\0" not in beginning)
+def _is_text(beginning: bytes) -> bool:
+    """Whether the first record goes on, after its word, in letters that numbers are written with."""
+    numbers = beginning.split(b"\n", 1)[0].split(None, 1)[1:]
+    return bool(numbers) and not numbers[0].strip(b"0123456789+-.eE \t\r")
 
 
 def _text_records(
@@ -154,7 +158,8 @@ def _text_records(
 
 def _row(path: str, number: int, parts: list[bytes]) -> np.ndarray:
     try:
-        return np.array([float(part) for part in parts], np.float32)
+        with np.errstate(over="ignore"):  # refused later, by name
+            return np.array([float(part) for part in parts], np.float32)
     except ValueError:
         raise TextError(
             f"{path}, line {number}: a word and {len(parts)} numbers must stand here, got {_start(b' '.join(parts))}"
