@@ -428,7 +428,7 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
     [
         (
             ["train", "missing", "--out", "new"],
-            "source must be a file, a folder, - or the name of a corpus, got 'missing': no such file",
+            "labelled texts must be a file, - or one of sentence_polarity, movie_reviews, got 'missing': no such file",
         ),
         (
             ["train", "examples", "--out", "examples"],

@@ -213,7 +213,7 @@ class FeedForward:
         ConfigError
             If shapes or options make no sense.
         DivergenceError
-            If the cost is no finite number any more.
+            If the cost is no finite number any more; the weights are then of no use.
 
         Examples
         --------

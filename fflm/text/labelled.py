@@ -6,6 +6,7 @@ A line is a label, a tab and the text, or, as fastText has it, ``__label__NAME``
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,6 +64,10 @@ def read_examples(source: str, encoding: str = "utf-8") -> Examples:
         if colon and split not in SPLITS:
             raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
         return _part(_corpus(name), split or None)
+    if source != "-" and not os.path.isfile(source):
+        raise TextError(
+            f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}: no such file"
+        )
     texts, labels, number = [], [], 0
     rest = ""
     for block in read_blocks(source, encoding):
