@@ -26,7 +26,9 @@ FORMAT, VERSION = "fflm", 1
 MODEL, STATE, LOG, CONFIG = "model.safetensors", "state.safetensors", "log.jsonl", "config.json"
 CURVE = "learning_curve.png"
 STATE_KIND = "training state"
-HINTS = {"text classifier": "; use fflm classify for it (in Python, TextClassifier.load)"}
+CLASSIFIER_KIND = "text classifier"
+USE_CLASSIFY = "; use fflm classify for it (in Python, TextClassifier.load)"
+MAKE_CLASSIFIER = "; fflm classify train makes one"
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
@@ -104,9 +106,18 @@ def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[st
     if version > VERSION:
         raise ModelFileError(f"{path} has format version {version}, this fflm reads up to {VERSION}; upgrade fflm")
     if found not in kinds:
-        hint = HINTS.get(found, "") if isinstance(found, str) else ""
+        hint = USE_CLASSIFY if found == CLASSIFIER_KIND else MAKE_CLASSIFIER if wanted == CLASSIFIER_KIND else ""
         raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}{hint}")
     return tensors, description
+
+
+def is_classifier(path: Path) -> bool:
+    """Whether a file of ours holds a text classifier; other files, and none, do not."""
+    try:
+        read_tensors(path, [CLASSIFIER_KIND], CLASSIFIER_KIND)
+    except ModelFileError:
+        return False
+    return True
 
 
 def _is_file(path: Path) -> bool:

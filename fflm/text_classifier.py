@@ -17,7 +17,7 @@ from fflm.nn.parameters import first_parameters
 from fflm.progress import Bar
 from fflm.text import Examples, Tokenizer, Vocabulary
 
-KIND = "text classifier"
+KIND = storage.CLASSIFIER_KIND
 OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
 
 

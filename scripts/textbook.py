@@ -50,8 +50,12 @@ layer.predict([[2, 1, -1]])
 layer = fflm.FeedForward([2, 3], "relu")
 layer.weights[0][:] = [[-0.2, 0.4], [0.3, 0.1], [-0.5, -0.3]]
 layer.biases[0][:] = [-0.3, 0.1, 0]
-layer.forward([[-1, 1]]).z[0]      # W x + b
-layer.predict([[-1, 1]])
+layer.forward([[-1, 1]]).z[0] - layer.biases[0]     # W x
+layer.forward([[-1, 1]]).z[0]                       # z = W x + b
+layer.predict([[-1, 1]])                            # a = ReLU(z)
+folded = fflm.FeedForward([3, 3], "relu", bias=False)
+folded.weights[0][:] = np.column_stack([layer.biases[0], layer.weights[0]])
+folded.predict([[1, -1, 1]])                        # the bias folded into W
 """,
     ),
     "E5": (
@@ -64,6 +68,9 @@ for name in ("identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "swis
     a = unit.predict(z)
     slopes = unit.backward(z, a - 1).deltas[0]      # dC/da = a - y = 1, so that delta = f'(z)
     print(f"{name:10}", a.ravel().round(4), slopes.ravel().round(4))
+two, one = fflm.FeedForward([2, 3, 1], "identity"), fflm.FeedForward([2, 1], "identity")
+one.weights[0][:] = two.weights[1] @ two.weights[0]         # linear layers collapse: W2 (W1 x) = (W2 W1) x
+two.predict([[0.3, -0.7]]), one.predict([[0.3, -0.7]])
 """,
     ),
     "E6": (
@@ -83,13 +90,17 @@ for output, cost in (("sigmoid", "quadratic"), ("identity", "quadratic"), ("sigm
 network = fflm.FeedForward([2, 1, 1], "sigmoid", "quadratic", bias=False)
 network.weights[0][:], network.weights[1][:] = [[0.4, -0.2]], [[0.1]]
 x, y = [[0.1, 0.3]], [[1.0]]
-made = network.forward(x)
-made.z, made.a[1:]
-found = network.backward(x, y)
-found.deltas
-found.weights
+z1, z2 = network.forward(x).z
+_, a1, a2 = network.forward(x).a
+z1, a1
+z2, a2
+delta1, delta2 = network.backward(x, y).deltas
+delta2, delta1                                      # BP1, BP2
+dW1, dW2 = network.backward(x, y).weights
+dW2, dW1                                            # BP4
 history = network.fit(x, y, epochs=1, learning_rate=0.01)
-network.weights
+W1, W2 = network.weights
+W2, W1
 """,
     ),
     "E8": (
@@ -98,10 +109,14 @@ network.weights
 network = fflm.FeedForward([2, 2, 1], "sigmoid", "squared")
 network.weights[0][:], network.weights[1][:], network.biases[1][:] = [[1, 0.5], [0.1, 0]], [[0.2, 0.8]], 0.75
 x, y = [[0, 1]], [[1]]
-network.forward(x).a[1:]
-network.backward(x, y).deltas
+_, a1, a2 = network.forward(x).a
+a1, a2
+2 * (a2 - y)                                        # the lecture prints +0.44
+delta1, delta2 = network.backward(x, y).deltas
+delta2, delta1
 history = network.fit(x, y, epochs=1, learning_rate=0.4)
-network.weights, network.biases[1]
+network.biases[1], network.weights[1]               # b2, W2
+network.weights[0]                                  # W1
 """,
     ),
     "E9": (
@@ -114,8 +129,8 @@ network.weights[0][:], network.biases[0][:] = 0, z1
 network.weights[1][:], network.biases[1][:] = W2, z2 - W2 @ a1
 a2 = network.predict([[0]])
 a2
-found = network.backward([[0]], a2 - [[0.61 - 0.35, 0.52 + 0.5]])   # the lecture's rounded a - y
-found.deltas
+delta1, delta2 = network.backward([[0]], a2 - [[0.61 - 0.35, 0.52 + 0.5]]).deltas   # the lecture's rounded a - y
+delta2, delta1
 """,
     ),
     "E10": (
@@ -137,7 +152,12 @@ network.weights[0][:] = [[0.3, -0.8], [1.1, 0.4], [0.2, 0.9]]
 network.weights[1][:] = [[0.7, -1.2, 0.4]]
 s = network.predict([[0.5, 2.0]])
 found = network.backward([[0.5, 2.0]], s - 1)       # dC/ds = 1
-found.biases[0], found.weights[0]
+found.biases[0]                                     # u f'(z)
+found.weights[0]                                    # outer(u f'(z), x)
+z = graph.value(network.forward([[0.5, 2.0]]).z[0][0])
+for i in range(3):                                  # the Jacobian of an elementwise f is diag(f'(z))
+    z.tanh()[i].backward()
+    print(z.grad)
 """,
     ),
     "E12": (
@@ -146,7 +166,10 @@ found.biases[0], found.weights[0]
 network = fflm.FeedForward([1, 1, 1, 1, 1], "sigmoid")
 for weights, number in zip(network.weights, (0.5, 1.5, -0.7, 0.9)):
     weights[:] = number
-[float(bias[0]) for bias in network.backward([[0.8]], [[0.0]]).biases]
+slopes = [float(a[0, 0] * (1 - a[0, 0])) for a in network.forward([[0.8]]).a[1:]]
+w, dC_da4 = [float(weights[0, 0]) for weights in network.weights], float(network.predict([[0.8]])[0, 0])
+slopes[0] * w[1] * slopes[1] * w[2] * slopes[2] * w[3] * slopes[3] * dC_da4     # s'(z1) w2 s'(z2) ... dC/da4
+[float(bias[0]) for bias in network.backward([[0.8]], [[0.0]]).biases]          # dC/db1 ... dC/db4
 """,
     ),
     "E13": (
@@ -209,12 +232,20 @@ z2.grad, a2.value - 1
 x = np.random.default_rng(0).standard_normal((60, 2))
 y = (x[:, 0] * x[:, 1] > 0) * 1.0
 for batch_size in (None, 10, 1):
-    network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
-    print(batch_size, round(network.fit(x, y, batch_size=batch_size, learning_rate=0.1, decrease=0.01)[-1], 4))
+    for rate in (0.1, 0.01, 0.001, 0.0001):
+        network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
+        print(batch_size, rate, round(network.fit(x, y, batch_size=batch_size, learning_rate=rate)[-1], 4))
+network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
+round(network.fit(x, y, batch_size=1, learning_rate=0.1, decrease=0.1)[-1], 4)  # rate 0.1 / (1 + 0.1 epoch)
 for name in ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam", "adamw"):
     network = fflm.FeedForward([2, 8, 1], ["tanh", "sigmoid"], "cross-entropy")
     rate = 0.02 if name in ("rmsprop", "adam", "adamw") else None      # else what suits the optimiser
     print(f"{name:9}", round(network.fit(x, y, batch_size=10, optimizer=name, learning_rate=rate)[-1], 4))
+table = {"embeddings": np.zeros((3, 2), np.float32)}                # SparseAdam: only the rows of the batch
+optimizer = Optimizer("adam", table)
+optimizer.begin_step(1, 0.01)
+optimizer.update_rows("embeddings", np.ones((1, 2), np.float32), np.array([1]))
+table["embeddings"]
 """,
     ),
     "E19": (
@@ -243,6 +274,8 @@ model.word_vectors().neighbors("cat", top=2)
 _ = Path("vectors.txt").write_text("cat 0.5 1.0\\ndog 0.4 0.9\\n")
 frozen = fflm.train(text, vectors="vectors.txt", freeze_vectors=True, **options)
 frozen.lm.parameters["embeddings"][frozen.lm.vocabulary.encode(["cat", "dog"])]
+updated = fflm.train(text, vectors="vectors.txt", **options)
+updated.lm.parameters["embeddings"][updated.lm.vocabulary.encode(["cat", "dog"])]
 """,
     ),
     "E21": (
@@ -282,9 +315,11 @@ def show(code: str) -> None:
 
     import fflm
     from fflm import graph
+    from fflm.nn.optimizers import Optimizer
 
+    known = {"fflm": fflm, "graph": graph, "np": np, "Path": Path, "Optimizer": Optimizer}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), np.printoptions(precision=8, suppress=True):
-        console = interpreters.InteractiveConsole({"fflm": fflm, "graph": graph, "np": np, "Path": Path})
+        console = interpreters.InteractiveConsole(known)
         console.showtraceback = fail
         waiting, lines = False, code.strip().split("\n")
         for line, following in zip(lines, [*lines[1:], ""], strict=True):

@@ -346,7 +346,8 @@ def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_p
         code, out, err = fflm_main("classify", *command)
         file = model / "model.safetensors"
         assert (code, out) == (1, "")
-        assert err == f"fflm: error: {file} must hold a text classifier, got 'neural language model'\n"
+        message = "must hold a text classifier, got 'neural language model'; fflm classify train makes one"
+        assert err == f"fflm: error: {file} {message}\n"
 
 
 @pytest.mark.parametrize(
@@ -400,6 +401,8 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     assert json.loads(fflm_main("classify", "predict", model, "--json", "--top", 1, "a good film").out) == json.loads(
         out
     )
+    facts = json.loads(fflm_main("info", model, "--json").out)
+    assert facts["kind"] == "text classifier" and facts["labels"] == ["bad", "good"] and facts["vocab_size"] == 19
     code, out, err = fflm_main("classify", "evaluate", model, test)
     assert (code, err) == (0, "") and "accuracy" in out and "confusion" in out
     code, out, _ = fflm_main("classify", "evaluate", model, test, "--json")

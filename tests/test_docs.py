@@ -176,4 +176,4 @@ def test_the_textbook_script_runs():
     )
     assert made.returncode == 0, made.stderr
     assert re.findall(r"^(E\d+)\.", made.stdout, re.MULTILINE) == [f"E{i}" for i in range(1, 22)]
-    assert re.search(r"\[array\(\[\[-0\.003045\d*\]\].*, array\(\[\[-0\.121832\d*\]\]", made.stdout)  # E7
+    assert re.search(r"\(array\(\[\[-0\.121832\d*\]\].*, array\(\[\[-0\.003045\d*\]\]", made.stdout)  # E7

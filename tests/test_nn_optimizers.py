@@ -199,6 +199,44 @@ def test_the_whole_network_against_pytorch(name, activation, hidden, direct, cli
         np.testing.assert_allclose(parameters[key], tensor.detach().numpy(), rtol=0, atol=2e-5, err_msg=key)
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")  # in PyTorch's own Adagrad
+@pytest.mark.parametrize("name", ["sgd", "adagrad"])
+def test_lazy_rules_are_pytorchs_on_sparse_gradients(torch, name):
+    """PyTorch has three: SGD, Adagrad and SparseAdam. The others are its dense rules on the rows that occur."""
+    parameters = {"embeddings": table()["output.weights"]}
+    tensor = torch.nn.Parameter(torch.tensor(parameters["embeddings"]))
+    theirs, own = torch_optimizer(torch, name, [tensor], RATES[name]), Optimizer(name, parameters)
+    for step in range(1, 6):
+        words = np.sort(np.random.default_rng(step).permutation(6)[:3]).astype(np.int64)
+        grad = gradient(parameters, step)["embeddings"][words]
+        own.begin_step(step, RATES[name])
+        own.update_rows("embeddings", grad, words)
+        tensor.grad = torch.sparse_coo_tensor(
+            torch.tensor(words)[None], torch.tensor(grad), (6, 5), check_invariants=True
+        )
+        theirs.step()
+    np.testing.assert_allclose(parameters["embeddings"], tensor.detach().numpy(), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["momentum", "rmsprop", "adadelta"])
+def test_lazy_rules_are_pytorchs_dense_ones_row_by_row(torch, name):
+    """A row that occurs in some steps is updated as a tensor of its own that has known only those steps."""
+    parameters = {"embeddings": table()["output.weights"]}
+    rows = [torch.nn.Parameter(torch.tensor(row)) for row in parameters["embeddings"].copy()]
+    theirs = [torch_optimizer(torch, name, [row], RATES[name]) for row in rows]
+    own = Optimizer(name, parameters)
+    for step in range(1, 6):
+        words = np.sort(np.random.default_rng(step).permutation(6)[:3]).astype(np.int64)
+        grad = gradient(parameters, step)["embeddings"][words]
+        own.begin_step(step, RATES[name])
+        own.update_rows("embeddings", grad, words)
+        for word, part in zip(words, grad, strict=True):
+            rows[word].grad = torch.tensor(part)
+            theirs[word].step()
+    found = np.stack([row.detach().numpy() for row in rows])
+    np.testing.assert_allclose(parameters["embeddings"], found, rtol=0, atol=TOLERANCE)
+
+
 def test_e18_sparse_adam_is_pytorchs(torch):
     """The lazy form of Adam: E18 of the lectures."""
     parameters = {"embeddings": table()["output.weights"]}

@@ -11,7 +11,7 @@ from fflm.errors import ConfigError
 def add(verbs) -> None:
     """The verb and its flags."""
     parser = verb(verbs, "info", run, "what a model file holds, or what this machine offers", "fflm info --system")
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=MODEL)
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=MODEL + ", or a text classifier")
     parser.add_argument("--system", action="store_true", help="versions, processor and the speed of its kernels")
 
 
@@ -24,13 +24,20 @@ def run(arguments) -> int:
     elif arguments.model is None:
         raise ConfigError("info needs a MODEL, or --system")
     else:
-        facts = fflm.load(arguments.model).info()
+        facts = _open(arguments.model).info()
     if arguments.json:
         print_json(facts)
     else:
         for name, value in _flat(facts):
             print(f"{name:24} {value}")
     return 0
+
+
+def _open(path: str):
+    from fflm.model_file import model_path
+    from fflm.storage import is_classifier
+
+    return fflm.TextClassifier.load(path) if is_classifier(model_path(path)) else fflm.load(path)
 
 
 def _flat(facts: dict, prefix: str = ""):
