@@ -26,6 +26,29 @@ __all__ = [
 ]
 
 
+# What several configurations have
+
+
+def activation_option():
+    """Of hidden layers."""
+    return option(
+        "tanh",
+        "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
+        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
+    )
+
+
+def threads_option():
+    """How many workers."""
+    return option(
+        None,
+        "worker threads (default: every core); the result is the same for any number",
+        low=1,
+        high=256,
+        metavar="N",
+    )
+
+
 @dataclass(frozen=True)
 class TokenizerConfig(Checked):
     """How text becomes tokens; stored in the model file."""
@@ -94,11 +117,7 @@ class ModelConfig(Checked):
         low=1,
         metavar="H",
     )
-    activation: str = option(
-        "tanh",
-        "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
-        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
-    )
+    activation: str = activation_option()
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
     def __post_init__(self):
@@ -156,13 +175,7 @@ class TrainConfig(Checked):
     seed: int = option(
         1, "seed of initialisation, shuffling, dropout and the held-out units", low=0, high=2**63 - 1, metavar="S"
     )
-    threads: int | None = option(
-        None,
-        "worker threads (default: every core); the result is the same for any number",
-        low=1,
-        high=256,
-        metavar="N",
-    )
+    threads: int | None = threads_option()
 
     def __post_init__(self):
         super().__post_init__()
@@ -232,11 +245,7 @@ class ClassifierConfig(Checked):
     hidden_dims: tuple[int, ...] = option(
         (), "units of each hidden layer; several numbers make several layers, 0 none", low=1, metavar="H"
     )
-    activation: str = option(
-        "tanh",
-        "nonlinearity of the hidden layers",
-        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
-    )
+    activation: str = activation_option()
     vocab_size: int = option(
         100_000, "largest vocabulary, special tokens included; the most frequent words stay", low=4, metavar="N"
     )
@@ -278,13 +287,7 @@ class ClassifierTrainConfig(Checked):
         metavar="D",
     )
     seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
-    threads: int | None = option(
-        None,
-        "worker threads (default: every core); the result is the same for any number",
-        low=1,
-        high=256,
-        metavar="N",
-    )
+    threads: int | None = threads_option()
 
 
 @dataclass(frozen=True)

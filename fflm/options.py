@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, field, fields
 
 from fflm.errors import ConfigError
@@ -89,3 +90,12 @@ def make(kind, options: dict, complete: bool = False):
     if complete and missing:
         raise ConfigError(f"option {missing[0]!r} is missing")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
+
+
+def configurations(kinds: Sequence[type], options: dict):
+    """The configurations `kinds` made of `options`; an unknown one is a ConfigError."""
+    names = {item.name: kind for kind in kinds for item in fields(kind)}
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
+    return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in kinds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.model_file import model_path
 from fflm.nn.parameters import first_parameters
+from fflm.options import configurations
 from fflm.progress import Bar
 from fflm.text import Examples, Tokenizer, Vocabulary
 
@@ -67,13 +68,7 @@ class TextClassifier:
     """
 
     def __init__(self, **options):
-        kinds = {item.name: kind for kind in OPTIONS for item in fields(kind)}
-        for name in options:
-            if name not in kinds:
-                raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(kinds))}")
-        self._tokenizer_config, self._shape, self._training = (
-            make(kind, {name: value for name, value in options.items() if kinds[name] is kind}) for kind in OPTIONS
-        )
+        self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
         self._model: Classifier | None = None
         self.report: FitReport | None = None
 

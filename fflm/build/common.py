@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.config import TokenizerConfig, make
+from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError, FflmError
 from fflm.evaluation import evaluate
 from fflm.lm import LanguageModel
@@ -40,15 +40,6 @@ def names(sources) -> list[str] | None:
     if not isinstance(sources, (list, tuple)):
         raise ConfigError(f"sources must be paths or names of corpora, got {sources!r}")
     return [name for source in sources for name in names(source) or [""]]
-
-
-def configurations(kinds: Sequence[type], options: dict):
-    """The configurations `kinds` made of `options`; an unknown one is a ConfigError."""
-    names = {item.name: kind for kind in kinds for item in fields(kind)}
-    for name in options:
-        if name not in names:
-            raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
-    return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in kinds]
 
 
 def check_new_file(path: str | Path | None) -> None:

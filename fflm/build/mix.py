@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.build.common import check_new_model, configurations, evaluated, names, tell
+from fflm.build.common import check_new_model, evaluated, names, tell
 from fflm.config import CacheConfig, DataConfig, TrainConfig
 from fflm.errors import ConfigError
 from fflm.evaluation import report_on
@@ -26,6 +26,7 @@ from fflm.lm import (
 )
 from fflm.model import Model
 from fflm.model_file import check_nesting, load_model, save_model
+from fflm.options import configurations
 from fflm.progress import Bar
 from fflm.report import MixtureReport
 from fflm.text import TokenStream, encode_texts

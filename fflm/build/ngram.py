@@ -7,11 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from fflm.build.common import check_new_model, configurations, evaluated, names, prompts, taken_from, tell
+from fflm.build.common import check_new_model, evaluated, names, prompts, taken_from, tell
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model import Model
 from fflm.model_file import ARPA_TEXT, save_model
+from fflm.options import configurations
 from fflm.report import NgramReport
 from fflm.text import Tokenizer
 from fflm.text import load as load_corpus

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fflm.build.common import configurations, names, prompts, tell
+from fflm.build.common import names, prompts, tell
 from fflm.build.vectors import GivenVectors
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import TextError
 from fflm.lm import NeuralLanguageModel
 from fflm.model import Model
 from fflm.nn.parameters import initialise
+from fflm.options import configurations
 from fflm.run import begin, check_folder, check_unchanged
 from fflm.text import Tokenizer, fingerprint
 from fflm.text import load as load_corpus
