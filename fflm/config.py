@@ -38,6 +38,17 @@ def activation_option():
     )
 
 
+def weight_decay_option():
+    """Of every update rule."""
+    return option(
+        None,
+        "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
+        low=0.0,
+        high=1e36,
+        metavar="D",
+    )
+
+
 def threads_option():
     """How many workers."""
     return option(
@@ -152,13 +163,7 @@ class TrainConfig(Checked):
     embedding_dropout: float = option(
         0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float | None = option(
-        None,
-        "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
-        low=0.0,
-        high=1e36,
-        metavar="D",
-    )
+    weight_decay: float | None = weight_decay_option()
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(
         None, "validate after about N training tokens too, not only after each epoch", low=1, metavar="N"
@@ -279,13 +284,7 @@ class ClassifierTrainConfig(Checked):
     embedding_dropout: float = option(
         0.5, "share of a text's features dropped in training", low=0.0, below=1.0, metavar="P"
     )
-    weight_decay: float | None = option(
-        None,
-        "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
-        low=0.0,
-        high=1e36,
-        metavar="D",
-    )
+    weight_decay: float | None = weight_decay_option()
     seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
     threads: int | None = threads_option()
 

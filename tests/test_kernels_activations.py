@@ -3,23 +3,12 @@
 import numpy as np
 import pytest
 import reference
+from test_kernels_layers import SENTINEL, normal, wide
 
 from fflm.choices import ACTIVATIONS
 from fflm.kernels import activations
 
-SENTINEL = np.float32(777.0)
-SURPLUS = 6
 ONE_BY_ONE = [name for name, activation in ACTIVATIONS.items() if not activation.whole]
-
-
-def wide(values):
-    out = np.full((values.shape[0], values.shape[1] + SURPLUS), SENTINEL)
-    out[:, : values.shape[1]] = values
-    return out
-
-
-def normal(*shape, seed=0):
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def kernels(name):

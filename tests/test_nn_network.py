@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 import reference
+from test_nn_optimizers import RATES
 
 from fflm.choices import ACTIVATIONS, RULES
 from fflm.config import ModelConfig
@@ -22,15 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value) encount
 compiled_only = pytest.mark.skipif(
     numba.config.DISABLE_JIT, reason="plain NumPy stands in for the matrix product, whose bits depend on its shape"
 )
-RATES = {
-    "sgd": 0.5,
-    "momentum": 0.1,
-    "adagrad": 0.05,
-    "rmsprop": 0.01,
-    "adadelta": 1.0,
-    "adam": 0.01,
-    "adamw": 0.01,
-}
 SHAPES = [
     ("tanh", (4,), False),
     ("tanh", (4,), True),

@@ -9,6 +9,7 @@ import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.text import Vocabulary, read_vectors
+from fflm.text.vocabulary import SPECIALS
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class GivenVectors:
 
     def coverage(self) -> str:
         """A line about how many words, and how many of their occurrences in training, have a vector."""
-        words, counts = int(self.known[3:].sum()), self.vocabulary.counts
+        words, counts = int(self.known.sum()), self.vocabulary.counts
         share = counts[self.known].sum() / max(1, counts.sum())
-        size = len(self.vocabulary) - 3
+        size = len(self.vocabulary) - len(SPECIALS)
         return (
             f"vectors: {self.path} has {words:,} of {size:,} words ({100 * words / size:.1f} %; "
             f"{100 * share:.1f} % of the training tokens)"

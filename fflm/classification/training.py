@@ -16,10 +16,8 @@ from fflm.nn.dense import drops_of_step
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.nn.team import Team
 
-USUAL = {
-    "adam": (0.002, 0.0),
-    "adamw": (0.002, 3.0),
-}  # learning rate and weight decay, chosen for texts of tens to hundreds of words
+#: Learning rate and weight decay, where others suit texts than suit a language model.
+USUAL = {"adam": (0.002, 0.0), "adamw": (0.002, 3.0)}
 
 
 def fit(

@@ -17,6 +17,11 @@ NONE_FROZEN = np.zeros(0, bool)
 class Inputs:
     """Base of both: which words a batch has, and the sum of the gradients of each.
 
+    Each has these methods. ``gather(x, first, last)``: x (last - first, >=width) *written*, the inputs of rows
+    first .. last-1 of the batch. ``find_words(n)``: number the different words of a batch of n rows, in `words`;
+    returns how many there are. ``scatter(first, last, n, grad_x)``: gradients (last - first, m) of words
+    first .. last-1 of those found, from grad_x (B, >=width).
+
     Parameters
     ----------
     table : (V, m) float32
@@ -48,18 +53,6 @@ class Inputs:
         most = min(occurrences, len(self.table))
         self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)
         self.grads = np.zeros((most, self.table.shape[1]), np.float32)
-
-    def gather(self, x: np.ndarray, first: int, last: int) -> None:
-        """x (last - first, >=width) *written*: the inputs of rows first .. last-1 of the batch."""
-        raise NotImplementedError
-
-    def find_words(self, n: int) -> int:
-        """Number the different words of a batch of n rows, in `words`; returns how many there are."""
-        raise NotImplementedError
-
-    def scatter(self, first: int, last: int, n: int, grad_x: np.ndarray) -> np.ndarray:
-        """Gradients (last - first, m) of words first .. last-1 of those found, from grad_x (B, >=width)."""
-        raise NotImplementedError
 
 
 class ContextInputs(Inputs):
