@@ -25,6 +25,7 @@ _LAZY = {
     "FeedForward": "fflm.nn.feedforward",
     "Model": "fflm.model",
     "TextClassifier": "fflm.text_classifier",
+    "classify": "fflm.build",
     "compare": "fflm.model",
     "convert_arpa": "fflm.build",
     "load": "fflm.model",

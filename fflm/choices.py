@@ -1,12 +1,15 @@
 """What a network can be made of: one table of activations, one of costs, one of update rules.
 
 The configuration offers their names, the kernels of the same names compute them. To add one is to write its entry
-here, its arithmetic (`kernels/activations.py`, `nn/costs.py`, `kernels/updates.py`), for the first two its line in the
-float64 oracle (`nn/graphs.py`), and its line in the tests, which go through these tables and find what is missing.
+here and its arithmetic (`kernels/activations.py`, `nn/costs.py`, `kernels/updates.py`); the tests go through these
+tables. The formulas of activations and costs are those of `fflm.expression`: the float64 oracle (`nn/graphs.py`) is
+made of them, and the kernels are held against it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -17,6 +20,7 @@ class Activation:
     Attributes
     ----------
     formula : str
+        Of z, and of the slope s where it has one.
     gain : str
         First weights: ``glorot``, uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), or ``he``, in
         +-sqrt(6 / in) (He et al. 2015).
@@ -40,13 +44,13 @@ class Activation:
 
 ACTIVATIONS = {
     "identity": Activation("z"),
-    "sigmoid": Activation("1 / (1 + e^-z)"),
-    "tanh": Activation("tanh z"),
-    "relu": Activation("max(z, 0)", "he"),
-    "leaky-relu": Activation("z, or 0.01 z below 0", "he", slope=0.01, kernel="sloped"),
-    "prelu": Activation("z, or s z below 0, s learned", "he", slope=0.25, learned=True, kernel="sloped"),
-    "swish": Activation("z / (1 + e^-z)", "he"),
-    "softmax": Activation("e^z / sum of e^z over the layer", whole=True),
+    "sigmoid": Activation("sigmoid(z)"),
+    "tanh": Activation("tanh(z)"),
+    "relu": Activation("relu(z)", "he"),
+    "leaky-relu": Activation("relu(z) - s * relu(-z)", "he", slope=0.01, kernel="sloped"),
+    "prelu": Activation("relu(z) - s * relu(-z)", "he", slope=0.25, learned=True, kernel="sloped"),
+    "swish": Activation("z * sigmoid(z)", "he"),
+    "softmax": Activation("softmax(z)", whole=True),
 }
 
 
@@ -57,21 +61,40 @@ class Cost:
     Attributes
     ----------
     formula : str
+        Of each of the K outputs; the cost is their sum.
     pair : str, optional
         The one output activation that it is for; then dC/dz is a - y, and computed so, without f'.
+    stable : str, optional
+        With a pair, the same of z, where no logarithm meets 0.
     """
 
     formula: str
     pair: str | None = None
+    stable: str | None = None
 
 
 COSTS = {
-    "quadratic": Cost("sum of (a - y)^2 / 2"),
-    "squared": Cost("sum of (a - y)^2"),
-    "absolute": Cost("mean of |a - y|"),
-    "cross-entropy": Cost("-sum of y ln a + (1 - y) ln(1 - a)", pair="sigmoid"),
-    "log-likelihood": Cost("-sum of y ln a", pair="softmax"),
+    "quadratic": Cost("(a - y) ** 2 / 2"),
+    "squared": Cost("(a - y) ** 2"),
+    "absolute": Cost("abs(a - y) / K"),
+    "cross-entropy": Cost(
+        "-y * log(a) - (1 - y) * log(1 - a)", pair="sigmoid", stable="relu(z) - y * z + log(1 + exp(-abs(z)))"
+    ),
+    "log-likelihood": Cost("-y * log(a)", pair="softmax", stable="y * (logsumexp(z) - z)"),
 }
+
+
+def _unchanged(step: int, *constants: float) -> tuple[float, tuple[float, ...]]:
+    return 1.0, constants
+
+
+def _with_complement(step: int, rho: float, tiny: float) -> tuple[float, tuple[float, ...]]:
+    return 1.0, (rho, 1.0 - rho, tiny)
+
+
+def _bias_corrected(step: int, beta1: float, beta2: float, tiny: float) -> tuple[float, tuple[float, ...]]:
+    """Averages that begin at 0 are too small in the first steps (Kingma and Ba 2015, section 3)."""
+    return 1.0 - beta1**step, (beta1, 1.0 - beta1, beta2, 1.0 - beta2, tiny, 1.0 / math.sqrt(1.0 - beta2**step))
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,10 @@ class Rule:
     learning_rate : float
         Usual step size.
     constants : tuple of float
-        In the order in which the kernel names them.
+        As the source names them.
+    at_step : callable
+        Of the number of a step, from 1, and the constants: what the learning rate is divided by, and the constants in
+        the order in which the kernel names them.
     weight_decay : float
         Usual decoupled weight decay.
     kernel : str, optional
@@ -97,16 +123,18 @@ class Rule:
     states: int
     learning_rate: float
     constants: tuple[float, ...] = ()
+    at_step: Callable[..., tuple[float, tuple[float, ...]]] = _unchanged
     weight_decay: float = 0.0
     kernel: str | None = None
 
 
+ADAM = (0.9, 0.999, 1e-8)
 RULES = {
     "sgd": Rule("gradient descent", 0, 0.5),
     "momentum": Rule("Polyak 1964", 1, 0.1, (0.9,)),
     "adagrad": Rule("Duchi et al. 2011", 1, 0.05, (1e-10,)),
-    "rmsprop": Rule("Tieleman and Hinton 2012", 1, 0.001, (0.99, 1e-8)),
-    "adadelta": Rule("Zeiler 2012", 2, 1.0, (0.9, 1e-6)),
-    "adam": Rule("Kingma and Ba 2015", 2, 0.001, (0.9, 0.999, 1e-8)),
-    "adamw": Rule("Loshchilov and Hutter 2019", 2, 0.001, (0.9, 0.999, 1e-8), weight_decay=0.1, kernel="adam"),
+    "rmsprop": Rule("Tieleman and Hinton 2012", 1, 0.001, (0.99, 1e-8), _with_complement),
+    "adadelta": Rule("Zeiler 2012", 2, 1.0, (0.9, 1e-6), _with_complement),
+    "adam": Rule("Kingma and Ba 2015", 2, 0.001, ADAM, _bias_corrected),
+    "adamw": Rule("Loshchilov and Hutter 2019", 2, 0.001, ADAM, _bias_corrected, weight_decay=0.1, kernel="adam"),
 }

@@ -234,9 +234,9 @@ class ClassifierConfig(Checked):
     embedding_dim: int = option(64, "features per word", low=1, high=65536, metavar="M")
     pooling: str = option(
         "bag",
-        "how the features of the different words become those of the text: bag (their sum over the root of their "
-        "number), mean, mean-max (the mean, and beside it the maximum of each feature), window (those of the first "
-        "--window words side by side)",
+        "how the features of its words become those of the text: bag (of the different words, their sum over the root "
+        "of their number), mean (of all words), mean-max (the mean, and beside it the maximum of each feature), window "
+        "(those of the first --window words side by side)",
         choices=("bag", "mean", "mean-max", "window"),
     )
     window: int = option(5, "words of a text, with --pooling window", low=1, high=1000, metavar="N")

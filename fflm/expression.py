@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +18,7 @@ OPERATORS = {
     ast.Div: operator.truediv,
     ast.MatMult: operator.matmul,
 }
-FUNCTIONS = ("abs", "exp", "log", "mean", "relu", "sigmoid", "softmax", "sum", "tanh")
+FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softmax", "sum", "tanh")
 LONGEST, DEEPEST = 10_000, 100
 
 
@@ -27,8 +28,8 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     Parameters
     ----------
     formula : str
-        Python's arithmetic (``+ - * / @``, ``**`` a number, brackets), the functions ``abs exp log mean relu sigmoid
-        softmax sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
+        Python's arithmetic (``+ - * / @``, ``**`` a number, brackets), the functions ``abs exp log logsumexp mean relu
+        sigmoid softmax sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
     values : dict
         Of each name in it, a number or nested lists of numbers.
 
@@ -43,6 +44,27 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     >>> loss.name, float(loss.value)
     ('L', -10.0)
     """
+    lines = _lines(formula)
+    used = {part.id for line in lines for part in ast.walk(line) if isinstance(part, ast.Name)}
+    for name in values:
+        if name not in used:
+            raise ConfigError(f"the formula must use every value, got {name}, which does not occur in it")
+    return _last({name: graph.value(_array(name, number), name) for name, number in values.items()}, lines)
+
+
+def on_nodes(formula: str, **nodes: graph.Node) -> graph.Node:
+    """The graph of a formula that goes on from nodes of another; it need not use all of them.
+
+    Examples
+    --------
+    >>> z = graph.value([-1.0, 2.0], "z")
+    >>> on_nodes("relu(z) - s * relu(-z)", z=z, s=graph.value(0.5)).value.tolist()
+    [-0.5, 2.0]
+    """
+    return _last(nodes, _lines(formula))
+
+
+def _lines(formula: str) -> list[ast.stmt]:
     if len(formula) > LONGEST:
         raise ConfigError(f"the formula must be at most {LONGEST} letters long, got {len(formula)}")
     try:
@@ -51,11 +73,10 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
         raise ConfigError(f"not a formula: {getattr(error, 'msg', error)}") from None
     if not lines:
         raise ConfigError("the formula must not be empty")
-    used = {part.id for line in lines for part in ast.walk(line) if isinstance(part, ast.Name)}
-    for name in values:
-        if name not in used:
-            raise ConfigError(f"the formula must use every value, got {name}, which does not occur in it")
-    names = {name: graph.value(_array(name, number), name) for name, number in values.items()}
+    return lines
+
+
+def _last(names: dict[str, graph.Node], lines: Sequence[ast.stmt]) -> graph.Node:
     node = None
     for line in lines:
         with np.errstate(all="ignore"):  # log 0 is -inf: shown as it is

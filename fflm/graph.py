@@ -105,6 +105,8 @@ class Node:
     def __matmul__(self, other) -> Node:
         other = value(other)
         a, b = self.value, other.value
+        if 0 in (a.ndim, b.ndim) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+            raise ValueError(f"arrays of shapes {a.shape} and {b.shape} have no matrix product")
         if a.ndim == 1 and b.ndim == 1:
             return (self * other).sum()
         if a.ndim == 1:

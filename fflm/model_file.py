@@ -26,10 +26,10 @@ from fflm.lm import (
     NgramTable,
     read_arpa,
 )
+from fflm.model_text import Arrays, pack_text, unpack_text
 from fflm.nn.parameters import shapes
 from fflm.text import Tokenizer, Vocabulary
 
-Arrays = dict[str, np.ndarray]
 ARPA_NAMES = (".arpa", ".arpa.gz")
 ARPA_TEXT = {"tokenizer": "whitespace", "boundary": "line"}  # unless one says otherwise
 DEEPEST = 8  # mixtures of mixtures
@@ -62,8 +62,8 @@ def save_model(model: LanguageModel, path: str | Path) -> None:
     check_name(path)
     check_nesting([model], level=0)
     kind, arrays, description = _pack(model)
-    description |= {"tokenizer": model.tokenizer.config.to_dict(), "words": model.vocabulary.words}
-    storage.write_tensors(Path(path), arrays | {"counts": model.vocabulary.counts}, kind, description)
+    text_arrays, text = pack_text(model.vocabulary, model.tokenizer)
+    storage.write_tensors(Path(path), arrays | text_arrays, kind, description | text)
 
 
 def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
@@ -86,13 +86,8 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
         return read_arpa(path, Tokenizer(TokenizerConfig(**ARPA_TEXT)), threads=threads)
     arrays, description = storage.read_tensors(path, list(KINDS), "language model")
     try:
-        tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
-        words, counts = description["words"], arrays.pop("counts")
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise ValueError("words must be a list of strings")
-        if counts.dtype != np.int64 or (counts < 0).any():
-            raise ValueError("counts must be int64 and not negative")
-        return _unpack(arrays, description, Vocabulary(words, counts), tokenizer, threads, 0)
+        vocabulary, tokenizer = unpack_text(arrays, description)
+        return _unpack(arrays, description, vocabulary, tokenizer, threads, 0)
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, FflmError) as error:
         raise ModelFileError(f"{path} is damaged: {storage.one_line(error)}") from error
 

@@ -172,8 +172,6 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     figure = Figure(figsize=(10.0, 10.0), layout="constrained")
     axes = figure.subplots()
     axes.scatter(*places.T, s=4, color="tab:orange")
-    for word, place in zip(words, places, strict=True):
-        axes.annotate(word, place, xytext=(2, 2), textcoords="offset points", fontsize=7, parse_math=False)
     axes.set_title(f"{len(words):,} most frequent words: near each other are those with similar vectors (t-SNE)")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -181,8 +179,38 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     letters = {"svg.fonttype": "none", "svg.hashsalt": "fflm"}  # letters stay letters
     with matplotlib.rc_context(letters), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box is drawn; an SVG has the letter
+        _labels(figure, axes, words, places)
         figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return picture.getvalue()
+
+
+def _labels(figure, axes, words: Sequence[str], places: np.ndarray) -> None:
+    """Write each word at that corner of its point where it covers the least of the words before it."""
+    figure.draw_without_rendering()  # the axes get their place
+    taken = np.zeros((0, 4))  # left, lower, right, upper edges
+    for word, place in zip(words, places, strict=True):
+        found = []
+        for side, height in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            label = axes.annotate(
+                word,
+                place,
+                xytext=(2 * side, 2 * height),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                va="bottom" if height > 0 else "top",
+                fontsize=7,
+                parse_math=False,
+            )
+            box = np.array(label.get_window_extent().extents)
+            common = np.minimum(taken[:, 2:], box[2:]) - np.maximum(taken[:, :2], box[:2])
+            found.append((float(common.clip(0.0).prod(axis=1).sum()), len(found), label, box))
+            if found[-1][0] == 0.0:
+                break
+        best = min(found, key=lambda corner: corner[:2])
+        for corner in found:
+            if corner is not best:
+                corner[2].remove()
+        taken = np.vstack([taken, best[3]])
 
 
 def graph_picture(dot: str) -> bytes:

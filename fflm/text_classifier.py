@@ -13,10 +13,11 @@ from fflm.classification import ClassificationReport, Classifier, count_words, f
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.model_file import model_path
+from fflm.model_text import pack_text, strings, unpack_text
 from fflm.nn.parameters import first_parameters
 from fflm.options import configurations
 from fflm.progress import Bar
-from fflm.text import Examples, Tokenizer, Vocabulary
+from fflm.text import Examples, Tokenizer
 
 KIND = storage.CLASSIFIER_KIND
 OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
@@ -68,6 +69,8 @@ class TextClassifier:
     """
 
     def __init__(self, **options):
+        if "boundary" in options:
+            raise ConfigError("boundary must not be given to a classifier: each text stands for itself")
         self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
         self._model: Classifier | None = None
         self.report: FitReport | None = None
@@ -177,13 +180,9 @@ class TextClassifier:
             Before `fit`, or if it can't be written.
         """
         model = self._trained()
-        description = {
-            "model": model.config.to_dict(),
-            "tokenizer": model.tokenizer.config.to_dict(),
-            "words": model.vocabulary.words,
-            "labels": model.labels,
-        }
-        storage.write_tensors(Path(path), model.parameters | {"counts": model.vocabulary.counts}, KIND, description)
+        arrays, text = pack_text(model.vocabulary, model.tokenizer)
+        description = {"model": model.config.to_dict(), **text, "labels": model.labels}
+        storage.write_tensors(Path(path), model.parameters | arrays, KIND, description)
 
     @classmethod
     def load(cls, path: str | Path, threads: int | None = None) -> TextClassifier:
@@ -197,17 +196,11 @@ class TextClassifier:
         path = model_path(path)
         arrays, description = storage.read_tensors(path, [KIND], KIND)
         try:
-            tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
+            vocabulary, tokenizer = unpack_text(arrays, description)
             config = make(ClassifierConfig, description["model"], complete=True)
-            counts, labels = arrays.pop("counts"), description["labels"]
-            if counts.dtype != np.int64 or (counts < 0).any():
-                raise ValueError("counts must be int64 and not negative")
-            for name in ("words", "labels"):
-                if not isinstance(description[name], list) or not all(isinstance(w, str) for w in description[name]):
-                    raise ValueError(f"{name} must be a list of strings")
+            labels = strings(description, "labels")
             if len(labels) < 2 or len(set(labels)) < len(labels):
                 raise ValueError("labels must be two or more different ones")
-            vocabulary = Vocabulary(description["words"], counts)
             expected = shapes(config, len(vocabulary), len(labels))
             storage.check_arrays(arrays, {name: (np.float32, shape) for name, shape in expected.items()})
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, FflmError) as error:

@@ -165,7 +165,7 @@ class WordVectors:
         best = np.argsort(-cosines, kind="stable")[:top]
         return [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
 
-    def similarity(self, path: str | Path) -> Similarity:
+    def similarity(self, path: str | Path, encoding: str = "utf-8") -> Similarity:
         """Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
 
         Parameters
@@ -173,13 +173,15 @@ class WordVectors:
         path : str
             Lines of two words and a number, with tabs, commas or spaces between; lines that begin with # and a first
             line of three names are passed over.
+        encoding : str
+            Of the file.
 
         Raises
         ------
         TextError
             If it is no such file.
         """
-        pairs = list(_pairs(os.fspath(path), self.lowercase))
+        pairs = list(_pairs(os.fspath(path), encoding, self.lowercase))
         words = dict.fromkeys(word for first, second, _ in pairs for word in (first, second))
         unknown = tuple(word for word in words if word not in self.vocabulary)
         known = [pair for pair in pairs if pair[0] in self.vocabulary and pair[1] in self.vocabulary]
@@ -210,11 +212,11 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return (ends - (counts - 1) / 2.0)[inverse]
 
 
-def _pairs(path: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
+def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
     number, pairs, found = 0, 0, False
     if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
         raise TextError(f"can't read {path}: it must be a file of pairs of words")
-    for line in "".join(read_blocks(path)).splitlines():
+    for line in "".join(read_blocks(path, encoding)).splitlines():
         number += 1
         if not line.strip() or line.startswith("#"):
             continue

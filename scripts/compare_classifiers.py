@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=FOLDS, metavar="N")
     parser.add_argument("--corpora", nargs="+", default=CORPORA, choices=CORPORA, metavar="NAME")
     arguments = parser.parse_args()
+    if arguments.folds < 2:
+        parser.error("--folds must be at least 2")
     print("| corpus | classifier | features | accuracy | 95 % interval | macro-F1 | seconds a fold | words/s |")
     print("|---|---|---|---|---|---|---|---|")
     for corpus in arguments.corpora:

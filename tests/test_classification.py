@@ -53,7 +53,7 @@ def write(path, texts, labels, prefix=False):
 
 def test_both_forms_are_read(tmp_path):
     expected = Examples(*TEST)
-    assert read_examples(str(write(tmp_path / "tabs", *TEST))) == expected
+    assert read_examples(write(tmp_path / "tabs", *TEST)) == expected
     assert read_examples(str(write(tmp_path / "fasttext", *TEST, prefix=True))) == expected
     (tmp_path / "mixed").write_text("a b\tx\ty \r\n\n__label__c z\n__label__d\ne\t\n__label__f\tx y\n")
     assert read_examples(str(tmp_path / "mixed")) == Examples(["x\ty", "z", "", "", "x y"], ["a b", "c", "d", "e", "f"])
@@ -145,6 +145,12 @@ def test_pairs_of_neighbours_come_after_the_words():
     many = pairs(np.random.default_rng(0).integers(1, 30_000, 100_001).astype(np.int32), 1000)
     counts = np.bincount(many, minlength=1000)
     assert len(counts) == 1000 and counts.min() > 50 and counts.max() < 160  # Poisson, mean 100
+
+
+def test_a_bag_has_each_word_once_a_mean_every_occurrence():
+    assert encoded(["b a b x"]) == [[3, 4]] and encoded(["b a b x"], pooling="mean") == [[4, 3, 4]]
+    rows = encoded(["a b a b"], pooling="mean-max", bigrams=50)[0]
+    assert rows[:4] == [3, 4, 3, 4] and len(rows) == 7 and rows[4] == rows[6]
 
 
 def test_windows_are_cut_and_filled():
@@ -276,6 +282,8 @@ def test_what_cannot_be_trained_on(texts, labels, message):
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="^unknown option 'learning_rat', expected one of activation, batch_size, "):
         TextClassifier(learning_rat=1.0)
+    with pytest.raises(ConfigError, match="^boundary must not be given to a classifier: each text stands for itself$"):
+        TextClassifier(boundary="line")
     with pytest.raises(ConfigError, match="^bigrams must not be given with pooling window: "):
         TextClassifier(bigrams=5, pooling="window")
     with pytest.raises(FflmError, match="^the classifier is not trained; call fit, or load one$"):

@@ -1,6 +1,7 @@
 """Computation graphs: every operation against central differences, the drawing, formulas, `fflm explain-graph`."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -274,6 +275,24 @@ def test_explain_graph_draws_with_graphviz(fflm_main, tmp_path, monkeypatch):
     assert code == 0 and (tmp_path / "graph.svg").read_text().startswith("<svg>\ndigraph {")
 
 
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_reads_what_is_drawn(fflm_main, tmp_path):
+    code, _, _ = fflm_main(
+        "explain-graph", "L = sum(W @ x) ** 2", "W=[[1, 2]]", "x=[3, 4]", "--out", tmp_path / "g.svg"
+    )
+    picture = (tmp_path / "g.svg").read_text()
+    assert code == 0 and "<svg " in picture
+    for text in ("W", "value [[1, 2]]", "gradient [[66, 88]]", "x", "gradient [22, 44]", "L = ^2", "value 121"):
+        assert f">{text}</text>" in picture, text
+
+
+def test_a_formula_that_begins_with_a_sign(fflm_main):
+    assert json.loads(fflm_main("explain-graph", "--json", "--", "-log(a)", "a=1").out)["nodes"][0]["gradient"] == -1.0
+    code, out, err = fflm_main("explain-graph", "-log(a)", "a=1")
+    hint = "unrecognized arguments: -log(a); what begins with - and is no option needs -- before it\n"
+    assert (code, out) == (2, "") and err.endswith(hint)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -287,6 +306,7 @@ def test_explain_graph_draws_with_graphviz(fflm_main, tmp_path, monkeypatch):
         (["a", "a=" + "9" * 320], "a must be a number, or lists of numbers of equal lengths, got " + "9" * 320),
         (["a", "a=b"], "a value must be given as NAME=NUMBER, got 'a=b'"),
         (["x", "x=[1, 2]"], "the formula must end in a single number to have gradients, got an array of shape (2,)"),
+        (["W @ x", "W=[[1, 2]]", "x=[1]"], "W @ x: arrays of shapes (1, 2) and (1,) have no matrix product"),
         (["a", "a=1", "--out", "g.png"], "the file to write must end in .dot or .svg, got 'g.png'"),
     ],
 )

@@ -37,6 +37,7 @@ LEVELS = {
     "run": 6,
     "scoring": 6,
     "model_file": 6,
+    "model_text": 3,
     "schedule": 7,
     "text_classifier": 8,
     "training": 8,

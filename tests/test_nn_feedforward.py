@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from test_nn_optimizers import RATES, torch, torch_activation, torch_optimizer
 
-from fflm import ConfigError, DivergenceError, FeedForward
+from fflm import ConfigError, DivergenceError, FeedForward, graph
 from fflm.choices import ACTIVATIONS, COSTS, RULES
+from fflm.expression import on_nodes
 
 __all__ = ["torch"]  # a fixture
 
@@ -109,6 +110,19 @@ def test_weights_are_the_networks_own():
     assert network.predict([[3.0]]).tolist() == [[7.0]]
     with pytest.raises(TypeError):
         network.weights[0] = np.ones((1, 1))
+
+
+@pytest.mark.parametrize("cost", [name for name, cost in COSTS.items() if cost.stable])
+def test_a_stable_form_is_the_formula(cost):
+    rng = np.random.default_rng(0)
+    z, y = graph.value(rng.standard_normal((4, 3)), "z"), graph.value(np.eye(3)[[0, 2, 1, 1]])
+    a = on_nodes(ACTIVATIONS[COSTS[cost].pair].formula, z=z)
+    gradients = []
+    for formula in (COSTS[cost].formula, COSTS[cost].stable):
+        found = on_nodes(formula, z=z, a=a, y=y).sum()
+        found.backward()
+        gradients.append([float(found.value), *z.grad.ravel()])
+    np.testing.assert_allclose(*gradients, atol=1e-12)
 
 
 # PyTorch
@@ -246,9 +260,11 @@ def test_bad_classes(y, message):
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
-def test_divergence_is_said():
+def test_divergence_is_said_and_loses_nothing():
     network = FeedForward([1, 1], "identity")
+    before = network.weights[0].copy()
     with pytest.raises(
         DivergenceError, match="^training diverged: the cost is (inf|nan) in epoch .* try a smaller one$"
     ):
         network.fit([[1000.0]], [1.0], epochs=100, learning_rate=10.0)
+    assert (network.weights[0] == before).all() and not network.biases[0].any()

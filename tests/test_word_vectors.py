@@ -192,6 +192,8 @@ def test_similarity_files(vectors, tmp_path, sign):
     found = vectors.similarity(str(tmp_path / "pairs"))
     assert (found.pairs, found.known, found.unknown_words) == (4, 3, ("King", "pear"))
     assert found.spearman == pytest.approx(1.0)
+    (tmp_path / "utf16").write_text((tmp_path / "pairs").read_text(), "utf-16")
+    assert vectors.similarity(tmp_path / "utf16", encoding="utf-16") == found
     folding = WordVectors(vectors.vocabulary, vectors.matrix, lowercase=True)
     assert folding.similarity(tmp_path / "pairs").unknown_words == ("pear",)
     assert folding.neighbors("KING", top=1) == vectors.neighbors("king", top=1)

@@ -46,9 +46,10 @@ def count_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierCo
 def encode_texts(
     texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, config: ClassifierConfig
 ) -> TextIds:
-    """Ids of each text's different known words, then of its pairs of known neighbours; unknown words are left out.
+    """Ids of each text's known words, then of its pairs of known neighbours; unknown words are left out.
 
-    With pooling ``window``: of exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
+    With pooling ``bag`` each once, in the order of their numbers; else as often as they occur, in their order.
+    With pooling ``window`` exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
     """
     parts, words = [], 0
     for text in texts:
@@ -65,10 +66,10 @@ def _window(ids: np.ndarray, size: int) -> np.ndarray:
 
 
 def _bag(ids: np.ndarray, vocabulary: Vocabulary, config: ClassifierConfig) -> np.ndarray:
-    known = np.unique(ids[ids != Vocabulary.UNK])
-    if not config.bigrams:
-        return known
-    return np.concatenate([known, len(vocabulary) + np.unique(pairs(ids, config.bigrams))])
+    rows = ids[ids != Vocabulary.UNK]
+    if config.bigrams:
+        rows = np.concatenate([rows, len(vocabulary) + pairs(ids, config.bigrams)])
+    return np.unique(rows) if config.pooling == "bag" else rows
 
 
 def pairs(ids: np.ndarray, rows: int) -> np.ndarray:

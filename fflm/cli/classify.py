@@ -10,7 +10,8 @@ from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 SOURCE = (
     "labelled texts, one a line: a label, a tab and the text, or __label__NAME before the text; a file (also .gz), - "
-    "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part"
+    "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part "
+    "(80, 10 and 10 %% of each label's texts, drawn once and for all)"
 )
 MODEL = "a model file that fflm classify train wrote"
 
@@ -87,9 +88,9 @@ def _add_evaluate(parts) -> None:
 
 def run_train(arguments) -> int:
     """Open, one library call, print."""
-    from fflm.build import classify
+    import fflm
 
-    classifier, valid, test = classify(
+    classifier, valid, test = fflm.classify(
         arguments.source,
         valid=arguments.valid,
         test=arguments.test,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fflm.cli.flags import MODEL, load_model, verb
-from fflm.cli.printing import print_json
+from fflm.cli.printing import print_json, visible
 
 
 def add(verbs) -> None:
@@ -32,7 +32,7 @@ def run(arguments) -> int:
     kind = picture_format(arguments.out)
     check_new_file(arguments.out)
     words, matrix = load_model(arguments).word_vectors().most_frequent(arguments.words)
-    storage.write(Path(arguments.out), embedding_map(words, matrix, kind))
+    storage.write(Path(arguments.out), embedding_map([visible(word) for word in words], matrix, kind))
     if arguments.json:
         print_json({"out": arguments.out, "words": len(words)})
     else:

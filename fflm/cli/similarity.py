@@ -21,13 +21,14 @@ def add(verbs) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="lines of two words and a number, as in WordSim-353, separated by tabs or commas"
     )
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the file (default: utf-8)")
     parser.set_defaults(threads=None)
 
 
 def run(arguments) -> int:
     """Open, one library call, print."""
     model = load_model(arguments)
-    found = model.word_vectors().similarity(arguments.file)
+    found = model.word_vectors().similarity(arguments.file, arguments.encoding)
     if arguments.json:
         print_json(found.to_dict())
         return 0

@@ -213,7 +213,7 @@ class FeedForward:
         ConfigError
             If shapes or options make no sense.
         DivergenceError
-            If the cost is no finite number any more; the weights are then of no use.
+            If the cost is no finite number any more; the weights are then as before the call.
 
         Examples
         --------
@@ -232,6 +232,7 @@ class FeedForward:
         check_number("learning_rate", rate, 0.0)
         check_number("weight_decay", decay, 0.0)
         learned = {name: self._arrays[name] for name in self._learned}
+        before = {name: value.copy() for name, value in learned.items()}
         updater, history, step = Optimizer(optimizer, learned, decay), [], 0
         for epoch in range(epochs):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(x)) if size < len(x) else slice(None)
@@ -239,6 +240,8 @@ class FeedForward:
             for first in range(0, len(x), size):
                 total += self._backward(x_now[first : first + size], y_now[:, first : first + size]).sum()
                 if not np.isfinite(total):
+                    for name, value in before.items():
+                        learned[name][:] = value
                     place = f"in epoch {epoch + 1} with learning rate {rate:g}"
                     raise DivergenceError(f"training diverged: the cost is {total:g} {place}; try a smaller one")
                 step += 1

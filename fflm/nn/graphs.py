@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fflm import graph
-from fflm.choices import ACTIVATIONS
+from fflm.choices import ACTIVATIONS, COSTS
+from fflm.expression import on_nodes
 from fflm.nn.parameters import Parameters
 
 DIFFERENCE = 1e-5  # step of the central differences: their error is about its square
@@ -24,28 +25,9 @@ def cost_graph(arrays: Parameters, activations: Sequence[str], cost: str, x: np.
             graph.value(arrays[name], name) for name in (f"layer.{i}.{part}" for part in ("weights", "bias", "slope"))
         )
         z = a @ weights.T + bias
-        a = _activated(activation, z, slope)
-    return _cost(cost, z, a, graph.value(y, "y")).sum() / len(x)
-
-
-def _activated(name: str, z: graph.Node, slope: graph.Node) -> graph.Node:
-    if name == "identity":
-        return z
-    if name == "swish":
-        return z * z.sigmoid()
-    if ACTIVATIONS[name].slope is not None:
-        return z.relu() - slope * (-z).relu()
-    return getattr(z, name)()
-
-
-def _cost(name: str, z: graph.Node, a: graph.Node, y: graph.Node) -> graph.Node:
-    if name == "cross-entropy":
-        return z.relu() - y * z + (1.0 + (-z.abs()).exp()).log()
-    if name == "log-likelihood":
-        return y * (z.logsumexp() - z)
-    if name == "absolute":
-        return (a - y).abs() / y.value.shape[1]
-    return (a - y) ** 2 * (0.5 if name == "quadratic" else 1.0)
+        a = on_nodes(ACTIVATIONS[activation].formula, z=z, s=slope)
+    formula = COSTS[cost].stable or COSTS[cost].formula
+    return on_nodes(formula, z=z, a=a, y=graph.value(y, "y"), K=graph.value(y.shape[1])).sum() / len(x)
 
 
 def central_differences(

@@ -66,14 +66,8 @@ class Optimizer:
 
     def begin_step(self, step: int, learning_rate: float) -> None:
         """Set the rates of step number `step`, counted from 1."""
-        corrected, constants = learning_rate, self.rule.constants
-        if self.kernel == "adam":
-            beta1, beta2, tiny = constants
-            corrected = learning_rate / (1.0 - beta1**step)
-            constants = beta1, 1.0 - beta1, beta2, 1.0 - beta2, tiny, 1.0 / np.sqrt(1.0 - beta2**step)
-        elif self.kernel in ("rmsprop", "adadelta"):
-            rho, tiny = constants
-            constants = rho, 1.0 - rho, tiny
+        divisor, constants = self.rule.at_step(step, *self.rule.constants)
+        corrected = learning_rate / divisor
         for name, rates in self._rates.items():
             decay = 0.0 if name.endswith((".bias", ".slope")) else self.weight_decay
             rates[: 2 + len(constants)] = corrected, 1.0 - learning_rate * decay, *constants

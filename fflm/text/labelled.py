@@ -35,7 +35,7 @@ class Examples:
         return Examples([self.texts[i] for i in rows], [self.labels[i] for i in rows])
 
 
-def read_examples(source: str, encoding: str = "utf-8") -> Examples:
+def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Examples:
     """Read labelled texts.
 
     Parameters
@@ -59,6 +59,7 @@ def read_examples(source: str, encoding: str = "utf-8") -> Examples:
     >>> read_examples("examples.tsv")
     Examples(texts=['I like it.', 'I do not.'], labels=['good', 'bad'])
     """
+    source = os.fspath(source)
     name, colon, split = source.partition(":")
     if name in LABELLED:
         if colon and split not in SPLITS:
