@@ -47,8 +47,8 @@ ACTIVATIONS = {
     "sigmoid": Activation("sigmoid(z)"),
     "tanh": Activation("tanh(z)"),
     "relu": Activation("relu(z)", "he"),
-    "leaky-relu": Activation("relu(z) - s * relu(-z)", "he", slope=0.01, kernel="sloped"),
-    "prelu": Activation("relu(z) - s * relu(-z)", "he", slope=0.25, learned=True, kernel="sloped"),
+    "leaky-relu": Activation("s * z + (1 - s) * relu(z)", "he", slope=0.01, kernel="sloped"),
+    "prelu": Activation("s * z + (1 - s) * relu(z)", "he", slope=0.25, learned=True, kernel="sloped"),
     "swish": Activation("z * sigmoid(z)", "he"),
     "softmax": Activation("softmax(z)", whole=True),
 }
@@ -77,9 +77,7 @@ COSTS = {
     "quadratic": Cost("(a - y) ** 2 / 2"),
     "squared": Cost("(a - y) ** 2"),
     "absolute": Cost("abs(a - y) / K"),
-    "cross-entropy": Cost(
-        "-y * log(a) - (1 - y) * log(1 - a)", pair="sigmoid", stable="relu(z) - y * z + log(1 + exp(-abs(z)))"
-    ),
+    "cross-entropy": Cost("-y * log(a) - (1 - y) * log(1 - a)", pair="sigmoid", stable="softplus(z) - y * z"),
     "log-likelihood": Cost("-y * log(a)", pair="softmax", stable="y * (logsumexp(z) - z)"),
 }
 

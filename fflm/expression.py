@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ OPERATORS = {
     ast.Div: operator.truediv,
     ast.MatMult: operator.matmul,
 }
-FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softmax", "sum", "tanh")
+FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softmax", "softplus", "sum", "tanh")
 LONGEST, DEEPEST = 10_000, 100
 
 
@@ -29,7 +30,7 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     ----------
     formula : str
         Python's arithmetic (``+ - * / @``, ``**`` a number, brackets), the functions ``abs exp log logsumexp mean relu
-        sigmoid softmax sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
+        sigmoid softmax softplus sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
     values : dict
         Of each name in it, a number or nested lists of numbers.
 
@@ -45,7 +46,11 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     ('L', -10.0)
     """
     lines = _lines(formula)
-    used = {part.id for line in lines for part in ast.walk(line) if isinstance(part, ast.Name)}
+    used, made = set(), set()
+    for line in lines:
+        names = [part for part in ast.walk(line) if isinstance(part, ast.Name)]
+        used |= {part.id for part in names if isinstance(part.ctx, ast.Load)} - made
+        made |= {part.id for part in names if isinstance(part.ctx, ast.Store)}
     for name in values:
         if name not in used:
             raise ConfigError(f"the formula must use every value, got {name}, which does not occur in it")
@@ -58,7 +63,7 @@ def on_nodes(formula: str, **nodes: graph.Node) -> graph.Node:
     Examples
     --------
     >>> z = graph.value([-1.0, 2.0], "z")
-    >>> on_nodes("relu(z) - s * relu(-z)", z=z, s=graph.value(0.5)).value.tolist()
+    >>> on_nodes("s * z + (1 - s) * relu(z)", z=z, s=graph.value(0.5)).value.tolist()
     [-0.5, 2.0]
     """
     return _last(nodes, _lines(formula))
@@ -68,7 +73,8 @@ def _lines(formula: str) -> list[ast.stmt]:
     if len(formula) > LONGEST:
         raise ConfigError(f"the formula must be at most {LONGEST} letters long, got {len(formula)}")
     try:
-        lines = ast.parse(formula.strip().rstrip(";"), mode="exec").body
+        with warnings.catch_warnings(action="ignore"):  # of Python, about what is refused anyway
+            lines = ast.parse(formula.strip().rstrip(";"), mode="exec").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ConfigError(f"not a formula: {getattr(error, 'msg', error)}") from None
     if not lines:

@@ -41,7 +41,7 @@ class Node:
     __array_priority__ = 1000  # so that array * node asks the node
 
     def __init__(self, value, name: str = "", operation: str = "", parents: Sequence[Node] = (), pull=()):
-        self.value = np.asarray(value, np.float64)
+        self.value = np.array(value, np.float64)  # its own, whatever becomes of what it was made from
         self.grad: np.ndarray | None = None
         self.name, self.operation, self.parents = name, operation, tuple(parents)
         self._pull: tuple[Callable, ...] = tuple(pull)  # for each parent: gradient here -> its share of the parent's
@@ -74,7 +74,7 @@ class Node:
         for node in reversed(order):
             for parent, pull in zip(node.parents, node._pull, strict=True):
                 share = _unbroadcast(pull(node.grad), parent.value.shape)
-                parent.grad = share if parent.grad is None else parent.grad + share
+                parent.grad = share.copy() if parent.grad is None else parent.grad + share
 
     # Arithmetic
 
@@ -100,12 +100,14 @@ class Node:
         if not isinstance(exponent, (int, float)):
             return NotImplemented
         a = self.value
-        return Node(a**exponent, "", f"^{exponent:g}", (self,), (lambda g: g * exponent * a ** (exponent - 1),))
+        slope = exponent * a ** (exponent - 1) if exponent else np.zeros_like(a)  # of x^0 also at 0
+        return Node(a**exponent, "", f"^{exponent:g}", (self,), (lambda g: g * slope,))
 
     def __matmul__(self, other) -> Node:
         other = value(other)
         a, b = self.value, other.value
-        if 0 in (a.ndim, b.ndim) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        few, many = sorted((a.ndim, b.ndim))
+        if few == 0 or (few == 1 and many > 2) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
             raise ValueError(f"arrays of shapes {a.shape} and {b.shape} have no matrix product")
         if a.ndim == 1 and b.ndim == 1:
             return (self * other).sum()
@@ -166,12 +168,18 @@ class Node:
 
     def sigmoid(self) -> Node:
         """1 / (1 + e^-z) of each number z."""
-        s = 0.5 * (1.0 + np.tanh(0.5 * self.value))
+        s = np.exp(np.minimum(self.value, 0.0)) / (1.0 + np.exp(-np.abs(self.value)))  # nothing overflows
         return self._map("sigmoid", s, s * (1.0 - s))
 
     def relu(self) -> Node:
         """max(z, 0) of each number z; the derivative at 0 is taken as 1."""
         return self._map("relu", np.maximum(self.value, 0.0), (self.value >= 0.0) * 1.0)
+
+    def softplus(self) -> Node:
+        """log(1 + e^z) of each number z; its derivative is the sigmoid."""
+        small = np.exp(-np.abs(self.value))
+        out = np.maximum(self.value, 0.0) + np.log1p(small)
+        return self._map("softplus", out, np.where(self.value >= 0.0, 1.0, small) / (1.0 + small))
 
     def sum(self, axis: int | None = None, keepdims: bool = False) -> Node:
         """The sum of all numbers, or along one axis."""

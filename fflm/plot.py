@@ -141,7 +141,7 @@ def picture_format(path: str) -> str:
     FflmError
         If the plot extra is not installed.
     """
-    kind = path.rpartition(".")[2].lower()
+    kind = path.lower().rpartition(".")[2] if "." in path else ""
     if kind not in PICTURES:
         raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
     if not can_plot() or find_spec("sklearn") is None:
@@ -180,7 +180,9 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     with matplotlib.rc_context(letters), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box is drawn; an SVG has the letter
         _labels(figure, axes, words, places)
-        figure.savefig(picture, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(
+            picture, format=kind, dpi=150, metadata={"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        )
     return picture.getvalue()
 
 

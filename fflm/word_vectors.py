@@ -106,7 +106,7 @@ class WordVectors:
         ConfigError
             If `count` is less than 3.
         """
-        if count < 3:
+        if not isinstance(count, int) or count < 3:
             raise ConfigError(f"words must be at least 3, got {count!r}")
         order = np.argsort(-self.vocabulary.counts[SPECIALS:], kind="stable")[:count] + SPECIALS
         if len(order) < 3:
@@ -216,7 +216,7 @@ def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str
     number, pairs, found = 0, 0, False
     if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
         raise TextError(f"can't read {path}: it must be a file of pairs of words")
-    for line in "".join(read_blocks(path, encoding)).splitlines():
+    for line in "".join(read_blocks(path, encoding)).split("\n"):
         number += 1
         if not line.strip() or line.startswith("#"):
             continue

@@ -87,6 +87,36 @@ def test_products_of_matrices_and_vectors(left, right):
     check(lambda a, b: ((a @ b) ** 2).sum(), draw(*left), draw(*right, seed=1), atol=1e-7)
 
 
+@pytest.mark.parametrize("left, right", [((3,), (5, 3, 4)), ((5, 1, 3), (3,)), ((), (2,)), ((2, 3), (2, 3))])
+def test_what_has_no_product(left, right):
+    with pytest.raises(ValueError, match="have no matrix product$"):
+        graph.value(draw(*left)) @ draw(*right)
+
+
+def test_derivatives_at_corners_are_those_that_are_stated():
+    for made, at, wanted in (
+        (lambda x: x.relu(), 0.0, 1.0),
+        (lambda x: x.abs(), 0.0, 0.0),
+        (lambda x: x**0, 0.0, 0.0),
+        (lambda x: x.softplus(), 0.0, 0.5),
+        (lambda x: x.sigmoid().log(), -40.0, 1.0),
+    ):
+        x = graph.value(at)
+        made(x).backward()
+        assert float(x.grad) == wanted
+    assert float(graph.value(-40.0).sigmoid().log().value) == pytest.approx(-40.0, rel=1e-15)
+
+
+def test_values_and_gradients_belong_to_their_node():
+    given = np.ones(2)
+    x, y = graph.value(given), graph.value(np.ones(2))
+    total = (x * y + x).sum()
+    given[:] = 5.0
+    total.backward()
+    x.grad *= 2.0
+    assert x.value.tolist() == [1.0, 1.0] and x.grad.tolist() == [4.0, 4.0] and y.grad.tolist() == [1.0, 1.0]
+
+
 def test_an_array_on_the_left():
     x = graph.value(draw(4))
     assert isinstance(WEIGHTS @ x, graph.Node) and isinstance(WEIGHTS * x, graph.Node)
@@ -302,6 +332,8 @@ def test_a_formula_that_begins_with_a_sign(fflm_main):
         (["a", "a=true"], "a value must be given as NAME=NUMBER, got 'a=true'"),
         (["a", "=1"], "a value must be given as NAME=NUMBER, got '=1'"),
         (["a", "a=1", "a=2"], "a must be given one value, got two"),
+        (["d = 2; d * 3", "d=5"], "the formula must use every value, got d, which does not occur in it"),
+        (["1if"], "not a formula: invalid syntax"),
         (["a", "a=1", "b=2"], "the formula must use every value, got b, which does not occur in it"),
         (["a", "a=" + "9" * 320], "a must be a number, or lists of numbers of equal lengths, got " + "9" * 320),
         (["a", "a=b"], "a value must be given as NAME=NUMBER, got 'a=b'"),

@@ -112,6 +112,18 @@ def test_weights_are_the_networks_own():
         network.weights[0] = np.ones((1, 1))
 
 
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("cost, output", PAIRS)
+def test_the_graph_agrees_at_corners_too(cost, output, hidden):
+    network = FeedForward([2, 4, 2], [hidden, output], cost)  # no biases: z = 0 everywhere
+    x, y = np.zeros((3, 2)), np.array([[0.0, 1.0]] * 3)
+    found, exact = network.backward(x, y), network.graph(x, y)
+    exact.backward()
+    biases = {node.name: node.grad for node in graph.in_order(exact) if node.name.endswith(".bias")}
+    for i, grad in enumerate(found.biases):
+        np.testing.assert_allclose(grad, biases[f"layer.{i}.bias"], atol=1e-6)
+
+
 @pytest.mark.parametrize("cost", [name for name, cost in COSTS.items() if cost.stable])
 def test_a_stable_form_is_the_formula(cost):
     rng = np.random.default_rng(0)
@@ -268,3 +280,18 @@ def test_divergence_is_said_and_loses_nothing():
     ):
         network.fit([[1000.0]], [1.0], epochs=100, learning_rate=10.0)
     assert (network.weights[0] == before).all() and not network.biases[0].any()
+    message = "^training diverged: weights are not finite after the last update with learning rate 1e\\+36; try "
+    with pytest.raises(DivergenceError, match=message):
+        network.fit([[1e6]], [1e6], epochs=1, learning_rate=1e36)
+    assert (network.weights[0] == before).all() and not network.biases[0].any()
+
+
+def test_options_of_fit_have_their_effect():
+    def trained(**options):
+        network = FeedForward([2, 3, 1], "tanh", seed=3)
+        network.fit([*X, [1.0, 1.0]], [0.0, 1.0, 1.0], epochs=3, learning_rate=0.1, **options)
+        return network.weights[0].tobytes()
+
+    plain = trained(batch_size=1)
+    assert plain == trained(batch_size=1) and plain != trained(batch_size=1, weight_decay=0.5)
+    assert plain != trained(batch_size=1, decrease=0.5) and plain != trained()

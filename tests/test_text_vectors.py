@@ -118,6 +118,33 @@ def test_small_binary_files_are_not_taken_for_text(tmp_path, features, word):
         assert found.words == [word] and (found.matrix == matrix).all()
 
 
+def test_binary_files_end_with_their_last_vector(tmp_path):
+    matrix = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], np.float32)
+    (tmp_path / "v").write_bytes(b"".join(vector_file(["new york", "the"], matrix, binary=True)))
+    with pytest.raises(TextError, match="v is damaged: no word stands before vector 2$"):
+        read_vectors(tmp_path / "v")
+    (tmp_path / "v").write_bytes(b"".join(vector_file(["york", "the"], matrix, binary=True)) + b"x 1234")
+    with pytest.raises(TextError, match="v is damaged: it says that it holds 2 vectors, but goes on after them$"):
+        read_vectors(tmp_path / "v")
+    (tmp_path / "v").write_bytes(b"".join(vector_file(["york", "the"], matrix, binary=True)) + b"\n")
+    assert read_vectors(tmp_path / "v").words == ["york", "the"]
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("the x 2 3", "v, line 2: a word and 3 numbers must stand here, got 'x 2 3'$"),
+        ("the nan 2 3", "v: the vector of 'the' is not of finite numbers, none above 1e\\+30$"),
+        ("the 3e38 2 3", "v: the vector of 'the' is not of finite numbers, none above 1e\\+30$"),
+        ("new york 1 2 3", "v, line 2: a word and 3 numbers must stand here, got 'new york 1 2 3'$"),
+    ],
+)
+def test_a_wrong_first_line_of_text_is_named(tmp_path, line, message):
+    (tmp_path / "v").write_text(f"2 3\n{line}\nof 1 2 3\n")
+    with pytest.raises(TextError, match=message):
+        read_vectors(tmp_path / "v")
+
+
 def test_other_encodings_and_marks(tmp_path):
     content = FORMS["word2vec text"]()
     (tmp_path / "mark").write_bytes(b"\xef\xbb\xbf" + content)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fflm.build.common import check_new_model
 from fflm.classification import ClassificationReport
-from fflm.text import Examples, read_examples
+from fflm.text import Examples, part_of, read_examples
 from fflm.text.corpora import LABELLED
 from fflm.text_classifier import TextClassifier
 
@@ -25,8 +25,8 @@ def classify(
     Parameters
     ----------
     source, valid, test : str
-        As of `fflm.text.read_examples`. Of a named corpus without a split the training part is taken, and, where they
-        are not given, its own `valid` and `test`. Neither has a part in training.
+        As of `fflm.text.read_examples`. Of a named corpus without a split the part in question is taken; where the
+        source is one and `valid` and `test` are not given, these are its own. Neither has a part in training.
     out : path, optional
         The model file to write.
     encoding : str
@@ -56,8 +56,11 @@ def classify(
     check_new_model(out)
     classifier = TextClassifier(**options)
     if source in LABELLED:
-        source, valid, test = f"{source}:train", valid or f"{source}:valid", test or f"{source}:test"
-    examples, valid_examples, test_examples = (name and read_examples(name, encoding) for name in (source, valid, test))
+        valid, test = valid or source, test or source
+    examples, valid_examples, test_examples = (
+        name and read_examples(part_of(name, split), encoding)
+        for name, split in ((source, "train"), (valid, "valid"), (test, "test"))
+    )
     classifier.fit(examples.texts, examples.labels, progress=not quiet)
     reports = [_evaluated(classifier, part) for part in (valid_examples, test_examples)]
     if out is not None:

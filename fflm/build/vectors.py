@@ -81,7 +81,9 @@ class GivenVectors:
 
     def put_into(self, table: np.ndarray) -> None:
         """Set the rows (V, m) of the words that have a vector; the others are made as large as these are."""
-        table[~self.known] *= self.matrix.std(dtype=np.float64) / max(float(table.std()), 1e-30)
+        size, own = (float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) for values in (self.matrix, table))
+        if size > 0.0:
+            table[~self.known] *= size / max(own, 1e-30)
         table[self.known] = self.matrix
 
     def fingerprint(self) -> int:

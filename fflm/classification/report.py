@@ -81,4 +81,4 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     z = NORMAL_95
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return tuple((middle + sign * spread) / (1 + z * z / count) for sign in (-1, 1))
+    return tuple(min(1.0, max(0.0, (middle + sign * spread) / (1 + z * z / count))) for sign in (-1, 1))

@@ -64,4 +64,7 @@ def fit(
                 if on_batch is not None:
                     on_batch(len(rows))
             losses.append(total / len(texts))
+    last = TextIds(*texts.take(np.arange(min(size, len(texts)))), 0)
+    if not np.isfinite(classifier.probabilities(last)).all():
+        raise DivergenceError(f"training diverged in its last step with learning rate {rate:g}; try a smaller one")
     return losses, time.perf_counter() - begin

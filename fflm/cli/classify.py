@@ -11,7 +11,7 @@ from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 SOURCE = (
     "labelled texts, one a line: a label, a tab and the text, or __label__NAME before the text; a file (also .gz), - "
     "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part "
-    "(80, 10 and 10 %% of each label's texts, drawn once and for all)"
+    "(80, 10 and 10 %% of each label's texts, drawn once and for all; without one, the part that the command is for)"
 )
 MODEL = "a model file that fflm classify train wrote"
 
@@ -124,7 +124,7 @@ def run_predict(arguments) -> int:
     classifier = _load(arguments)
     texts = arguments.texts or [line.rstrip("\n") for line in sys.stdin]
     for text, row in zip(texts, classifier.predict_proba(texts), strict=True):
-        best = row.argsort(kind="stable")[::-1][: arguments.top]
+        best = (-row).argsort(kind="stable")[: arguments.top]
         if arguments.json:
             labels = [{"label": classifier.labels[i], "probability": float(row[i])} for i in best]
             print_json({"text": text, "labels": labels})
@@ -135,10 +135,10 @@ def run_predict(arguments) -> int:
 
 def run_evaluate(arguments) -> int:
     """Open, one library call, print."""
-    from fflm.text import read_examples
+    from fflm.text import part_of, read_examples
 
     classifier = _load(arguments)
-    examples = read_examples(arguments.source, arguments.encoding)
+    examples = read_examples(part_of(arguments.source, "test"), arguments.encoding)
     found = classifier.evaluate(examples.texts, examples.labels)
     if arguments.json:
         print_json({"model": arguments.model, "source": arguments.source} | found.to_dict())

@@ -23,8 +23,8 @@ def add(verbs) -> None:
     parser.add_argument(
         "formula",
         metavar="FORMULA",
-        help="arithmetic with + - * / @ ** and abs exp log logsumexp mean relu sigmoid softmax sum tanh, W.T for a "
-        "transpose; several steps with names, separated by semicolons",
+        help="arithmetic with + - * / @ ** and abs exp log logsumexp mean relu sigmoid softmax softplus sum tanh, W.T "
+        "for a transpose; several steps with names, separated by semicolons",
     )
     parser.add_argument(
         "values",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fflm.cli.flags import MODEL, load_model, verb
-from fflm.cli.printing import print_json
+from fflm.cli.printing import print_json, visible
 
 SHOWN = 10
 
@@ -35,6 +35,8 @@ def run(arguments) -> int:
     print(f"spearman     {found.spearman:.4f}")
     print(f"pairs        {found.known:,} of {found.pairs:,} with both words in the vocabulary")
     if found.unknown_words:
-        shown = ", ".join(found.unknown_words[:SHOWN]) + (" ..." if len(found.unknown_words) > SHOWN else "")
+        shown = ", ".join(map(visible, found.unknown_words[:SHOWN])) + (
+            " ..." if len(found.unknown_words) > SHOWN else ""
+        )
         print(f"unknown      {len(found.unknown_words):,} words: {shown}")
     return 0

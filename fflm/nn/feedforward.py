@@ -240,10 +240,7 @@ class FeedForward:
             for first in range(0, len(x), size):
                 total += self._backward(x_now[first : first + size], y_now[:, first : first + size]).sum()
                 if not np.isfinite(total):
-                    for name, value in before.items():
-                        learned[name][:] = value
-                    place = f"in epoch {epoch + 1} with learning rate {rate:g}"
-                    raise DivergenceError(f"training diverged: the cost is {total:g} {place}; try a smaller one")
+                    self._diverged(before, f"the cost is {total:g} in epoch {epoch + 1}", rate)
                 step += 1
                 updater.begin_step(step, rate / (1.0 + decrease * epoch))
                 for layer in self._stack.layers:
@@ -251,7 +248,14 @@ class FeedForward:
                         if name in learned:
                             updater.update(name, grad, 0, len(grad))
             history.append(float(total / len(x)))
+        if not all(np.isfinite(value).all() for value in learned.values()):
+            self._diverged(before, "weights are not finite after the last update", rate)
         return history
+
+    def _diverged(self, before: Parameters, how: str, rate: float) -> None:
+        for name, value in before.items():
+            self._arrays[name][:] = value
+        raise DivergenceError(f"training diverged: {how} with learning rate {rate:g}; try a smaller one")
 
     # Checking
 

@@ -2,7 +2,7 @@
 
 from fflm.text.corpora import NAMES as CORPORA
 from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
-from fflm.text.labelled import Examples, folds, read_examples
+from fflm.text.labelled import Examples, folds, part_of, read_examples
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
 from fflm.text.stream import NewIds, encode_tokens
 from fflm.text.tokenizer import Tokenizer
@@ -26,6 +26,7 @@ __all__ = [
     "folds",
     "leak_warnings",
     "load",
+    "part_of",
     "read_examples",
     "read_vectors",
     "vector_file",

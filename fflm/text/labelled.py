@@ -65,7 +65,7 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
         if colon and split not in SPLITS:
             raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
         return _part(_corpus(name), split or None)
-    if source != "-" and not os.path.isfile(source):
+    if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         raise TextError(
             f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}: no such file"
         )
@@ -80,6 +80,17 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     if not texts:
         raise TextError(f"{source} must hold labelled texts, got none")
     return Examples(texts, labels)
+
+
+def part_of(source: str, split: str) -> str:
+    """The part of a named corpus that is meant where no part is named; other sources stay what they are.
+
+    Examples
+    --------
+    >>> part_of("movie_reviews", "test"), part_of("movie_reviews:valid", "test"), part_of("mine.tsv", "test")
+    ('movie_reviews:test', 'movie_reviews:valid', 'mine.tsv')
+    """
+    return f"{source}:{split}" if source in LABELLED else source
 
 
 def _add(line: str, source: str, number: int, texts: list[str], labels: list[str]) -> None:
@@ -137,7 +148,7 @@ def folds(labels: Sequence[str], count: int, seed: int) -> np.ndarray:
     >>> sorted(folds(["a", "b", "a", "b"], 2, seed=1)[[0, 2]].tolist())
     [0, 1]
     """
-    if not 2 <= count <= len(labels):
+    if not isinstance(count, int) or not 2 <= count <= len(labels):
         raise ConfigError(f"folds must be from 2 to the number of examples, {len(labels)}, got {count!r}")
     labels = np.asarray(labels)
     order = np.random.default_rng(seed).permutation(len(labels))

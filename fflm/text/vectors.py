@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from fflm.errors import TextError
 CHUNK_BYTES = 2**20
 LONGEST_LINE = 2**20
 MOST_FEATURES = 65536
+LARGEST = 1e30  # squares of larger features overflow
+CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     else:
         count, features = header
         second = file.read(min(LONGEST_LINE, 64 * features + 4096))
-        if _is_text(second):
+        if _is_text(second, features):
             found = _text_records(path, file, second, features, 2)
         else:
             found = _binary_records(path, file, second, features, count)
@@ -105,9 +108,10 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     if header is not None and total != header[0]:
         raise TextError(f"{path} is damaged: it says that it holds {header[0]:,} vectors, but holds {total:,}")
     matrix = np.array(rows, np.float32).reshape(len(rows), features)
-    if not np.isfinite(matrix).all():
-        word = words[int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])]
-        raise TextError(f"{path}: the vector of {word!r} is not of finite numbers")
+    good = (np.abs(matrix) <= LARGEST).all(axis=1)
+    if not good.all():
+        word = words[int(np.flatnonzero(~good)[0])]
+        raise TextError(f"{path}: the vector of {word!r} is not of finite numbers, none above {LARGEST:g}")
     return Vectors(words, matrix, total)
 
 
@@ -126,10 +130,18 @@ def _all_floats(parts: Sequence[bytes]) -> bool:
         return False
 
 
-def _is_text(beginning: bytes) -> bool:
-    """Whether the first record goes on, after its word, in letters that numbers are written with."""
+def _is_text(beginning: bytes, features: int) -> bool:
+    """Whether numbers stand after the first word; or, lest a wrong line decides, whether all of it can be read."""
     numbers = beginning.split(b"\n", 1)[0].split(None, 1)[1:]
-    return bool(numbers) and not numbers[0].strip(b"0123456789+-.eE \t\r")
+    if numbers and not numbers[0].strip(b"0123456789+-.eE \t\r"):
+        return True
+    if features < 3 or CONTROL.search(beginning):  # so few bytes could be letters by chance
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(beginning)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _text_records(
@@ -176,8 +188,13 @@ def _binary_records(path: str, file: BinaryIO, beginning: bytes, features: int, 
                 raise TextError(text)
             kept, begin = kept[begin:] + more, 0
         row = np.frombuffer(kept, "<f4", features, end + 1)
-        yield f"vector {number}", kept[begin:end].lstrip(b"\n"), lambda row=row: row.copy()
+        word = kept[begin:end].lstrip(b"\n")
+        if CONTROL.search(word):  # of numbers: a word with a blank stood before them
+            raise TextError(f"{path} is damaged: no word stands before vector {number:,}")
+        yield f"vector {number}", word, lambda row=row: row.copy()
         begin = end + 1 + size
+    if (kept[begin:] + file.read(CHUNK_BYTES)).strip():
+        raise TextError(f"{path} is damaged: it says that it holds {count:,} vectors, but goes on after them")
 
 
 def _decoded(path: str, place: str, word: bytes) -> str:
