@@ -321,6 +321,7 @@ def test_a_formula_that_begins_with_a_sign(fflm_main):
     code, out, err = fflm_main("explain-graph", "-log(a)", "a=1")
     hint = "unrecognized arguments: -log(a); what begins with - and is no option needs -- before it\n"
     assert (code, out) == (2, "") and err.endswith(hint)
+    assert fflm_main("info", "model", "another").err.endswith("unrecognized arguments: another\n")
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = make_parser()
     arguments, surplus = parser.parse_known_args(argv)
     if surplus and (not hasattr(arguments, "any_number") or any(word.startswith("-") for word in surplus)):
-        separated = "--" in (sys.argv if argv is None else argv)
-        hint = "" if separated else "; what begins with - and is no option needs -- before it"
+        helps = any(word.startswith("-") for word in surplus) and "--" not in (sys.argv if argv is None else argv)
+        hint = "" if not helps else "; what begins with - and is no option needs -- before it"
         parser.error(f"unrecognized arguments: {' '.join(surplus)}{hint}")
     if surplus:
         getattr(arguments, arguments.any_number).extend(surplus)
