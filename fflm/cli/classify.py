@@ -138,12 +138,13 @@ def run_evaluate(arguments) -> int:
     from fflm.text import part_of, read_examples
 
     classifier = _load(arguments)
-    examples = read_examples(part_of(arguments.source, "test"), arguments.encoding)
+    source = part_of(arguments.source, "test")
+    examples = read_examples(source, arguments.encoding)
     found = classifier.evaluate(examples.texts, examples.labels)
     if arguments.json:
-        print_json({"model": arguments.model, "source": arguments.source} | found.to_dict())
+        print_json({"model": arguments.model, "source": source} | found.to_dict())
         return 0
-    print(f"texts        {found.texts:,}")
+    print(f"texts        {found.texts:,} of {source}")
     print(f"accuracy     {100 * found.accuracy:.2f} %")
     print(f"  95 %       {100 * found.accuracy_low:.2f} to {100 * found.accuracy_high:.2f} %")
     print(f"macro-F1     {found.macro_f1:.4f}")
