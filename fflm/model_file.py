@@ -82,7 +82,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     2
     """
     path = model_path(path)
-    if _is_arpa(path):
+    if is_arpa(path):
         return read_arpa(path, Tokenizer(TokenizerConfig(**ARPA_TEXT)), threads=threads)
     arrays, description = storage.read_tensors(path, list(KINDS), "language model")
     try:
@@ -116,7 +116,7 @@ def check_nesting(parts: Sequence[LanguageModel], level: int = 1) -> None:
             check_nesting(part.parts, level + 1)
 
 
-def _is_arpa(path: Path) -> bool:
+def is_arpa(path: Path) -> bool:
     """By its name, or by what it begins with."""
     if str(path).endswith(ARPA_NAMES):
         return True

@@ -133,6 +133,8 @@ def _is_file(path: Path) -> bool:
 
 def one_line(error: Exception) -> str:
     """What an error says, on one line."""
+    if isinstance(error, KeyError) and error.args:
+        return f"{error.args[0]} is missing"
     return " ".join(str(error).split()) or type(error).__name__
 
 

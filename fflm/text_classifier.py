@@ -12,7 +12,7 @@ from fflm import storage
 from fflm.classification import ClassificationReport, Classifier, count_words, fit, report, shapes
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
-from fflm.model_file import model_path
+from fflm.model_file import is_arpa, model_path
 from fflm.model_text import pack_text, strings, unpack_text
 from fflm.nn.parameters import first_parameters
 from fflm.options import configurations
@@ -25,7 +25,10 @@ OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
 
 @dataclass(frozen=True)
 class FitReport:
-    """How training went: `losses` are the means of each epoch, in nats, with dropout; `seconds` of training alone."""
+    """How training went: `losses` are the means of each epoch, in nats, with dropout; `seconds` of training alone.
+
+    `words_per_second` counts the words of the training texts once for each epoch, as fastText does.
+    """
 
     texts: int
     words: int
@@ -72,6 +75,8 @@ class TextClassifier:
         if "boundary" in options:
             raise ConfigError("boundary must not be given to a classifier: each text stands for itself")
         self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
+        if "window" in options and self._shape.pooling != "window":
+            raise ConfigError("window must not be given without pooling window")
         self._model: Classifier | None = None
         self.report: FitReport | None = None
 
@@ -194,6 +199,8 @@ class TextClassifier:
             If it is missing, damaged, or another kind of model.
         """
         path = model_path(path)
+        if path.exists() and is_arpa(path):
+            raise ModelFileError(f"{path} must hold a text classifier, got an ARPA file{storage.MAKE_CLASSIFIER}")
         arrays, description = storage.read_tensors(path, [KIND], KIND)
         try:
             vocabulary, tokenizer = unpack_text(arrays, description)
@@ -227,10 +234,12 @@ class TextClassifier:
 
 
 def _texts(name: str, values) -> list[str]:
-    if isinstance(values, (str, Examples)) or not isinstance(values, Iterable):
-        raise ConfigError(f"{name} must be several texts, got one: {str(values)[:40]!r}")
+    if isinstance(values, str):
+        raise ConfigError(f"{name} must be several, got one: {values[:40]!r}")
+    if isinstance(values, Examples) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} must be a list of strings, got {type(values).__name__}")
     values = list(values)
     for value in values:
         if not isinstance(value, str):
-            raise ConfigError(f"{name} must be texts, got {value!r}")
+            raise ConfigError(f"{name} must be a list of strings, got {value!r} among them")
     return [str(value) for value in values]

@@ -312,8 +312,8 @@ def test_a_text_of_unknown_words_is_judged_by_the_bias():
         (["a"], ["x", "y"], "there must be a label for each text, got 1 texts and 2 labels"),
         (["a", "b"], ["x", "x"], "training texts must have two or more labels, got x"),
         ([], [], "training texts must have two or more labels, got none"),
-        ("a", ["x"], "texts must be several texts, got one: 'a'"),
-        (["a", 3], ["x", "y"], "texts must be texts, got 3"),
+        ("a", ["x"], "texts must be several, got one: 'a'"),
+        (["a", 3], ["x", "y"], "texts must be a list of strings, got 3 among them"),
     ],
 )
 def test_what_cannot_be_trained_on(texts, labels, message):
@@ -404,6 +404,11 @@ def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_p
         assert (code, out) == (1, "")
         message = "must hold a text classifier, got 'neural language model'; fflm classify train makes one"
         assert err == f"fflm: error: {file} {message}\n"
+    (tmp_path / "kn.arpa").write_text("\\data\\\n")
+    message = "must hold a text classifier, got an ARPA file; fflm classify train makes one"
+    assert fflm_main("classify", "predict", tmp_path / "kn.arpa", "a").err == (
+        f"fflm: error: {tmp_path / 'kn.arpa'} {message}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -412,6 +417,7 @@ def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_p
         ({"labels": ["a"]}, "labels must be two or more different ones"),
         ({"labels": ["a", "a"]}, "labels must be two or more different ones"),
         ({"labels": "ab"}, "labels must be a list of strings"),
+        ({"labels": None}, "labels must be a list of strings"),
         ({"model": {}}, "option 'activation' is missing"),
         ({"labels": ["a", "b", "c"]}, "output.weights must be float32 of shape (3, 8), got float32 (2, 8)"),
     ],
@@ -442,7 +448,9 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     code, out, err = fflm_main("classify", "train", train, "--valid", test, "--test", test, "--out", model, *flags)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert [line.split()[0] for line in lines] == ["model", "labels", "training", "validation", "test"]
+    matrix = ["confusion", "bad", "good"]
+    names = ["model", "labels", "training", "validation", *matrix, "test", *matrix]
+    assert [line.split()[0] for line in lines] == names
     assert (
         lines[1] == "labels       bad, good"
         and "200 texts" in lines[2]
@@ -459,18 +467,40 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     )
     facts = json.loads(fflm_main("info", model, "--json").out)
     assert facts["kind"] == "text classifier" and facts["labels"] == ["bad", "good"] and facts["vocab_size"] == 19
-    code, out, err = fflm_main("classify", "evaluate", model, test)
-    assert (code, err) == (0, "") and "accuracy" in out and "confusion" in out
+    evaluated = fflm_main("classify", "evaluate", model, test).out.splitlines()
+    assert evaluated == [f"texts        {test}", lines[7].replace("test  ", "result"), *lines[8:]]
     code, out, _ = fflm_main("classify", "evaluate", model, test, "--json")
     found = json.loads(out)
     assert found["texts"] == 80 and found["accuracy"] > 0.9 and np.sum(found["confusion"]) == 80
 
 
-def test_predict_reads_standard_input(fflm_main, tmp_path, monkeypatch):
+@pytest.mark.parametrize("dash", [[], ["-"]])
+def test_predict_reads_standard_input(fflm_main, tmp_path, monkeypatch, dash):
     TextClassifier(**QUICK).fit(*TRAIN).save(tmp_path / "model")
-    monkeypatch.setattr("sys.stdin", io.StringIO("a good film\na bad film\n"))
-    code, out, _ = fflm_main("classify", "predict", tmp_path / "model")
-    assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["good", "bad"]
+    command = ["classify", "predict", tmp_path / "model", *dash, "--encoding", "latin-1"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a good film\r\n\nf\xeate bad")))
+    code, out, _ = fflm_main(*command)
+    assert code == 0 and [line.split("\t")[2] for line in out.splitlines()] == ["a good film", "", "f\xeate bad"]
+    assert [line.split()[0] for line in out.splitlines()][::2] == ["good", "bad"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert fflm_main(*command) == (0, "", "")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"f\xeate")))
+    code, out, err = fflm_main(*command[:-2])
+    assert (code, out) == (1, "") and "an invalid byte at offset 1 of '-'; name its encoding with --encoding" in err
+
+
+def test_labels_that_training_did_not_have_are_noted(fflm_main, tmp_path):
+    TextClassifier(**QUICK).fit(*TRAIN).save(tmp_path / "model")
+    write(tmp_path / "new", ["a film", "a plot", "a good film"], ["so-so", "so-so", "good"])
+    code, out, err = fflm_main("classify", "evaluate", tmp_path / "model", tmp_path / "new")
+    assert code == 0 and "accuracy 33.33 %" in out
+    assert err == "note: the label so-so does not occur in training: its 2 texts count as wrong\n"
+
+
+def test_training_without_other_texts_says_what_is_missing(fflm_main, tmp_path):
+    train = write(tmp_path / "train", *TRAIN)
+    code, _, err = fflm_main("classify", "train", train, "--out", tmp_path / "model", "--epochs", 1)
+    assert (code, err) == (0, "note: how good is it? give --test, or see fflm classify evaluate --help\n")
 
 
 @needs("sentence_polarity")
@@ -498,6 +528,14 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
             "can't write new.arpa: it has the name of an ARPA file; take another name, or use fflm export",
         ),
         (["train", "examples", "--out", "new", "--epochs", "-1"], "epochs must be at least 0, got -1"),
+        (
+            ["train", "examples", "--out", "new", "--window", "3"],
+            "window must not be given without pooling window",
+        ),
+        (
+            ["train", ".", "--out", "new"],
+            "labelled texts must be a file, - or one of sentence_polarity, movie_reviews, got '.', which is a folder",
+        ),
         (["predict", "missing", "a"], "no such model: missing"),
         (["predict", "examples", "a", "--top", "0"], "top must be at least 1, got 0"),
         (["evaluate", "missing", "examples"], "no such model: missing"),

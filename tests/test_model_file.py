@@ -578,7 +578,7 @@ def test_a_part_with_damage_of_its_own(refused):
     refused("output.bias holds values that are not finite", "mixture", put("output.bias", 0, np.nan), 0)
     shorter = replaced("output.bias", lambda value: value[1:])
     refused(r"output.bias must be float32 of shape \(13,\), got float32 \(12,\)", "mixture", shorter, 0)
-    refused("'model'", "mixture", lambda arrays, description: description.pop("model"), 0)
+    refused("model is missing", "mixture", lambda arrays, description: description.pop("model"), 0)
     refused("its n-grams are not in order", "nested", put("0.1.links", 400, 2**31 - 1))
     refused("a mixture must have one weight for each part", "nested", replaced("weights", lambda value: None), 1)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-from fflm.cli.flags import add_flags, given, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.flags import add_flags, encoding, given, threads, verb
+from fflm.cli.printing import note, print_json, visible
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 SOURCE = (
@@ -51,7 +49,7 @@ def _add_train(parts) -> None:
     parser.add_argument(
         "--test", metavar="SOURCE", help="labelled texts to evaluate on at the end (default: a named corpus's own)"
     )
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the files (default: utf-8)")
+    encoding(parser)
     add_flags(parser, TokenizerConfig, "tokens", leave_out=("boundary",))
     add_flags(parser, ClassifierConfig, "classifier")
     add_flags(parser, ClassifierTrainConfig, "training")
@@ -66,10 +64,13 @@ def _add_predict(parts) -> None:
         'fflm classify predict reviews.safetensors "a good film"',
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts (default: standard input, one a line)")
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="texts; - or none for those of standard input, one a line"
+    )
     parser.set_defaults(any_number="texts")
     parser.add_argument("--top", type=int, default=None, metavar="N", help="how many labels of each (default: all)")
-    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
+    encoding(parser)
+    threads(parser)
 
 
 def _add_evaluate(parts) -> None:
@@ -82,8 +83,8 @@ def _add_evaluate(parts) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("source", metavar="SOURCE", help=SOURCE)
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the file (default: utf-8)")
-    parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
+    encoding(parser)
+    threads(parser)
 
 
 def run_train(arguments) -> int:
@@ -106,23 +107,29 @@ def run_train(arguments) -> int:
     print(f"model        {arguments.out}: {report.vocab_size:,} words, {report.parameters:,} parameters")
     print(f"labels       {', '.join(map(visible, report.labels))}")
     print(
-        f"training     {report.texts:,} texts, {report.words:,} words, {len(report.losses)} epochs, "
-        f"{report.seconds:.1f} s, {report.words_per_second:,.0f} words/s"
+        f"training     {report.texts:,} texts, {report.words:,} words, {len(report.losses)} epochs in "
+        f"{report.seconds:.1f} s: {report.words_per_second:,.0f} words/s"
     )
     for name, part in (("validation", valid), ("test", test)):
         if part is not None:
-            print(f"{name:12} {_summary(part)}")
+            _print_found(classifier, name, part)
+    if valid is None and test is None:
+        note("how good is it? give --test, or see fflm classify evaluate --help")
     return 0
 
 
 def run_predict(arguments) -> int:
     """Open, one library call, print."""
     from fflm.errors import ConfigError
+    from fflm.text.sources import read_blocks
 
     if arguments.top is not None and arguments.top < 1:
         raise ConfigError(f"top must be at least 1, got {arguments.top!r}")
     classifier = _load(arguments)
-    texts = arguments.texts or [line.rstrip("\n") for line in sys.stdin]
+    texts = arguments.texts
+    if texts in ([], ["-"]):
+        given_text = "".join(read_blocks("-", arguments.encoding))
+        texts = given_text.removesuffix("\n").split("\n") if given_text else []
     for text, row in zip(texts, classifier.predict_proba(texts), strict=True):
         best = (-row).argsort(kind="stable")[: arguments.top]
         if arguments.json:
@@ -144,15 +151,8 @@ def run_evaluate(arguments) -> int:
     if arguments.json:
         print_json({"model": arguments.model, "source": source} | found.to_dict())
         return 0
-    print(f"texts        {found.texts:,} of {source}")
-    print(f"accuracy     {100 * found.accuracy:.2f} %")
-    print(f"  95 %       {100 * found.accuracy_low:.2f} to {100 * found.accuracy_high:.2f} %")
-    print(f"macro-F1     {found.macro_f1:.4f}")
-    print("confusion    rows: true labels; columns: predicted ones, in the same order")
-    wide = max(len(visible(label)) for label in found.labels)
-    digits = max(len(f"{number:,}") for row in found.confusion for number in row)
-    for label, row in zip(found.labels, found.confusion, strict=True):
-        print(f"  {visible(label):{wide}} " + " ".join(f"{number:>{digits},}" for number in row))
+    print(f"texts        {source}")
+    _print_found(classifier, "result", found)
     return 0
 
 
@@ -164,9 +164,17 @@ def _load(arguments):
     return TextClassifier.load(arguments.model, arguments.threads)
 
 
-def _summary(found) -> str:
+def _print_found(classifier, name: str, found) -> None:
     low, high = 100 * found.accuracy_low, 100 * found.accuracy_high
-    return (
-        f"accuracy {100 * found.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
+    print(
+        f"{name:12} accuracy {100 * found.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"macro-F1 {found.macro_f1:.4f}, {found.texts:,} texts"
     )
+    print("  confusion  rows: true labels; columns: predicted ones, in the same order")
+    wide = max(len(visible(label)) for label in found.labels)
+    digits = max(len(f"{number:,}") for row in found.confusion for number in row)
+    for label, row in zip(found.labels, found.confusion, strict=True):
+        print(f"    {visible(label):{wide}}  " + " ".join(f"{number:>{digits},}" for number in row))
+    known = len(classifier.labels)
+    for label, row in zip(found.labels[known:], found.confusion[known:], strict=True):
+        note(f"the label {visible(label)} does not occur in training: its {sum(row):,} texts count as wrong")

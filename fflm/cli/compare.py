@@ -6,7 +6,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 import fflm
-from fflm.cli.flags import MODEL, SOURCE, threads, verb
+from fflm.cli.flags import MODEL, SOURCE, encoding, threads, verb
 from fflm.cli.printing import print_json, visible
 from fflm.config import TrainConfig
 from fflm.errors import ConfigError, FflmError
@@ -36,7 +36,7 @@ def add(verbs) -> None:
         "--top", type=int, default=10, metavar="N", help="words on which each model wins most (default: 10)"
     )
     parser.add_argument("--plot", metavar="FILE", help="draw the tokens' bits into FILE, a .png (needs the plot extra)")
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    encoding(parser)
     threads(parser)
 
 

@@ -72,6 +72,11 @@ def threads(parser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
 
 
+def encoding(parser) -> None:
+    """The flag of the verbs that read text."""
+    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the text files (default: utf-8)")
+
+
 def load_model(arguments):
     """The model that the arguments name."""
     if arguments.threads is not None:

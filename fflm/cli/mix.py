@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fflm
-from fflm.cli.flags import MODEL, SOURCE, add_flags, given, threads, verb
+from fflm.cli.flags import MODEL, SOURCE, add_flags, encoding, given, threads, verb
 from fflm.cli.printing import perplexity_line, print_json
 from fflm.config import CacheConfig
 
@@ -33,7 +33,7 @@ def add(verbs) -> None:
         action="store_true",
         help="weights that depend on how often the first n-gram model saw the last two words, as in the paper",
     )
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    encoding(parser)
     add_flags(parser, CacheConfig)
     threads(parser)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fflm.cli.flags import MODEL, SOURCE, load_model, threads, verb
+from fflm.cli.flags import MODEL, SOURCE, encoding, load_model, threads, verb
 from fflm.cli.printing import print_json
 
 
@@ -19,7 +19,7 @@ def add(verbs) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=SOURCE)
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    encoding(parser)
     threads(parser)
 
 

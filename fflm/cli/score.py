@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from fflm.cli.flags import MODEL, SOURCE, load_model, threads, verb
+from fflm.cli.flags import MODEL, SOURCE, encoding, load_model, threads, verb
 from fflm.cli.printing import note, print_json
 from fflm.errors import ConfigError
 
@@ -33,7 +33,7 @@ def add(verbs) -> None:
     parser.add_argument(
         "--top", type=int, metavar="N", help=f"alternatives of each word on the page, 1 to 20 (default: {TOP})"
     )
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files")
+    encoding(parser)
     threads(parser)
 
 

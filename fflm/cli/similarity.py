@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.flags import MODEL, encoding, load_model, verb
 from fflm.cli.printing import print_json, visible
 
 SHOWN = 10
@@ -21,7 +21,7 @@ def add(verbs) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="lines of two words and a number, as in WordSim-353, separated by tabs or commas"
     )
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the file (default: utf-8)")
+    encoding(parser)
     parser.set_defaults(threads=None)
 
 

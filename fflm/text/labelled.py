@@ -66,9 +66,8 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
             raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
         return _part(_corpus(name), split or None)
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
-        raise TextError(
-            f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}: no such file"
-        )
+        what = ", which is a folder" if os.path.isdir(source) else ": no such file"
+        raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}{what}")
     texts, labels, number = [], [], 0
     rest = ""
     for block in read_blocks(source, encoding):
