@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fflm import graph
+from fflm.choices import ACTIVATIONS
 from fflm.errors import ConfigError
 
 OPERATORS = {
@@ -19,7 +20,10 @@ OPERATORS = {
     ast.Div: operator.truediv,
     ast.MatMult: operator.matmul,
 }
-FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softmax", "softplus", "sum", "tanh")
+FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softmax", "softplus", "sqrt", "sum", "tanh")
+#: Activations of the table are functions too: those that a graph has no step for become the steps of their formulas.
+ACTIVATION = {name.replace("-", "_"): made for name, made in ACTIVATIONS.items() if name not in FUNCTIONS}
+NAMES = sorted([*FUNCTIONS, *ACTIVATION])
 LONGEST, DEEPEST = 10_000, 100
 
 
@@ -30,14 +34,15 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     ----------
     formula : str
         Python's arithmetic (``+ - * / @``, ``**`` a number, brackets), the functions ``abs exp log logsumexp mean relu
-        sigmoid softmax softplus sum tanh``, ``W.T`` for a transpose; several steps with names, separated by ``;``.
+        sigmoid softmax softplus sqrt sum tanh`` and ``identity leaky_relu prelu swish`` with their usual slopes,
+        ``W.T`` for a transpose; several steps with names, separated by ``;``.
     values : dict
         Of each name in it, a number or nested lists of numbers.
 
     Raises
     ------
     ConfigError
-        If it is no such formula, a name has no value, or shapes do not fit.
+        If it is no such formula, a name has no value, a step or a value is not used, or shapes do not fit.
 
     Examples
     --------
@@ -83,16 +88,20 @@ def _lines(formula: str) -> list[ast.stmt]:
 
 
 def _last(names: dict[str, graph.Node], lines: Sequence[ast.stmt]) -> graph.Node:
-    node = None
+    made = []
     for line in lines:
         with np.errstate(all="ignore"):  # log 0 is -inf: shown as it is
             try:
-                node = _step(line, names)
+                made.append(_step(line, names))
             except ConfigError:
                 raise
             except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
                 raise ConfigError(f"{ast.unparse(line)}: {error}") from None
-    return node
+    used = set(map(id, graph.in_order(made[-1])))
+    for line, node in zip(lines, made, strict=True):
+        if id(node) not in used:
+            raise ConfigError(f"the formula must end in a step that uses all others, got {ast.unparse(line)} unused")
+    return made[-1]
 
 
 def _array(name: str, number) -> np.ndarray:
@@ -100,6 +109,8 @@ def _array(name: str, number) -> np.ndarray:
         array = np.asarray(number, np.float64)
     except (ValueError, TypeError, OverflowError):
         raise ConfigError(f"{name} must be a number, or lists of numbers of equal lengths, got {number!r}") from None
+    if not np.isfinite(array).all():
+        raise ConfigError(f"{name} must be finite, got {number!r}")
     if array.size == 0 or array.ndim > 2:
         raise ConfigError(f"{name} must be a number, a vector or a matrix, got {number!r}")
     return array
@@ -111,23 +122,25 @@ def _step(line: ast.stmt, names: dict[str, graph.Node]) -> graph.Node:
     if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
         name = line.targets[0].id
         node = _node(line.value, names, 0)
-        names[name] = node if node.name else node.named(name)
-        return names[name]
+        if node.name:  # another name is another box
+            node = graph.Node(node.value, parents=[node], pull=[lambda g: g])
+        names[name] = node.named(name)
+        return node
     raise ConfigError(f"not a formula: {ast.unparse(line)}")
 
 
 def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Node:
     if depth > DEEPEST:
         raise ConfigError(f"the formula must have at most {DEEPEST} brackets in each other")
-    if isinstance(part, ast.Constant) and type(part.value) in (int, float):
-        return graph.value(float(part.value))
+    if _is_number(part):
+        return graph.value(_array("a number", part.value))
     if isinstance(part, ast.Name):
         if part.id not in names:
             raise ConfigError(f"{part.id} has no value; give one, {part.id}=1.5")
         return names[part.id]
     if isinstance(part, ast.UnaryOp) and isinstance(part.op, (ast.USub, ast.UAdd)):
-        if isinstance(part.operand, ast.Constant) and type(part.operand.value) in (int, float):
-            return graph.value(float(ast.literal_eval(part)))
+        if _is_number(part.operand):
+            return graph.value(_array("a number", ast.literal_eval(part)))
         node = _node(part.operand, names, depth + 1)
         return -node if isinstance(part.op, ast.USub) else node
     if isinstance(part, ast.BinOp):
@@ -140,8 +153,23 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
             return OPERATORS[type(part.op)](left, right)
     if isinstance(part, ast.Attribute) and part.attr == "T":
         return _node(part.value, names, depth + 1).T
-    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and not part.keywords and len(part.args) == 1:
-        if part.func.id not in FUNCTIONS:
-            raise ConfigError(f"{part.func.id} is no function here, expected one of {', '.join(FUNCTIONS)}")
-        return getattr(_node(part.args[0], names, depth + 1), part.func.id)()
-    raise ConfigError(f"not a formula: {ast.unparse(part)}")
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
+        return _call(part, names, depth)
+    hint = "; a power is written **" if isinstance(getattr(part, "op", None), ast.BitXor) else ""
+    raise ConfigError(f"not a formula: {ast.unparse(part)}{hint}")
+
+
+def _is_number(part: ast.expr) -> bool:
+    return isinstance(part, ast.Constant) and type(part.value) in (int, float)
+
+
+def _call(part: ast.Call, names: dict[str, graph.Node], depth: int) -> graph.Node:
+    function = part.func.id
+    if function not in NAMES:
+        raise ConfigError(f"{function} is no function here, expected one of {', '.join(NAMES)}")
+    if len(part.args) != 1 or part.keywords:
+        raise ConfigError(f"{function} must be given one value, got {ast.unparse(part)}")
+    node = _node(part.args[0], names, depth + 1)
+    if function in FUNCTIONS:
+        return getattr(node, function)()
+    return on_nodes(ACTIVATION[function].formula, z=node, s=graph.value(ACTIVATION[function].slope or 0.0))

@@ -33,7 +33,7 @@ class Node:
     name : str
         What `to_dot` calls it.
     operation : str
-        What made it; empty for a value that was given.
+        What made it; empty for a value that was given, and for another name of a node.
     parents : tuple of Node
         From what.
     """
@@ -109,15 +109,15 @@ class Node:
         few, many = sorted((a.ndim, b.ndim))
         if few == 0 or (few == 1 and many > 2) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
             raise ValueError(f"arrays of shapes {a.shape} and {b.shape} have no matrix product")
-        if a.ndim == 1 and b.ndim == 1:
-            return (self * other).sum()
-        if a.ndim == 1:
-            return (self.reshape(1, -1) @ other).reshape(b.shape[1])
-        if b.ndim == 1:
-            return (self @ other.reshape(-1, 1)).reshape(a.shape[0])
-        return Node(
-            a @ b, "", "@", (self, other), (lambda g: g @ np.swapaxes(b, -1, -2), lambda g: np.swapaxes(a, -1, -2) @ g)
-        )
+        if few == 1:  # a vector: one row on the left, one column on the right
+            rows, columns = (np.atleast_2d(a), b.reshape(len(b), -1))
+            pulls = (
+                lambda g: (g.reshape(len(rows), -1) @ columns.T).reshape(a.shape),
+                lambda g: (rows.T @ g.reshape(len(rows), -1)).reshape(b.shape),
+            )
+        else:
+            pulls = (lambda g: g @ np.swapaxes(b, -1, -2), lambda g: np.swapaxes(a, -1, -2) @ g)
+        return Node(a @ b, "", "@", (self, other), pulls)
 
     def __neg__(self) -> Node:
         return Node(-self.value, "", "-", (self,), (lambda g: -g,))
@@ -153,6 +153,10 @@ class Node:
     def exp(self) -> Node:
         """e to the power of each number."""
         return self._map("exp", np.exp(self.value), np.exp(self.value))
+
+    def sqrt(self) -> Node:
+        """The square root of each number."""
+        return self._map("sqrt", np.sqrt(self.value), 0.5 / np.sqrt(self.value))
 
     def log(self) -> Node:
         """The natural logarithm of each number."""
@@ -288,7 +292,7 @@ def shown(array: np.ndarray) -> str:
     """A number, a small array, or the shape of a larger one, on one line."""
     if array.size > 12:
         return "x".join(map(str, array.shape))
-    return " ".join(np.array2string(array, separator=", ", formatter={"float_kind": "{:.6g}".format}).split())
+    return " ".join(np.array2string(array + 0.0, separator=", ", formatter={"float_kind": "{:.6g}".format}).split())
 
 
 def _unbroadcast(grad: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

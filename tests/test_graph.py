@@ -9,7 +9,8 @@ import reference
 
 from fflm import ConfigError, graph
 from fflm.config import ModelConfig
-from fflm.expression import FUNCTIONS, parse
+from fflm.choices import ACTIVATIONS
+from fflm.expression import FUNCTIONS, NAMES, parse
 from fflm.nn.network import context_network
 from fflm.nn.parameters import shapes
 from fflm.nn.team import Team
@@ -234,19 +235,42 @@ def test_functions(name):
     assert (found.value == getattr(graph.value([0.5, 2.0]), name)().value).all()
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_of_the_table_is_a_function(name):
+    z = np.array([-2.0, 0.5])
+    found = parse(f"{name.replace('-', '_')}(x)", {"x": z}).value
+    wanted = reference.softmax(z) if name == "softmax" else reference.ACTIVATIONS[name][0](z, ACTIVATIONS[name].slope)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+
+
+def test_each_name_of_a_step_is_a_box():
+    steps = parse("h = x; L = h", {"x": 2})
+    assert (steps.name, steps.parents[0].name, steps.parents[0].parents[0].name) == ("L", "h", "x")
+    steps.backward()
+    assert steps.parents[0].parents[0].grad == 1.0
+
+
 @pytest.mark.parametrize(
     "formula, values, message",
     [
         ("", {}, "the formula must not be empty"),
         ("a +", {"a": 1}, "not a formula: invalid syntax"),
         ("a + b", {"a": 1}, "b has no value; give one, b=1.5"),
-        ("sin(a)", {"a": 1}, f"sin is no function here, expected one of {', '.join(FUNCTIONS)}"),
+        ("sin(a)", {"a": 1}, f"sin is no function here, expected one of {', '.join(NAMES)}"),
         ("__import__('os').system('ls')", {}, "not a formula: __import__('os').system('ls')"),
         ("a.__class__", {"a": 1}, "not a formula: a.__class__"),
         ("import os", {}, "not a formula: import os"),
         ("a, b = 1", {}, "not a formula: a, b = 1"),
         ("'text'", {}, "not a formula: 'text'"),
         ("True", {}, "not a formula: True"),
+        ("a[0]", {"a": [1, 2]}, "not a formula: a[0]"),
+        ("a ^ 2", {"a": 1}, "not a formula: a ^ 2; a power is written **"),
+        ("exp(a, 2)", {"a": 1}, "exp must be given one value, got exp(a, 2)"),
+        ("sum(a, axis=0)", {"a": 1}, "sum must be given one value, got sum(a, axis=0)"),
+        ("a", {"a": float("inf")}, "a must be finite, got inf"),
+        ("1e999 * a", {"a": 1}, "a number must be finite, got inf"),
+        ("-1e999 * a", {"a": 1}, "a number must be finite, got -inf"),
+        ("b = 2 * a; a * 3", {"a": 1}, "the formula must end in a step that uses all others, got b = 2 * a unused"),
         ("a ** b", {"a": 1, "b": 2}, "not a formula: in a ** b, the exponent must be a number"),
         ("W @ x", {"W": [[1, 2]], "x": [1, 2, 3]}, "W @ x: "),
         ("a", {"a": [[1, 2], [3]]}, "a must be a number, or lists of numbers of equal lengths, got [[1, 2], [3]]"),
@@ -282,6 +306,9 @@ def test_explain_graph_as_json(fflm_main):
     nodes = json.loads(out)["nodes"]
     assert code == 0 and [node["name"] for node in nodes if node["name"]] == ["W", "x"]
     assert nodes[0]["gradient"] == [[1.0, -1.0], [1.0, -1.0]] and nodes[-1]["value"] == -2.0
+    assert [(node["operation"], node["parents"]) for node in nodes] == [("", []), ("", []), ("@", [0, 1]), ("sum", [2])]
+    values = [json.loads(fflm_main("explain-graph", "--json", "log(x)", "x=0").out)["nodes"][i] for i in (0, 1)]
+    assert values[0]["gradient"] == "inf" and values[1]["value"] == "-inf"
 
 
 def test_explain_graph_writes_files(fflm_main, tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def made_for(cost, output, hidden="tanh", outputs=3, seed=1):
 def test_gradients_are_central_differences(hidden, cost, output):
     network, x, y = made_for(cost, output, hidden)
     checked = network.check_gradients(x, y)
-    assert max(checked.values()) < 5e-6, checked
+    assert np.max(list(checked.values())) < 5e-6, checked
     learned = {f"layer.{i}.{part}" for i in (0, 1) for part in ("weights", "bias")}
     learned |= {f"layer.{i}.slope" for i, name in enumerate((hidden, output)) if name == "prelu"}
     assert set(checked) == learned
@@ -40,6 +40,36 @@ def test_the_check_finds_a_mistake(monkeypatch):
     network, x, y = made_for("quadratic", "tanh")
     monkeypatch.setattr(network, "_gradient", lambda a, y: 1.01 * (a - y))
     assert min(network.check_gradients(x, y).values()) > 5e-3
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_the_check_leaves_corners_out(hidden):
+    """Exclusive or, with biases 0: a ReLU of the inputs 0, 0 is at its corner, whatever its weights are."""
+    network = FeedForward([2, 4, 1], [hidden, "sigmoid"], "cross-entropy")
+    checked = network.check_gradients([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+    corners = ["layer.0.bias"] if hidden in ("relu", "leaky-relu", "prelu") else []
+    assert [name for name, distance in checked.items() if np.isnan(distance)] == corners
+    assert all(distance < 5e-6 for name, distance in checked.items() if name not in corners)
+    network.biases[0][0] = 0.5  # now one of them is at no corner
+    assert np.max(list(network.check_gradients([[0, 0], [0, 1]], [0, 1]).values())) < 5e-6
+
+
+def test_a_cost_has_corners_too():
+    network = FeedForward([2, 2], "identity", "absolute")
+    network.weights[0][:] = [[1, 0], [0, 1]]
+    assert np.isnan(network.check_gradients([[1, 2]], [[1, 2]])["layer.0.weights"])
+    assert network.check_gradients([[1, 2]], [[1, 3]])["layer.0.weights"] < 1e-6
+
+
+def test_a_graph_is_the_lectures():
+    network = FeedForward([2, 2, 1], ["relu", "sigmoid"], "cross-entropy")
+    root = network.graph([[1, 2]], [1])
+    root.backward()
+    nodes = {node.name: node for node in graph.in_order(root)}
+    assert nodes["layer.0.a"].operation == "relu" and nodes["layer.1.a"].operation == "sigmoid"
+    a, y = float(nodes["layer.1.a"].value[0, 0]), 1.0
+    assert float(nodes["layer.1.z"].grad[0, 0]) == pytest.approx(a - y, rel=1e-12)  # E17
+    assert {node.operation for node in nodes.values()} <= {"", "@", "+", "-", "*", "/", "relu", "sigmoid", "log", "sum"}
 
 
 @pytest.mark.parametrize("cost, output", PAIRS)

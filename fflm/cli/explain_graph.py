@@ -23,8 +23,9 @@ def add(verbs) -> None:
     parser.add_argument(
         "formula",
         metavar="FORMULA",
-        help="arithmetic with + - * / @ ** and abs exp log logsumexp mean relu sigmoid softmax softplus sum tanh, W.T "
-        "for a transpose; several steps with names, separated by semicolons",
+        help="arithmetic with + - * / @ ** (a power), the functions abs exp log logsumexp mean sqrt sum, the "
+        "activations relu leaky_relu prelu sigmoid softmax softplus swish tanh, W.T for a transpose; several steps "
+        "with names, separated by semicolons",
     )
     parser.add_argument(
         "values",
@@ -58,7 +59,7 @@ def run(arguments) -> int:
     if arguments.out is not None:
         _draw(root.to_dot(), Path(arguments.out))
     if arguments.json:
-        print_json({"out": arguments.out, "nodes": [_described(node) for node in in_order(root)]})
+        print_json({"out": arguments.out, "nodes": _described(in_order(root))})
     elif arguments.out is not None:
         print(f"graph        {arguments.out}")
     else:
@@ -104,17 +105,23 @@ def _is_numbers(value) -> bool:
     return type(value) in (int, float)
 
 
-def _described(node) -> dict:
-    return {
-        "name": node.name,
-        "operation": node.operation,
-        "value": _plain(node.value.tolist()),
-        "gradient": None if node.grad is None else _plain(node.grad.tolist()),
-    }
+def _described(nodes) -> list[dict]:
+    """Every node; its parents are places in this list, from 0."""
+    place = {id(node): i for i, node in enumerate(nodes)}
+    return [
+        {
+            "name": node.name,
+            "operation": node.operation,
+            "parents": [place[id(parent)] for parent in node.parents],
+            "value": _plain(node.value.tolist()),
+            "gradient": None if node.grad is None else _plain(node.grad.tolist()),
+        }
+        for node in nodes
+    ]
 
 
 def _plain(value):
-    """What JSON can hold: a number that is not finite becomes null."""
+    """What JSON can hold: a number that is not finite becomes "inf", "-inf" or "nan"."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) else str(value)

@@ -269,7 +269,8 @@ class FeedForward:
         -------
         dict
             For each parameter, ``layer.0.weights`` ..., the largest distance from its central difference, over the
-            largest of these. A few 1e-7 is float32's rounding; 1e-2 is a mistake, or an input at a corner of a ReLU.
+            largest of these. A few 1e-7 is float32's rounding, 1e-2 a mistake. Numbers at a corner are left out, as
+            the first biases of a ReLU, 0, with inputs 0: the cost has no derivative by them. nan if nothing is left.
 
         Examples
         --------
@@ -281,13 +282,12 @@ class FeedForward:
         self._backward(x, y_t)
         grads = {name: grad.copy() for layer in self._stack.layers for name, grad in layer.grads.items()}
         found = central_differences(self._arrays, self._learned, self.activations, self.cost, x, y_t.T)
-        return {
-            name: float(np.abs(grads[name] - exact).max() / (np.abs(exact).max() or 1.0))
-            for name, exact in found.items()
-        }
+        return {name: _distance(grads[name], exact) for name, exact in found.items()}
 
     def graph(self, X, Y) -> graph.Node:
-        """The mean cost of examples as a computation graph (`fflm.graph`), its parameters named ``layer.0.weights`` ...
+        """The mean cost of examples as a computation graph (`fflm.graph`), as the lectures draw it (E17).
+
+        Nodes are named ``layer.0.weights``, ``layer.0.bias``, ``layer.0.z``, ``layer.0.a`` ...
 
         Examples
         --------
@@ -302,3 +302,11 @@ class FeedForward:
     def _pairs(self, X, Y) -> tuple[np.ndarray, np.ndarray]:
         x = examples(X, self.layer_sizes[0])
         return x, targets(Y, len(x), self.layer_sizes[-1], self.cost)
+
+
+def _distance(grad: np.ndarray, exact: np.ndarray) -> float:
+    """The largest distance, over the largest exact number; where that is nan, both are left out."""
+    known = ~np.isnan(exact)
+    if not known.any():
+        return float("nan")
+    return float(np.abs(grad - exact)[known].max() / (np.abs(exact[known]).max() or 1.0))

@@ -12,28 +12,36 @@ from fflm.expression import on_nodes
 from fflm.nn.parameters import Parameters
 
 DIFFERENCE = 1e-5  # step of the central differences: their error is about its square
+CORNERS = ("relu", "abs")  # operations without a derivative at 0
 
 
-def cost_graph(arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray) -> graph.Node:
+def cost_graph(
+    arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray, stable: bool = False
+) -> graph.Node:
     """The mean cost of examples x (N, inputs) with targets y (N, outputs).
 
-    `arrays` holds ``layer.0.weights``, ``layer.0.bias``, ``layer.0.slope`` ...: nodes of these names.
+    `arrays` holds ``layer.0.weights``, ``layer.0.bias``, ``layer.0.slope`` ...: nodes of these names, and of
+    ``layer.0.z``, ``layer.0.a`` ... The cost is that of the outputs a, as in the lectures; if `stable` that of the
+    last z where a formula for it is known, in which no logarithm meets 0.
     """
     a = graph.value(x, "x")
     for i, activation in enumerate(activations):
         weights, bias, slope = (
             graph.value(arrays[name], name) for name in (f"layer.{i}.{part}" for part in ("weights", "bias", "slope"))
         )
-        z = a @ weights.T + bias
-        a = on_nodes(ACTIVATIONS[activation].formula, z=z, s=slope)
-    formula = COSTS[cost].stable or COSTS[cost].formula
+        z = (a @ weights.T + bias).named(f"layer.{i}.z")
+        a = on_nodes(f"a = {ACTIVATIONS[activation].formula}", z=z, s=slope).named(f"layer.{i}.a")
+    formula = (stable and COSTS[cost].stable) or COSTS[cost].formula
     return on_nodes(formula, z=z, a=a, y=graph.value(y, "y"), K=graph.value(y.shape[1])).sum() / len(x)
 
 
 def central_differences(
     arrays: Parameters, names: Sequence[str], activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """(C(w + h) - C(w - h)) / 2h for every number w of the arrays `names`; arguments as of `cost_graph`."""
+    """(C(w + h) - C(w - h)) / 2h for every number w of the arrays `names`; arguments as of `cost_graph`.
+
+    Where a corner lies between w - h and w + h, so that C has no derivative to compare with, it is nan.
+    """
     exact, differences = {name: value.astype(np.float64) for name, value in arrays.items()}, {}
     for name in names:
         values, difference = exact[name], np.empty(exact[name].shape)
@@ -41,8 +49,15 @@ def central_differences(
             kept, ends = values[place], []
             for shifted in (kept + DIFFERENCE, kept - DIFFERENCE):
                 values[place] = shifted
-                ends.append(float(cost_graph(exact, activations, cost, x, y).value))
+                ends.append(cost_graph(exact, activations, cost, x, y, stable=True))
             values[place] = kept
-            difference[place] = (ends[0] - ends[1]) / (2.0 * DIFFERENCE)
+            difference[place] = float(ends[0].value - ends[1].value) / (2.0 * DIFFERENCE)
+            if any((a != b).any() for a, b in zip(*map(_sides, ends), strict=True)):
+                difference[place] = np.nan
         differences[name] = difference
     return differences
+
+
+def _sides(root: graph.Node) -> list[np.ndarray]:
+    """On which side of each corner every number is."""
+    return [node.parents[0].value >= 0.0 for node in graph.in_order(root) if node.operation in CORNERS]
