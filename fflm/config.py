@@ -173,7 +173,8 @@ class TrainConfig(Checked):
     )
     vectors: str | None = option(
         None,
-        "begin with the word vectors of FILE, word2vec (text or binary) or GloVe, also .gz; --embedding-dim is theirs",
+        "begin with the word vectors of FILE, word2vec (text or binary) or GloVe, in UTF-8, also .gz; "
+        "--embedding-dim is theirs",
         metavar="FILE",
     )
     freeze_vectors: bool = option(False, "keep these vectors as they are; words without one are learned")

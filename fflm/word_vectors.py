@@ -38,7 +38,7 @@ class Similarity:
     Attributes
     ----------
     spearman : float
-        Rank correlation over the pairs whose words are both known; nan for fewer than two.
+        Rank correlation over the pairs whose words are both known.
     pairs, known : int
         In the file, and of those the pairs that were counted.
     unknown_words : tuple of str
@@ -51,9 +51,8 @@ class Similarity:
     unknown_words: tuple[str, ...]
 
     def to_dict(self) -> dict:
-        """Plain JSON values; null for nan."""
-        found = asdict(self) | {"unknown_words": list(self.unknown_words)}
-        return found | {"spearman": None if np.isnan(self.spearman) else self.spearman}
+        """Plain JSON values."""
+        return asdict(self) | {"unknown_words": list(self.unknown_words)}
 
 
 class WordVectors:
@@ -180,6 +179,18 @@ class WordVectors:
         ------
         TextError
             If it is no such file.
+        ConfigError
+            If it has fewer than two pairs of known words, or all their scores or cosines are the same: then there is no
+            correlation.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> with open("pairs.tsv", "w") as file:
+        ...     written = file.write("cat\\tdog\\t9\\ncat\\tmat\\t3\\ncat\\tzebra\\t1\\n")
+        >>> found = fflm.load("runs/demo").word_vectors().similarity("pairs.tsv")
+        >>> found.pairs, found.known, found.unknown_words
+        (3, 2, ('zebra',))
         """
         pairs = list(_pairs(os.fspath(path), encoding, self.lowercase))
         words = dict.fromkeys(word for first, second, _ in pairs for word in (first, second))
@@ -187,7 +198,11 @@ class WordVectors:
         known = [pair for pair in pairs if pair[0] in self.vocabulary and pair[1] in self.vocabulary]
         cosines = np.array([self.direction(first) @ self.direction(second) for first, second, _ in known])
         scores = np.array([score for _, _, score in known])
-        return Similarity(spearman(cosines, scores), len(pairs), len(known), unknown)
+        found = spearman(cosines, scores)
+        if np.isnan(found):
+            reason = "all of them are alike" if len(known) > 1 else "a rank correlation needs two"
+            raise ConfigError(f"{path} has {len(known):,} of {len(pairs):,} pairs in the vocabulary: {reason}")
+        return Similarity(found, len(pairs), len(known), unknown)
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
@@ -215,26 +230,27 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
     number, pairs, found = 0, 0, False
     if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
-        raise TextError(f"can't read {path}: it must be a file of pairs of words")
+        raise TextError(f"can't read {path}: {'it is a folder' if os.path.isdir(path) else 'no such file'}")
     for line in "".join(read_blocks(path, encoding)).split("\n"):
         number += 1
         if not line.strip() or line.startswith("#"):
             continue
         parts = next((parts for sign in "\t,;" if len(parts := line.split(sign)) >= 3), line.split())
-        try:
-            first, second, score = (part.strip() for part in parts[:3])
-            score = float(score)
-            if not math.isfinite(score):
-                raise ValueError
-        except ValueError:
-            if not found and len(parts) >= 3:  # the names of the columns
-                found = True
-                continue
-            raise TextError(
-                f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}"
-            ) from None
+        first, second, score = [part.strip() for part in [*parts, "", "", ""][:3]]
+        if not found and score and not _is_number(score):  # the names of the columns
+            found = True
+            continue
+        if not (first and second and _is_number(score) and math.isfinite(float(score))):
+            raise TextError(f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}")
         found = True
         pairs += 1
-        yield (first.lower(), second.lower(), score) if lowercase else (first, second, score)
+        yield (*((first.lower(), second.lower()) if lowercase else (first, second)), float(score))
     if not pairs:
         raise TextError(f"{path} must hold pairs of words and a number, got none")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return float(text) is not None and "_" not in text  # which Python allows
+    except ValueError:
+        return False

@@ -8,8 +8,8 @@ import pytest
 import reference
 
 from fflm import ConfigError, graph
-from fflm.config import ModelConfig
 from fflm.choices import ACTIVATIONS
+from fflm.config import ModelConfig
 from fflm.expression import FUNCTIONS, NAMES, parse
 from fflm.nn.network import context_network
 from fflm.nn.parameters import shapes

@@ -14,7 +14,7 @@ WORDS = ["the", "caf\u00e9", "\u732b", "-0.5", "a/b"]
 MATRIX = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
 
 
-def text_lines(precision="repr"):
+def text_lines():
     return [f"{word} {' '.join(str(number) for number in row)}\n" for word, row in zip(WORDS, MATRIX, strict=True)]
 
 
@@ -60,6 +60,8 @@ def test_a_word_with_blanks_and_a_word_that_stands_twice(tmp_path):
     (tmp_path / "glove").write_text("the 1 2\nat name@x.org 3 4\nthe 5 6\n")
     found = read_vectors(tmp_path / "glove")
     assert found.words == ["the", "at name@x.org"] and found.matrix.tolist() == [[1, 2], [3, 4]] and found.total == 3
+    (tmp_path / "first").write_text(". . . 1 2\nat name@x.org 3 4\n")
+    assert read_vectors(tmp_path / "first").words == [". . .", "at name@x.org"]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,11 @@ def test_a_word_with_blanks_and_a_word_that_stands_twice(tmp_path):
         (b"3 2\nthe 1 2\ncat 3 4\n", "{} is damaged: it says that it holds 3 vectors, but holds 2"),
         (b"1 2\nthe 1 2\ncat 3 4\n", "{} is damaged: it says that it holds 1 vectors, but holds 2"),
         (b"2 2\nthe 1 2 3\ncat 3 4\n", "{}, line 2: a word and 2 numbers must stand here, got 'the 1 2 3'"),
+        (
+            b"5 70000\n",
+            "can't read the vectors of {}: vectors must have 1 to 65,536 features, got 70,000 in its first line",
+        ),
+        (b"the 1 2\ncat 3 1_0\n", "{}, line 2: a word and 2 numbers must stand here, got '3 1_0'"),
         (b"the 1 nan\n", "{}: the vector of 'the' is not of finite numbers"),
         (b"th\xff 1 2\n", r"{}, line 1: the word must be UTF-8, got b'th\xff'"),
         (
@@ -96,8 +103,10 @@ def test_damage_is_named(tmp_path, content, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(TextError, match="^can't read the vectors of .*missing: No such file or directory$"):
+    with pytest.raises(TextError, match="^can't read the vectors of .*missing: no such file$"):
         read_vectors(tmp_path / "missing")
+    with pytest.raises(TextError, match="^can't read the vectors of .*: it is a folder$"):
+        read_vectors(tmp_path)
     (tmp_path / "cut.gz").write_bytes(gzip.compress(FORMS["GloVe"]())[:-9])
     with pytest.raises(TextError, match="^can't read the vectors of .*cut.gz: "):
         read_vectors(tmp_path / "cut.gz")

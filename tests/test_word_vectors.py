@@ -217,17 +217,33 @@ def test_similarity_files_without_pairs(vectors, tmp_path, content):
     (tmp_path / "pairs").write_text(content)
     with pytest.raises(TextError, match="pairs must hold pairs of words and a number, got none$"):
         vectors.similarity(tmp_path / "pairs")
-    with pytest.raises(TextError, match="^can't read .*missing: it must be a file of pairs of words$"):
+    with pytest.raises(TextError, match="^can't read .*missing: no such file$"):
         vectors.similarity(tmp_path / "missing")
+    with pytest.raises(TextError, match="^can't read .*: it is a folder$"):
+        vectors.similarity(tmp_path)
 
 
 def test_damaged_similarity_files(vectors, tmp_path):
-    (tmp_path / "pairs").write_text("king\tqueen\tnan\nking\tman\tinf\n")
-    with pytest.raises(TextError, match="pairs, line 2: two words and a number must stand here, got "):
+    for score in ("nan", "inf", "1_0"):
+        (tmp_path / "pairs").write_text(f"\nking\tqueen\t9\nking\tman\t{score}\n")
+        with pytest.raises(TextError, match="pairs, line 3: two words and a number must stand here, got 'king"):
+            vectors.similarity(str(tmp_path / "pairs"))
+    (tmp_path / "pairs").write_text("king\tqueen\tnan\nking\tman\t1\n")
+    with pytest.raises(TextError, match="pairs, line 1: two words and a number must stand here, got 'king"):
         vectors.similarity(str(tmp_path / "pairs"))
     (tmp_path / "pairs").write_text("king\tqueen\t9\nking\tman\n")
     with pytest.raises(TextError, match="pairs, line 2: two words and a number must stand here, got 'king\\\\tman'$"):
         vectors.similarity(str(tmp_path / "pairs"))
+
+
+def test_too_few_pairs_have_no_correlation(vectors, tmp_path):
+    (tmp_path / "pairs").write_text("king\tqueen\t9\nking\tpear\t1\n")
+    reason = "pairs has 1 of 2 pairs in the vocabulary: a rank correlation needs two$"
+    with pytest.raises(ConfigError, match=reason):
+        vectors.similarity(tmp_path / "pairs")
+    (tmp_path / "pairs").write_text("king\tqueen\t9\nking\tman\t9\n")
+    with pytest.raises(ConfigError, match="pairs has 2 of 2 pairs in the vocabulary: all of them are alike$"):
+        vectors.similarity(tmp_path / "pairs")
 
 
 def test_similarity_command(fflm_main, workshop, tmp_path):
@@ -235,7 +251,7 @@ def test_similarity_command(fflm_main, workshop, tmp_path):
     run = workshop / "runs" / "demo"
     code, out, _ = fflm_main("similarity", run, tmp_path / "pairs")
     assert code == 0 and out.startswith("spearman     ")
-    assert "pairs        3 of 4 with both words in the vocabulary\nunknown      1 words: zebra\n" in out
+    assert "pairs        3 of 4 with both words in the vocabulary\nunknown      1 word: zebra\n" in out
     found = json.loads(fflm_main("similarity", run, tmp_path / "pairs", "--json").out)
     assert found["known"] == 3 and -1.0 <= found["spearman"] <= 1.0
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from fflm.build.common import names, prompts, tell
 from fflm.build.vectors import GivenVectors
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
-from fflm.errors import TextError
 from fflm.lm import NeuralLanguageModel
 from fflm.model import Model
 from fflm.nn.parameters import initialise
 from fflm.options import configurations
 from fflm.run import begin, check_folder, check_unchanged
-from fflm.text import Tokenizer, fingerprint
+from fflm.text import Tokenizer, check_vectors, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training import Trainer
 
@@ -76,8 +75,8 @@ def train(
     folder = None if out is None else Path(out)
     check_folder(folder, resume)
     sources, valid, test = (names(value) for value in (sources, valid, test))
-    if config.vectors is not None and not Path(config.vectors).is_file():
-        raise TextError(f"can't read the vectors of {config.vectors}: no such file")
+    if config.vectors is not None:
+        check_vectors(config.vectors)
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
     tell(corpus.warnings, quiet)
     vectors = None

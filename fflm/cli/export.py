@@ -14,17 +14,20 @@ def add(verbs) -> None:
         "export",
         run,
         "write a model in the format of other tools",
-        "fflm export kn5.safetensors --arpa kn5.arpa",
+        "fflm export kn5.safetensors --arpa kn5.arpa.gz; or fflm export runs/mine --word2vec mine.vec",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument(
         "--arpa",
         metavar="FILE",
-        help="write an n-gram model (Kneser-Ney, or read from such a file) as an ARPA file, for KenLM, SRILM ...",
+        help="write an n-gram model (Kneser-Ney, or read from such a file) as an ARPA file, for KenLM, SRILM ...; "
+        "compressed where FILE ends in .gz",
     )
     target.add_argument(
-        "--word2vec", metavar="FILE", help="write a network's word vectors as a word2vec file, for gensim ..."
+        "--word2vec",
+        metavar="FILE",
+        help="write a network's word vectors as a word2vec file, for gensim ...; compressed where FILE ends in .gz",
     )
     parser.add_argument("--binary", action="store_true", help="in word2vec's binary form instead of its text form")
     parser.set_defaults(threads=None)

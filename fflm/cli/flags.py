@@ -14,6 +14,7 @@ SOURCE = (
     "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
 )
 MODEL = "a run folder, a model file, or an ARPA file of n-grams"
+NETWORK = "a network, or a mixture with one: a run folder or a model file"
 
 
 def verb(verbs, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:

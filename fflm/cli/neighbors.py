@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.flags import NETWORK, load_model, verb
 from fflm.cli.printing import print_json, visible
 from fflm.errors import ConfigError
 
@@ -14,9 +14,9 @@ def add(verbs) -> None:
         "neighbors",
         run,
         "print the words whose vectors are nearest to those of others",
-        "fflm neighbors runs/mine king queen --top 5",
+        "fflm neighbors runs/mine king queen --top 5; or fflm neighbors runs/mine --analogy king man woman",
     )
-    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument("model", metavar="MODEL", help=NETWORK)
     parser.add_argument("words", nargs="*", metavar="WORD", help="words of its vocabulary")
     parser.add_argument("--top", type=int, default=10, metavar="N", help="how many neighbors of each (default: 10)")
     parser.add_argument(

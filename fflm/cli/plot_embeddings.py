@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fflm.cli.flags import MODEL, load_model, verb
+from fflm.cli.flags import NETWORK, load_model, verb
 from fflm.cli.printing import print_json, visible
 
 
@@ -17,7 +17,7 @@ def add(verbs) -> None:
         "draw a map of the most frequent words, by their vectors",
         "fflm plot-embeddings runs/mine --out map.svg",
     )
-    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument("model", metavar="MODEL", help=NETWORK)
     parser.add_argument("--out", required=True, metavar="FILE", help="the picture to write: .svg, .png or .pdf")
     parser.add_argument("--words", type=int, default=200, metavar="N", help="how many words (default: 200)")
     parser.set_defaults(threads=None)

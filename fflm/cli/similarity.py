@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fflm.cli.flags import MODEL, encoding, load_model, verb
+from fflm.cli.flags import NETWORK, encoding, load_model, verb
 from fflm.cli.printing import print_json, visible
 
 SHOWN = 10
@@ -17,7 +17,7 @@ def add(verbs) -> None:
         "compare a model's word vectors with human judgements of similarity (Spearman's rank correlation)",
         "fflm similarity runs/mine wordsim353.tsv",
     )
-    parser.add_argument("model", metavar="MODEL", help="a network, or a mixture with one: " + MODEL)
+    parser.add_argument("model", metavar="MODEL", help=NETWORK)
     parser.add_argument(
         "file", metavar="FILE", help="lines of two words and a number, as in WordSim-353, separated by tabs or commas"
     )
@@ -38,5 +38,7 @@ def run(arguments) -> int:
         shown = ", ".join(map(visible, found.unknown_words[:SHOWN])) + (
             " ..." if len(found.unknown_words) > SHOWN else ""
         )
-        print(f"unknown      {len(found.unknown_words):,} words: {shown}")
+        print(
+            f"unknown      {len(found.unknown_words):,} {'word' if len(found.unknown_words) == 1 else 'words'}: {shown}"
+        )
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 import re
 import zlib
 from collections.abc import Container, Iterator, Sequence
@@ -67,6 +68,7 @@ def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vect
     >>> read_vectors("vectors.txt", {"cat", "dog"})
     Vectors(words=['cat'], matrix=array([[0.25, 0.  , 1.  ]], dtype=float32), total=2)
     """
+    check_vectors(path)
     try:
         with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
             return _read(str(path), file, wanted)
@@ -77,6 +79,20 @@ def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vect
         raise TextError(f"can't read the vectors of {path}: {reason}") from error
 
 
+def check_vectors(path: str | Path) -> None:
+    """Raise TextError, before any work, if there is no such file.
+
+    Examples
+    --------
+    >>> check_vectors("missing.txt")
+    Traceback (most recent call last):
+    fflm.errors.TextError: can't read the vectors of missing.txt: no such file
+    """
+    if not os.path.exists(path) or os.path.isdir(path):
+        reason = "it is a folder" if os.path.isdir(path) else "no such file"
+        raise TextError(f"can't read the vectors of {path}: {reason}")
+
+
 def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     first = file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
     if first.startswith((b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -84,8 +100,8 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
         raise TextError(f"can't read the vectors of {path}: the file is {kind}")
     header = _header(first)
     if header is None:
-        features = len(first.split()) - 1
-        if features < 1 or not _all_floats(first.split()[1:]):
+        features = _numbers_at_end(first.split())
+        if features < 1:
             raise TextError(
                 f"{path} holds no word vectors: its first line must be WORDS FEATURES, or a word and numbers"
             )
@@ -120,14 +136,27 @@ def _header(line: bytes) -> tuple[int, int] | None:
     if len(parts) != 2 or not all(part.isdigit() for part in parts):
         return None
     count, features = map(int, parts)
-    return (count, features) if 1 <= features <= MOST_FEATURES else None
+    if not 1 <= features <= MOST_FEATURES:
+        raise ValueError(f"vectors must have 1 to {MOST_FEATURES:,} features, got {features:,} in its first line")
+    return count, features
 
 
-def _all_floats(parts: Sequence[bytes]) -> bool:
-    try:
-        return len([float(part) for part in parts]) > 0
-    except ValueError:
-        return False
+def _numbers_at_end(parts: Sequence[bytes]) -> int:
+    """How many numbers stand after the word, which may have blanks."""
+    count = 0
+    while count < len(parts) - 1:
+        try:
+            _number(parts[-1 - count])
+        except ValueError:
+            break
+        count += 1
+    return count
+
+
+def _number(text: bytes) -> float:
+    if b"_" in text:  # which Python allows
+        raise ValueError
+    return float(text)
 
 
 def _is_text(beginning: bytes, features: int) -> bool:
@@ -171,7 +200,7 @@ def _text_records(
 def _row(path: str, number: int, parts: list[bytes]) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):  # refused later, by name
-            return np.array([float(part) for part in parts], np.float32)
+            return np.array([_number(part) for part in parts], np.float32)
     except ValueError:
         raise TextError(
             f"{path}, line {number}: a word and {len(parts)} numbers must stand here, got {_start(b' '.join(parts))}"
