@@ -9,6 +9,8 @@ Students can copy every line that begins with >>>. Where a figure of the lecture
 import argparse
 import contextlib
 import io
+import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -134,14 +136,17 @@ delta2, delta1
 """,
     ),
     "E10": (
-        "A toy classifier 2-2-1, sigmoid, cross-entropy: dL/du_i = (c - y) a_i",
+        "A toy classifier 2-2-1: dL/du_i = (c - y) a_i, dL/dw_ij = (c - y) u_i a_i (1 - a_i) x_j",
         """
 network = fflm.FeedForward([2, 2, 1], "sigmoid", "cross-entropy", bias=False)
 network.weights[0][:], network.weights[1][:] = [[0.3, -0.8], [1.1, 0.4]], [[0.7, -1.2]]
 x, c = [[0.5, -0.25]], 1.0
-made, found = network.forward(x), network.backward(x, [[c]])
--found.weights[1], (c - made.a[2]) * made.a[1]      # L is the log likelihood: minus the cost
+found = network.backward(x, [[c]])
+_, a, y = network.forward(x).a
+-found.weights[1]                                   # L is the log likelihood: minus the cost
+(c - y) * a                                         # by the formula
 -found.weights[0]
+(c - y) * network.weights[1].T * (a * (1 - a)).T * x
 """,
     ),
     "E11": (
@@ -268,6 +273,8 @@ _ = text.write_text("the cat sat on the mat . a dog sat on the rug . " * 200)
 options = dict(context_size=3, bag_size=0, hidden_dims=16, dropout=0.0, learning_rate=0.02, quiet=True)
 model = fflm.train(text, embedding_dim=8, **options)
 model.lm.parameters["hidden.0.weights"].shape       # each of the 3 positions has its own 8 columns
+model.predict("on a dog sat", top=2)
+model.predict("cat the mat a dog sat", top=2)       # the window: only the last 3 words count
 round(model.perplexity(text).perplexity, 3)
 round(fflm.ngram(text, order=4, quiet=True).perplexity(text).perplexity, 3)
 model.word_vectors().neighbors("cat", top=2)
@@ -293,15 +300,18 @@ classifier.predict(["good", "so bad", "a film with acting"])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("examples", nargs="*", metavar="E", help="which (default: all)")
-    chosen = parser.parse_args().examples or list(EXAMPLES)
+    chosen = [name.upper() for name in parser.parse_args().examples] or list(EXAMPLES)
     for name in chosen:
         if name not in EXAMPLES:
             parser.error(f"there is no example {name}; there are {', '.join(EXAMPLES)}")
-    for name in chosen:
-        title, code = EXAMPLES[name]
-        print(f"{name}. {title}\n")
-        show(code)
-        print()
+    try:
+        for name in chosen:
+            title, code = EXAMPLES[name]
+            print(f"{name}. {title}\n")
+            show(code)
+            print(flush=True)
+    except BrokenPipeError:  # the reader has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def fail() -> None:

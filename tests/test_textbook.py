@@ -1,4 +1,4 @@
-"""The worked examples E1 to E19 of the lectures on feedforward networks, by the library's own code.
+"""The worked examples E1 to E21 of the lectures on feedforward networks, by the library's own code.
 
 Figures are as recomputed in float64; where the lecture's printed figure is wrong, the test says so.
 """
@@ -6,6 +6,7 @@ Figures are as recomputed in float64; where the lecture's printed figure is wron
 import numpy as np
 import pytest
 
+import fflm
 from fflm import FeedForward, graph
 from fflm.choices import ACTIVATIONS, RULES
 
@@ -317,3 +318,49 @@ def test_e19_exclusive_or_needs_a_hidden_layer():
     one = FeedForward([2, 1], "sigmoid", "cross-entropy")
     one.fit(x, y, epochs=2000, optimizer="adam", learning_rate=0.05)
     assert one.mean_cost(x, y) == close(np.log(2), abs=1e-3)  # no better than a coin
+
+
+# Uses
+
+WINDOW = {"context_size": 2, "bag_size": 0, "hidden_dims": 6, "activation": "tanh", "dropout": 0.0, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    path = tmp_path_factory.mktemp("e20") / "story.txt"
+    path.write_text("the cat sat on the mat . a dog sat on the rug . " * 100)
+    return path
+
+
+def test_e20_windows_of_concatenated_embeddings(story):
+    model = fflm.train(story, embedding_dim=3, learning_rate=0.05, epochs=20, **WINDOW)
+    p, words = model.lm.parameters, model.lm.vocabulary
+    assert p["hidden.0.weights"].shape == (6, 2 * 3)
+    first, second = p["embeddings"][words.encode(["a", "dog"])]
+    of_first, of_second = p["hidden.0.weights"][:, :3], p["hidden.0.weights"][:, 3:]  # each position has its own
+    hidden = np.tanh(of_first @ first + of_second @ second + p["hidden.0.bias"])
+    z = (p["output.weights"] @ hidden + p["output.bias"]).astype(np.float64)
+    expected = np.exp(z) / np.exp(z).sum()
+    found = {near.word: near.probability for near in model.predict("cat the mat . a dog", top=len(words))}
+    for number, word in enumerate(words.words):  # whatever stood before the window
+        assert found[word] == close(expected[number], rel=1e-5)
+    assert model.predict("a dog", top=1)[0].word == "sat"
+    ngrams = fflm.ngram(story, order=3, quiet=True)
+    assert model.perplexity(story).perplexity == close(ngrams.perplexity(story).perplexity, rel=0.05)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_e20_pretrained_vectors_are_plugged_in(story, tmp_path, frozen):
+    given = np.array([[0.5, 1.0, -0.25], [0.4, 0.9, 0.0]], np.float32)
+    (tmp_path / "vectors").write_text("cat 0.5 1.0 -0.25\ndog 0.4 0.9 0\n")
+    model = fflm.train(story, vectors=str(tmp_path / "vectors"), freeze_vectors=frozen, epochs=1, **WINDOW)
+    learned = model.lm.parameters["embeddings"][model.lm.vocabulary.encode(["cat", "dog"])]
+    assert (learned == given).all() == frozen
+
+
+def test_e21_sentiment_of_three_classes():
+    texts = ["a good film", "good acting", "a bad film", "bad acting", "a film", "acting"] * 10
+    labels = ["positive", "positive", "negative", "negative", "neutral", "neutral"] * 10
+    classifier = fflm.TextClassifier(hidden_dims=8, learning_rate=0.02, epochs=20).fit(texts, labels)
+    assert classifier.predict(["good", "so bad", "a film with acting"]) == ["positive", "negative", "neutral"]
+    assert classifier.predict_proba(["good"]).sum() == close(1.0, abs=1e-6)

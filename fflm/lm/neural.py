@@ -18,7 +18,7 @@ SMALL_BATCH = 16
 
 
 class NeuralLanguageModel:
-    """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1); see `LanguageModel`.
+    """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1; E20); see `LanguageModel`.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class Inputs:
 
 
 class ContextInputs(Inputs):
-    """K words side by side, oldest first; and, added up without their order, the `bag_size` words before them."""
+    """K words side by side (E20), oldest first; and, added up without their order, the `bag_size` words before them."""
 
     def __init__(
         self, table: np.ndarray, batch_size: int, context_size: int, bag_size: int, frozen: np.ndarray | None = None
