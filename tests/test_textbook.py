@@ -334,12 +334,13 @@ def story(tmp_path_factory):
 
 def test_e20_windows_of_concatenated_embeddings(story):
     model = fflm.train(story, embedding_dim=3, learning_rate=0.05, epochs=20, **WINDOW)
-    p, words = model.lm.parameters, model.lm.vocabulary
+    words = model.lm.vocabulary
+    p = {name: value.astype(np.float64) for name, value in model.lm.parameters.items()}
     assert p["hidden.0.weights"].shape == (6, 2 * 3)
     first, second = p["embeddings"][words.encode(["a", "dog"])]
     of_first, of_second = p["hidden.0.weights"][:, :3], p["hidden.0.weights"][:, 3:]  # each position has its own
     hidden = np.tanh(of_first @ first + of_second @ second + p["hidden.0.bias"])
-    z = (p["output.weights"] @ hidden + p["output.bias"]).astype(np.float64)
+    z = p["output.weights"] @ hidden + p["output.bias"]
     expected = np.exp(z) / np.exp(z).sum()
     found = {near.word: near.probability for near in model.predict("cat the mat . a dog", top=len(words))}
     for number, word in enumerate(words.words):  # whatever stood before the window
