@@ -347,7 +347,7 @@ def test_e20_windows_of_concatenated_embeddings(story):
         assert found[word] == close(expected[number], rel=1e-5)
     assert model.predict("a dog", top=1)[0].word == "sat"
     ngrams = fflm.ngram(story, order=3, quiet=True)
-    assert model.perplexity(story).perplexity == close(ngrams.perplexity(story).perplexity, rel=0.05)
+    assert model.perplexity(story).perplexity == close(ngrams.perplexity(story).perplexity, rel=0.1)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
