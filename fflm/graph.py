@@ -24,6 +24,12 @@ class Node:
     Understood are ``+ - * / @ **`` (the exponent a number), negation, indexing, and the methods below; arrays are
     broadcast as in NumPy.
 
+    Examples
+    --------
+    >>> z = value([1.0, 2.0, 3.0])
+    >>> z.softmax().sum(), z.logsumexp(), z.relu().mean(), (z * z)[1], z.sqrt().reshape(3, 1).T @ z
+    (<sum: 1>, <logsumexp: [3.40761]>, </: 2>, <pick: 4>, <@: [9.02458]>)
+
     Attributes
     ----------
     value : array

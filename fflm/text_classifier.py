@@ -101,6 +101,12 @@ class TextClassifier:
             If no word is seen often enough.
         DivergenceError
             If a loss is no finite number.
+
+        Examples
+        --------
+        >>> classifier = TextClassifier(epochs=2).fit(["a good film", "a bad film"] * 8, ["good", "bad"] * 8)
+        >>> classifier.report.texts, classifier.report.words, len(classifier.report.losses)
+        (16, 48, 2)
         """
         if self._training is None:
             raise FflmError("a classifier that was loaded has no training options; make a new one")
@@ -144,6 +150,13 @@ class TextClassifier:
         ------
         FflmError
             Before `fit`.
+
+        Examples
+        --------
+        >>> classifier = TextClassifier(epochs=2).fit(["a good film", "a bad film"] * 8, ["good", "bad"] * 8)
+        >>> found = classifier.predict_proba(["good", "bad", "unknown words"])
+        >>> found.shape, bool(found[0, 1] > 0.5 > found[1, 1])
+        ((3, 2), True)
         """
         model = self._trained()
         return model.probabilities(model.encode(_texts("texts", texts)))
@@ -155,6 +168,11 @@ class TextClassifier:
         ------
         FflmError
             Before `fit`.
+
+        Examples
+        --------
+        >>> TextClassifier(epochs=2).fit(["a good film", "a bad film"] * 8, ["good", "bad"] * 8).predict(["good"])
+        ['good']
         """
         return [self.labels[i] for i in self.predict_proba(texts).argmax(axis=1)]
 
@@ -167,6 +185,12 @@ class TextClassifier:
             If there are not as many labels as texts, or none.
         FflmError
             Before `fit`.
+
+        Examples
+        --------
+        >>> classifier = TextClassifier(epochs=2).fit(["a good film", "a bad film"] * 8, ["good", "bad"] * 8)
+        >>> classifier.evaluate(["good", "bad", "a bad plot"], ["good", "bad", "so-so"]).confusion
+        ((1, 0, 0), (0, 1, 0), (1, 0, 0))
         """
         labels = _texts("labels", labels)
         predicted = self.predict_proba(texts).argmax(axis=1)
@@ -183,6 +207,12 @@ class TextClassifier:
         ------
         FflmError
             Before `fit`, or if it can't be written.
+
+        Examples
+        --------
+        >>> TextClassifier(epochs=2).fit(["good", "bad"] * 8, ["+", "-"] * 8).save("plus.safetensors")
+        >>> TextClassifier.load("plus.safetensors")
+        TextClassifier(5 words, labels +, -)
         """
         model = self._trained()
         arrays, text = pack_text(model.vocabulary, model.tokenizer)
@@ -197,6 +227,12 @@ class TextClassifier:
         ------
         ModelFileError
             If it is missing, damaged, or another kind of model.
+
+        Examples
+        --------
+        >>> TextClassifier.load("no-such-model")
+        Traceback (most recent call last):
+        fflm.errors.ModelFileError: no such model: no-such-model
         """
         path = model_path(path)
         if path.exists() and is_arpa(path):
@@ -219,7 +255,13 @@ class TextClassifier:
         return loaded
 
     def info(self) -> dict:
-        """Sizes and configurations, as plain JSON values."""
+        """Sizes and configurations, as plain JSON values.
+
+        Examples
+        --------
+        >>> TextClassifier(epochs=2).fit(["good", "bad"] * 8, ["+", "-"] * 8).info()["labels"]
+        ['+', '-']
+        """
         model = self._trained()
         return model.describe() | {
             "vocab_size": len(model.vocabulary),

@@ -87,6 +87,12 @@ class WordVectors:
         ------
         ConfigError
             If the model has none.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> WordVectors.of(fflm.load("runs/demo").lm).matrix.shape
+        (13, 4)
         """
         todo = [lm]
         while todo:
@@ -104,6 +110,13 @@ class WordVectors:
         ------
         ConfigError
             If `count` is less than 3.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> words, matrix = fflm.load("runs/demo").word_vectors().most_frequent(3)
+        >>> len(words), matrix.shape
+        (3, (3, 4))
         """
         if not isinstance(count, int) or count < 3:
             raise ConfigError(f"words must be at least 3, got {count!r}")
@@ -119,6 +132,12 @@ class WordVectors:
         ------
         ConfigError
             If the word is unknown.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> float(np.linalg.norm(fflm.load("runs/demo").word_vectors().direction("cat")).round(5))
+        1.0
         """
         return self.directions[self._id(word)]
 
@@ -152,6 +171,12 @@ class WordVectors:
         ------
         ConfigError
             If a word is unknown, or `top` less than 1.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> len(fflm.load("runs/demo").word_vectors().analogy("cat", "the", "a", top=2))
+        2
         """
         wanted = self.direction(a) - self.direction(b) + self.direction(c)
         return self._nearest(wanted, [a, b, c], top)

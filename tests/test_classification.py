@@ -393,7 +393,10 @@ def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_p
         ["mix", path, path, "--valid", text, "--out", tmp_path / "mix"],
         ["ngram", text, "--vocab-of", path, "--out", tmp_path / "ngram"],
         ["export", path, "--arpa", tmp_path / "arpa"],
+        ["export", path, "--word2vec", tmp_path / "vectors"],
         ["neighbors", path, "a"],
+        ["similarity", path, text],
+        ["plot-embeddings", path, "--out", tmp_path / "map.svg"],
     ):
         code, out, err = fflm_main(*command)
         assert (code, out, err) == (1, "", message), command

@@ -10,6 +10,7 @@ from conftest import CYCLE
 
 import fflm
 from fflm import ConfigError, TextError
+from fflm.build.vectors import GivenVectors
 from fflm.plot import can_plot
 from fflm.text import Vocabulary, read_vectors, vector_file
 from fflm.word_vectors import WordVectors, spearman
@@ -48,6 +49,14 @@ def test_training_begins_with_the_vectors_of_a_file(here):
         and len(np.unique(others)) == others.size
     )
     assert "vectors: vectors has 4 of 10 words (40.0 %; 43.8 % of the training tokens)" in model.report.notes
+
+
+def test_vectors_are_told_apart_by_their_words_too(tmp_path):
+    marks = []
+    for line in ("king 1 2\n", "queen 1 2\n", "queen 1 3\n", "queen 1 3\nzebra 5 5\n"):
+        (tmp_path / "v").write_text(line)
+        marks.append(GivenVectors.read(str(tmp_path / "v"), Vocabulary(WORDS)).fingerprint())
+    assert len(set(marks)) == 3 and marks[2] == marks[3]
 
 
 @pytest.mark.parametrize("number", [0.0, 0.5])
@@ -154,7 +163,10 @@ def test_neighbors_by_cosine(vectors):
 
 
 def test_analogies(vectors):
-    assert vectors.analogy("king", "man", "woman", top=1)[0].word == "queen"
+    (found,) = vectors.analogy("king", "man", "woman", top=1)
+    king, man, woman, queen = (row / np.linalg.norm(row) for row in MATRIX[[3, 5, 6, 4]])  # of vectors of length 1
+    wanted = king - man + woman
+    assert found.word == "queen" and found.cosine == pytest.approx(wanted @ queen / np.linalg.norm(wanted), rel=1e-6)
 
 
 def test_what_has_no_vector(vectors, models):

@@ -27,6 +27,12 @@ class ClassificationReport:
     labels : tuple of str
     confusion : tuple of tuple of int
         Row by row for the true label, how often each label was predicted.
+
+    Examples
+    --------
+    >>> found = report(["bad", "good"], np.array([0, 1]), np.array([0, 0]))
+    >>> found.to_dict()["accuracy"], found.confusion
+    (0.5, ((1, 0), (1, 0)))
     """
 
     texts: int

@@ -40,9 +40,7 @@ def fit(
         If a loss is no finite number.
     """
     begin, losses = time.perf_counter(), []
-    usual_rate, usual_decay = USUAL.get(config.optimizer, usual_rates(config.optimizer, None, None))
-    rate = usual_rate if config.learning_rate is None else config.learning_rate
-    decay = usual_decay if config.weight_decay is None else config.weight_decay
+    rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay, USUAL)
     optimizer = Optimizer(config.optimizer, classifier.parameters, decay)
     rates = [config.embedding_dropout] + [config.dropout] * len(classifier.config.hidden_dims)
     size = config.batch_size

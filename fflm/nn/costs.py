@@ -3,6 +3,14 @@
 Arrays stand as (outputs, batch), as the layers' do: `a` the outputs, `z` what they were made from, `y` the targets.
 Values are float64. For those with a pair, both come from z, where nothing overflows, and the derivative is dC/dz.
 The lectures' examples E6 to E8.
+
+>>> a, y = np.array([[0.5, 1.0], [0.0, 3.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+>>> quadratic(a, a, y).tolist(), squared(a, a, y).tolist(), absolute(a, a, y).tolist()
+([0.125, 2.0], [0.25, 4.0], [0.25, 1.0])
+>>> cross_entropy(np.array([[1000.0, 0.0]]), None, np.array([[0.0, 1.0]])).round(4).tolist()
+[1000.0, 0.6931]
+>>> log_likelihood(np.array([[0.0], [0.0]]), None, np.array([[1.0], [0.0]])).round(4).tolist()
+[0.6931]
 """
 
 from __future__ import annotations

@@ -93,6 +93,9 @@ class FeedForward:
         )
         self._stack = DenseStack(self._arrays, self.layer_sizes, self.activations)
 
+    def __repr__(self) -> str:
+        return f"FeedForward({self.layer_sizes}, {self.activations}, {self.cost!r})"
+
     # One batch
 
     def forward(self, X) -> ForwardPass:

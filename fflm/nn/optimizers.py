@@ -13,19 +13,21 @@ NO_STATE = np.zeros(0, np.float32)
 ROWS = 256
 
 
-def usual_rates(name: str, learning_rate: float | None, weight_decay: float | None) -> tuple[float, float]:
-    """Learning rate and weight decay as they were asked for, or what suits the rule.
+def usual_rates(
+    name: str,
+    learning_rate: float | None,
+    weight_decay: float | None,
+    usual: dict[str, tuple[float, float]] | None = None,
+) -> tuple[float, float]:
+    """Learning rate and weight decay as they were asked for, or what is `usual` of this rule, or what suits it.
 
     Examples
     --------
     >>> usual_rates("adamw", 0.01, None)
     (0.01, 0.1)
     """
-    rule = RULES[name]
-    return (
-        rule.learning_rate if learning_rate is None else learning_rate,
-        rule.weight_decay if weight_decay is None else weight_decay,
-    )
+    rate, decay = (usual or {}).get(name, (RULES[name].learning_rate, RULES[name].weight_decay))
+    return (rate if learning_rate is None else learning_rate, decay if weight_decay is None else weight_decay)
 
 
 class Optimizer:
@@ -45,6 +47,19 @@ class Optimizer:
     ----------
     state : dict
         ``first.NAME`` and ``second.NAME``, as many as the rule keeps, of the parameter's shape: what has to be saved.
+
+    Examples
+    --------
+    One step of momentum, and one of its lazy form, in which only the words of the batch are touched (E18):
+
+    >>> table = {"embeddings": np.zeros((3, 2), np.float32)}
+    >>> optimizer = Optimizer("momentum", table)
+    >>> optimizer.begin_step(1, learning_rate=0.5)
+    >>> optimizer.update("embeddings", np.ones((3, 2), np.float32), 0, 3)
+    >>> optimizer.begin_step(2, learning_rate=0.5)
+    >>> optimizer.update_rows("embeddings", np.ones((1, 2), np.float32), np.array([1]))
+    >>> table["embeddings"].tolist()
+    [[-0.5, -0.5], [-1.4500000476837158, -1.4500000476837158], [-0.5, -0.5]]
     """
 
     def __init__(self, name: str, parameters: Parameters, weight_decay: float = 0.0):
@@ -53,12 +68,10 @@ class Optimizer:
         self._update = getattr(updates, self.kernel)
         self.parameters = parameters
         self.weight_decay = weight_decay
-        self.state = {
-            f"{average}.{key}": np.zeros_like(value)
-            for average in ("first", "second")[: self.rule.states]
-            for key, value in parameters.items()
-        }
         averages = ("first", "second")[: self.rule.states]
+        self.state = {
+            f"{average}.{key}": np.zeros_like(value) for average in averages for key, value in parameters.items()
+        }
         self._arrays = {
             key: [value, *(self.state[f"{average}.{key}"] for average in averages)] for key, value in parameters.items()
         }
