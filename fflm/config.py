@@ -49,11 +49,11 @@ def weight_decay_option():
     )
 
 
-def threads_option():
+def threads_option(default="every core"):
     """How many workers."""
     return option(
         None,
-        "worker threads (default: every core); the result is the same for any number",
+        f"worker threads (default: {default}); the result is the same for any number",
         low=1,
         high=256,
         metavar="N",
@@ -287,7 +287,7 @@ class ClassifierTrainConfig(Checked):
     )
     weight_decay: float | None = weight_decay_option()
     seed: int = option(1, "seed of initialisation, order and dropout", low=0, high=2**63 - 1, metavar="S")
-    threads: int | None = threads_option()
+    threads: int | None = threads_option("as many as the batches keep busy")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from fflm import storage
-from fflm.classification import ClassificationReport, Classifier, count_words, fit, report, shapes
+from fflm.classification import ClassificationReport, Classifier, fit, learn_words, report, shapes
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.model_file import is_arpa, model_path
@@ -119,7 +119,7 @@ class TextClassifier:
         number = {name: i for i, name in enumerate(names)}
         targets = np.array([number[label] for label in labels], np.int32)
         tokenizer = Tokenizer(self._tokenizer_config)
-        vocabulary = count_words(texts, tokenizer, self._shape)
+        vocabulary, encoded = learn_words(texts, tokenizer, self._shape)
         parameters = first_parameters(
             shapes(self._shape, len(vocabulary), len(names)),
             self._shape.activation,
@@ -127,7 +127,6 @@ class TextClassifier:
             self._training.seed,
         )
         model = Classifier(self._shape, vocabulary, tokenizer, names, parameters, self._training.threads)
-        encoded = model.encode(texts)
         with Bar(self._training.epochs * len(texts), "training", progress) as bar:
             losses, seconds = fit(model, encoded, targets, self._training, bar.advance)
         self._model = model

@@ -41,11 +41,13 @@ def text_network(config: ClassifierConfig, parameters: Parameters, team: Team, b
     return Network(config, parameters, inputs, team, **options)
 
 
-def loader(network: Network, texts: TextIds, rows: np.ndarray, targets: np.ndarray | None = None) -> Callable:
-    """What loads some texts into a network."""
-    ids, offsets = texts.take(rows)
+def loader(network: Network, texts: TextIds, first: int, last: int, targets: np.ndarray | None = None) -> Callable:
+    """What loads texts first .. last-1, and the targets of all of them, into a network."""
+    ids, offsets = texts.batch(first, last)
+    if targets is not None:
+        targets = targets[first:last]
     if isinstance(network.inputs, ContextInputs):
-        return network.inputs.given(ids.reshape(len(rows), -1), targets)
+        return network.inputs.given(ids.reshape(last - first, -1), targets)
     return network.inputs.given(ids, offsets, targets)
 
 
@@ -86,8 +88,8 @@ class Classifier:
         with Team(self.threads) as team:
             network = text_network(self.config, self.parameters, team, BATCH)
             for first in range(0, len(texts), BATCH):
-                rows = np.arange(first, min(first + BATCH, len(texts)))
-                network.probabilities(loader(network, texts, rows), out[rows[0] : rows[-1] + 1])
+                last = min(first + BATCH, len(texts))
+                network.probabilities(loader(network, texts, first, last), out[first:last])
         return out
 
     def describe(self) -> dict:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fflm.config import ClassifierConfig
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NewIds, Tokenizer, Vocabulary
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: its multiples spread evenly
 
@@ -25,22 +24,29 @@ class TextIds:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """ids and offsets of some texts."""
-        begins, sizes = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+    def take(self, order: np.ndarray) -> TextIds:
+        """The same texts in another order."""
+        begins, sizes = self.offsets[order], np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
-        return self.ids[places], offsets
+        return TextIds(self.ids[places], offsets, self.words)
+
+    def batch(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """ids and offsets of texts first .. last-1."""
+        offsets = self.offsets[first : last + 1]
+        return self.ids[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def count_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierConfig) -> Vocabulary:
-    """The vocabulary of training texts."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(tokenizer.tokenize(text))
-    return Vocabulary.from_counts(
-        list(counts), list(counts.values()), size=config.vocab_size, min_count=config.min_count
-    )
+def learn_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierConfig) -> tuple[Vocabulary, TextIds]:
+    """The vocabulary of training texts, and these as `encode_texts` gives them."""
+    new = NewIds()
+    parts = [
+        np.fromiter(map(new.__getitem__, tokens), np.int32, len(tokens)) for tokens in map(tokenizer.tokenize, texts)
+    ]
+    counts = np.bincount(np.concatenate(parts), minlength=len(new.words))
+    vocabulary = Vocabulary.from_counts(new.words, counts, size=config.vocab_size, min_count=config.min_count)
+    lookup = new.lookup(vocabulary)
+    return vocabulary, _features([lookup[part] for part in parts], vocabulary, config)
 
 
 def encode_texts(
@@ -51,38 +57,53 @@ def encode_texts(
     With pooling ``bag`` each once, in the order of their numbers; else as often as they occur, in their order.
     With pooling ``window`` exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
     """
-    parts, words = [], 0
-    for text in texts:
-        ids = vocabulary.encode(tokenizer.tokenize(text))
-        words += len(ids)
-        parts.append(_window(ids, config.window) if config.pooling == "window" else _bag(ids, vocabulary, config))
-    sizes = np.array([len(part) for part in parts], np.int64)
-    ids = np.concatenate([*parts, np.zeros(0, np.int32)]).astype(np.int32)
-    return TextIds(ids, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), words)
+    return _features([vocabulary.encode(tokenizer.tokenize(text)) for text in texts], vocabulary, config)
+
+
+def _features(parts: Sequence[np.ndarray], vocabulary: Vocabulary, config: ClassifierConfig) -> TextIds:
+    words = sum(map(len, parts))
+    if config.pooling == "window":
+        parts = [_window(part, config.window) for part in parts]
+    ids = np.concatenate([*parts, np.zeros(0, np.int32)])
+    text = np.repeat(np.arange(len(parts)), [len(part) for part in parts])  # of each word
+    if config.pooling != "window":
+        ids, text = _known(ids, text, vocabulary, config)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(text, minlength=len(parts)))])
+    return TextIds(ids.astype(np.int32), offsets, words)
 
 
 def _window(ids: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate([ids[:size], np.full(max(0, size - len(ids)), Vocabulary.BOS, np.int32)])
 
 
-def _bag(ids: np.ndarray, vocabulary: Vocabulary, config: ClassifierConfig) -> np.ndarray:
-    rows = ids[ids != Vocabulary.UNK]
+def _known(
+    ids: np.ndarray, text: np.ndarray, vocabulary: Vocabulary, config: ClassifierConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the embeddings, and the text of each."""
+    known = ids != Vocabulary.UNK
+    rows, text_of = ids[known].astype(np.int64), text[known]
     if config.bigrams:
-        rows = np.concatenate([rows, len(vocabulary) + pairs(ids, config.bigrams)])
-    return np.unique(rows) if config.pooling == "bag" else rows
+        pair = known[:-1] & known[1:] & (text[:-1] == text[1:])
+        hashed = pairs(ids[:-1][pair], ids[1:][pair], config.bigrams)
+        rows, text_of = np.concatenate([rows, len(vocabulary) + hashed]), np.concatenate([text_of, text[:-1][pair]])
+    if config.pooling == "bag":
+        size = len(vocabulary) + config.bigrams
+        text_of, rows = np.divmod(np.unique(text_of * size + rows), size)
+    elif config.bigrams:
+        order = np.argsort(text_of, kind="stable")
+        rows, text_of = rows[order], text_of[order]
+    return rows, text_of
 
 
-def pairs(ids: np.ndarray, rows: int) -> np.ndarray:
-    """A row, 0 .. rows-1, for each pair of neighbours that are both known: the hash of both ids.
+def pairs(left: np.ndarray, right: np.ndarray, rows: int) -> np.ndarray:
+    """A row, 0 .. rows-1, for each pair of neighbours: the hash of both ids.
 
     Examples
     --------
-    >>> pairs(np.array([5, 7, 0, 5, 7], np.int32), 1000).tolist()
-    [855, 855]
+    >>> pairs(np.array([5, 5, 7]), np.array([7, 7, 5]), 1000).tolist()
+    [855, 855, 172]
     """
-    left, right = ids[:-1].astype(np.uint64), ids[1:].astype(np.uint64)
     with np.errstate(over="ignore"):
-        mixed = (left * GOLDEN + right + np.uint64(1)) * GOLDEN
+        mixed = (left.astype(np.uint64) * GOLDEN + right.astype(np.uint64) + np.uint64(1)) * GOLDEN
     mixed ^= mixed >> np.uint64(32)
-    hashed = (mixed % np.uint64(rows)).astype(np.int32)
-    return hashed[(left != Vocabulary.UNK) & (right != Vocabulary.UNK)]
+    return (mixed % np.uint64(rows)).astype(np.int64)

@@ -101,13 +101,15 @@ def scatter_rows(grad, first, grad_x, slots, contexts, bag):
 def read_rows(out, table, words):
     """out (W, m) *written*: rows words (W,) *read* of table (V, m) *read*."""
     for s in range(words.size):
+        word = words[s]  # read once: for all that the compiler knows, writing to out may change it
         for f in range(table.shape[1]):
-            out[s, f] = table[words[s], f]
+            out[s, f] = table[word, f]
 
 
 @kernel("void(float32[:, ::1], float32[:, ::1], int64[::1])")
 def write_rows(table, values, words):
     """Rows words (W,) *read* of table (V, m) *written* from values (W, m) *read*."""
     for s in range(words.size):
+        word = words[s]
         for f in range(table.shape[1]):
-            table[words[s], f] = values[s, f]
+            table[word, f] = values[s, f]
