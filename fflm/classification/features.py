@@ -101,7 +101,7 @@ def pairs(left: np.ndarray, right: np.ndarray, rows: int) -> np.ndarray:
     Examples
     --------
     >>> pairs(np.array([5, 5, 7]), np.array([7, 7, 5]), 1000).tolist()
-    [855, 855, 172]
+    [855, 855, 801]
     """
     with np.errstate(over="ignore"):
         mixed = (left.astype(np.uint64) * GOLDEN + right.astype(np.uint64) + np.uint64(1)) * GOLDEN
