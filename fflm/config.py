@@ -49,6 +49,12 @@ def weight_decay_option():
     )
 
 
+def check_threads(threads: int | None) -> None:
+    """Raise ConfigError unless `threads` is a number of workers, or None."""
+    if threads is not None:
+        TrainConfig(threads=threads)
+
+
 def threads_option(default="every core"):
     """How many workers."""
     return option(

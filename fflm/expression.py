@@ -53,7 +53,8 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     lines = _lines(formula)
     used, made = set(), set()
     for line in lines:
-        names = [part for part in ast.walk(line) if isinstance(part, ast.Name)]
+        functions = {id(part.func) for part in ast.walk(line) if isinstance(part, ast.Call)}
+        names = [part for part in ast.walk(line) if isinstance(part, ast.Name) and id(part) not in functions]
         used |= {part.id for part in names if isinstance(part.ctx, ast.Load)} - made
         made |= {part.id for part in names if isinstance(part.ctx, ast.Store)}
     for name in values:
@@ -143,20 +144,28 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
             return graph.value(_array("a number", ast.literal_eval(part)))
         node = _node(part.operand, names, depth + 1)
         return -node if isinstance(part.op, ast.USub) else node
-    if isinstance(part, ast.BinOp):
-        left, right = _node(part.left, names, depth + 1), _node(part.right, names, depth + 1)
-        if isinstance(part.op, ast.Pow):
-            if right.parents or right.name or right.value.size != 1:
-                raise ConfigError(f"not a formula: in {ast.unparse(part)}, the exponent must be a number")
-            return left ** float(right.value)
-        if type(part.op) in OPERATORS:
-            return OPERATORS[type(part.op)](left, right)
+    if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Pow, *OPERATORS)):
+        chain = [part]
+        while isinstance(chain[-1].left, ast.BinOp) and type(chain[-1].left.op) in OPERATORS:
+            chain.append(chain[-1].left)  # a + b + c ...: as long as it likes
+        node = _node(chain[-1].left, names, depth + 1)
+        for step in reversed(chain):
+            node = _combined(step, node, _node(step.right, names, depth + 1))
+        return node
     if isinstance(part, ast.Attribute) and part.attr == "T":
         return _node(part.value, names, depth + 1).T
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
         return _call(part, names, depth)
     hint = "; a power is written **" if isinstance(getattr(part, "op", None), ast.BitXor) else ""
     raise ConfigError(f"not a formula: {ast.unparse(part)}{hint}")
+
+
+def _combined(part: ast.BinOp, left: graph.Node, right: graph.Node) -> graph.Node:
+    if not isinstance(part.op, ast.Pow):
+        return OPERATORS[type(part.op)](left, right)
+    if right.value.size != 1 or any(node.name for node in graph.in_order(right)):
+        raise ConfigError(f"not a formula: in {ast.unparse(part)}, the exponent must be a number")
+    return left ** float(right.value)
 
 
 def _is_number(part: ast.expr) -> bool:

@@ -297,7 +297,7 @@ to_dot = Node.to_dot
 def shown(array: np.ndarray) -> str:
     """A number, a small array, or the shape of a larger one, on one line."""
     if array.size > 12:
-        return "x".join(map(str, array.shape))
+        return "array of " + "x".join(map(str, array.shape))
     return " ".join(np.array2string(array + 0.0, separator=", ", formatter={"float_kind": "{:.6g}".format}).split())
 
 

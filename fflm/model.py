@@ -191,7 +191,7 @@ class Model:
     def save_word2vec(self, path: str | Path, binary: bool = False) -> int:
         """Write the features of every word as a word2vec file, which gensim and others read; also ``.gz``.
 
-        Words with white space inside, which the format can't hold, are left out; returns how many there were.
+        Words with white space or control characters, which the format can't hold, are left out; returns how many.
 
         Raises
         ------

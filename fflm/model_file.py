@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fflm import storage
-from fflm.config import CacheConfig, ModelConfig, TokenizerConfig, make
+from fflm.config import CacheConfig, ModelConfig, TokenizerConfig, check_threads, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.lm import (
     BUCKETS,
@@ -75,12 +75,15 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     ------
     ModelFileError
         If it is missing, damaged, of a newer format or not a model.
+    ConfigError
+        If `threads` is no number of workers.
 
     Examples
     --------
     >>> load_model("runs/demo").context_size
     2
     """
+    check_threads(threads)
     path = model_path(path)
     if is_arpa(path):
         return read_arpa(path, Tokenizer(TokenizerConfig(**ARPA_TEXT)), threads=threads)
@@ -94,9 +97,11 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
 
 def model_path(path: str | Path) -> Path:
     """The model file that `path` means: itself, or the best model of a run folder."""
-    path = Path(path)
     try:
+        path = Path(path)
         return path / storage.MODEL if path.is_dir() else path
+    except TypeError:
+        raise ModelFileError(f"a model must be given as a path, got {path!r}") from None
     except (OSError, ValueError) as error:  # a name that no file can have
         raise ModelFileError(f"no such model: {path} ({storage.one_line(error)})") from error
 

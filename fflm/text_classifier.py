@@ -10,7 +10,7 @@ import numpy as np
 
 from fflm import storage
 from fflm.classification import ClassificationReport, Classifier, fit, learn_words, report, shapes
-from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, make
+from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, check_threads, make
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.model_file import is_arpa, model_path
 from fflm.model_text import pack_text, strings, unpack_text
@@ -226,6 +226,8 @@ class TextClassifier:
         ------
         ModelFileError
             If it is missing, damaged, or another kind of model.
+        ConfigError
+            If `threads` is no number of workers.
 
         Examples
         --------
@@ -233,6 +235,7 @@ class TextClassifier:
         Traceback (most recent call last):
         fflm.errors.ModelFileError: no such model: no-such-model
         """
+        check_threads(threads)
         path = model_path(path)
         if path.exists() and is_arpa(path):
             raise ModelFileError(f"{path} must hold a text classifier, got an ARPA file{storage.MAKE_CLASSIFIER}")

@@ -225,8 +225,12 @@ class WordVectors:
         scores = np.array([score for _, _, score in known])
         found = spearman(cosines, scores)
         if np.isnan(found):
-            reason = "all of them are alike" if len(known) > 1 else "a rank correlation needs two"
-            raise ConfigError(f"{path} has {len(known):,} of {len(pairs):,} pairs in the vocabulary: {reason}")
+            alike = "scores" if len(known) > 1 and scores.min() == scores.max() else "cosines"
+            reason = f"all their {alike} are the same" if len(known) > 1 else "there must be two or more"
+            raise ConfigError(
+                f"no rank correlation over the {len(known):,} of {len(pairs):,} pairs of {path} whose words are known: "
+                f"{reason}"
+            )
         return Similarity(found, len(pairs), len(known), unknown)
 
 

@@ -8,6 +8,7 @@ import pytest
 from test_nn_optimizers import torch
 from test_text_corpora import needs
 
+import fflm
 from fflm import ConfigError, DivergenceError, FflmError, ModelFileError, TextClassifier, TextError
 from fflm.choices import RULES
 from fflm.classification import report, shapes
@@ -367,6 +368,16 @@ def test_a_label_that_neither_occurs_nor_is_predicted_does_not_count():
 # The model file
 
 
+@pytest.mark.parametrize("threads", [0, -1])
+def test_no_model_is_loaded_for_such_workers(tmp_path, workshop, threads):
+    TextClassifier(**QUICK).fit(*TRAIN).save(tmp_path / "model")
+    for load, path in ((TextClassifier.load, tmp_path / "model"), (fflm.load, workshop / "runs" / "demo")):
+        with pytest.raises(ConfigError, match=f"^threads must be at least 1, got {threads}$"):
+            load(path, threads=threads)
+        with pytest.raises(ModelFileError, match="^a model must be given as a path, got 3$"):
+            load(3)
+
+
 def test_saved_and_loaded(tmp_path):
     classifier = TextClassifier(**QUICK, bigrams=50, hidden_dims=4, lowercase=True).fit(*TRAIN)
     classifier.save(tmp_path / "model")
@@ -469,6 +480,7 @@ def test_train_predict_evaluate(fflm_main, tmp_path):
     assert json.loads(fflm_main("classify", "predict", model, "--json", "--top", 1, "a good film").out) == json.loads(
         out
     )
+    assert "labels                   bad, good\n" in fflm_main("info", model).out
     facts = json.loads(fflm_main("info", model, "--json").out)
     assert facts["kind"] == "text classifier" and facts["labels"] == ["bad", "good"] and facts["vocab_size"] == 19
     evaluated = fflm_main("classify", "evaluate", model, test).out.splitlines()
@@ -540,6 +552,15 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
             ["train", ".", "--out", "new"],
             "labelled texts must be a file, - or one of sentence_polarity, movie_reviews, got '.', which is a folder",
         ),
+        (
+            ["train", "empty", "--out", "new"],
+            "training texts must have a word, got none in 2 texts",
+        ),
+        (
+            ["train", "examples", "--out", "new", "--encoding", "utf-16"],
+            "text must be utf-16, got 'examples': utf-16 stream does not start with bom; name its encoding with "
+            "--encoding",
+        ),
         (["predict", "missing", "a"], "no such model: missing"),
         (["predict", "examples", "a", "--top", "0"], "top must be at least 1, got 0"),
         (["evaluate", "missing", "examples"], "no such model: missing"),
@@ -548,5 +569,6 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
 def test_errors_write_nothing(fflm_main, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "examples", *TEST)
+    write(tmp_path / "empty", ["", " "], ["a", "b"])
     assert fflm_main("classify", *arguments) == (1, "", f"fflm: error: {message}\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["examples"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "examples"]

@@ -255,7 +255,7 @@ def test_entry_that_is_no_description(rewrite, entry):
         ),
         ({"output.bias": np.zeros(13, np.float16)}, "got float16"),
         ({"output.bias": np.zeros(13, np.int32)}, "got int32"),
-        ({"counts": None}, "'counts'"),
+        ({"counts": None}, "counts is missing"),
         ({"counts": np.zeros(5, np.int64)}, r"counts must have shape \(13,\), got \(5,\)"),
         ({"counts": np.zeros((13, 2), np.int64)}, r"counts must have shape \(13,\), got \(13, 2\)"),
         ({"counts": np.full(13, np.nan)}, "counts"),
@@ -285,9 +285,9 @@ def test_array_type_that_numpy_does_not_have(file):
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ({"model": None}, "'model'"),
-        ({"tokenizer": None}, "'tokenizer'"),
-        ({"words": None}, "'words'"),
+        ({"model": None}, "model is missing"),
+        ({"tokenizer": None}, "tokenizer is missing"),
+        ({"words": None}, "words is missing"),
         ({"model": []}, "."),
         ({"model": "{}"}, "."),
         ({"model": {"context_size": 2, "colour": "red"}}, "unknown option 'colour', expected one of activation, "),

@@ -81,6 +81,7 @@ def test_a_word_with_blanks_and_a_word_that_stands_twice(tmp_path):
             b"5 70000\n",
             "can't read the vectors of {}: vectors must have 1 to 65,536 features, got 70,000 in its first line",
         ),
+        (b"the 1 2\ncat 3 4 5\n", "{}, line 2: a word and 2 numbers must stand here, got 'cat 3 4 5'"),
         (b"the 1 2\ncat 3 1_0\n", "{}, line 2: a word and 2 numbers must stand here, got '3 1_0'"),
         (b"the 1 nan\n", "{}: the vector of 'the' is not of finite numbers"),
         (b"th\xff 1 2\n", r"{}, line 1: the word must be UTF-8, got b'th\xff'"),
@@ -113,7 +114,7 @@ def test_files_that_are_none(tmp_path):
 
 
 def test_words_with_white_space_cannot_be_written():
-    assert writable(["a", " ", "\n", "b c", "", "d\u00a0e", "f"]) == [0, 6]
+    assert writable(["a", " ", "\n", "b c", "", "d\u00a0e", "f", "g\x01"]) == [0, 6]
 
 
 @pytest.mark.parametrize("features", [1, 2, 3])

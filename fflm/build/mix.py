@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fflm.build.common import check_new_model, evaluated, names, tell
-from fflm.config import CacheConfig, DataConfig, TrainConfig
+from fflm.config import CacheConfig, DataConfig, check_threads
 from fflm.errors import ConfigError
 from fflm.evaluation import report_on
 from fflm.lm import (
@@ -88,7 +88,7 @@ def mix(
     """
     started = time.monotonic()
     (cache,) = configurations([CacheConfig], options)
-    TrainConfig(threads=threads)  # the same range check
+    check_threads(threads)
     check_new_model(out)
     texts = {"training": names(train) or None, "validation": names(valid), "test": names(test) or None}
     if not texts["validation"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fflm.config import ClassifierConfig
+from fflm.errors import TextError
 from fflm.text import NewIds, Tokenizer, Vocabulary
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: its multiples spread evenly
@@ -38,11 +39,13 @@ class TextIds:
 
 
 def learn_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierConfig) -> tuple[Vocabulary, TextIds]:
-    """The vocabulary of training texts, and these as `encode_texts` gives them."""
+    """The vocabulary of training texts, and these as `encode_texts` gives them; TextError if they have no words."""
     new = NewIds()
     parts = [
         np.fromiter(map(new.__getitem__, tokens), np.int32, len(tokens)) for tokens in map(tokenizer.tokenize, texts)
     ]
+    if not new:
+        raise TextError(f"training texts must have a word, got none in {len(parts):,} texts")
     counts = np.bincount(np.concatenate(parts), minlength=len(new.words))
     vocabulary = Vocabulary.from_counts(new.words, counts, size=config.vocab_size, min_count=config.min_count)
     lookup = new.lookup(vocabulary)

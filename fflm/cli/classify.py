@@ -159,8 +159,6 @@ def run_evaluate(arguments) -> int:
 def _load(arguments):
     from fflm import TextClassifier
 
-    if arguments.threads is not None:
-        ClassifierTrainConfig(threads=arguments.threads)  # the same range check
     return TextClassifier.load(arguments.model, arguments.threads)
 
 

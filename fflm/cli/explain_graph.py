@@ -24,8 +24,8 @@ def add(verbs) -> None:
         "formula",
         metavar="FORMULA",
         help="arithmetic with + - * / @ ** (a power), the functions abs exp log logsumexp mean sqrt sum, the "
-        "activations relu leaky_relu prelu sigmoid softmax softplus swish tanh, W.T for a transpose; several steps "
-        "with names, separated by semicolons",
+        "activations identity relu leaky_relu prelu sigmoid softmax softplus swish tanh, W.T for a transpose; several "
+        "steps with names, separated by semicolons",
     )
     parser.add_argument(
         "values",

@@ -52,5 +52,5 @@ def run(arguments) -> int:
     else:
         print(f"{'ARPA file' if kind == 'arpa' else 'vectors':12} {path}")
     if left_out:
-        note(f"{left_out:,} words with white space inside, which the format can't hold, were left out")
+        note(f"{left_out:,} words with white space or control characters, which the format can't hold, were left out")
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import fflm
-from fflm.config import Checked, TrainConfig
+from fflm.config import Checked
 
 SOURCE = (
     "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
@@ -80,6 +80,4 @@ def encoding(parser) -> None:
 
 def load_model(arguments):
     """The model that the arguments name."""
-    if arguments.threads is not None:
-        TrainConfig(threads=arguments.threads)  # the same range check
     return fflm.load(arguments.model, arguments.threads)

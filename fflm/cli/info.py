@@ -48,4 +48,5 @@ def _flat(facts: dict, prefix: str = ""):
             for i, part in enumerate(value):
                 yield from _flat(part, f"{prefix}{name}.{i}.")
         else:
-            yield prefix + name, " ".join(visible(str(part)) for part in value) if isinstance(value, list) else value
+            sign = ", " if name == "labels" else " "
+            yield prefix + name, sign.join(visible(str(part)) for part in value) if isinstance(value, list) else value

@@ -66,6 +66,12 @@ def check_number(name: str, number, low: float, whole: bool = False) -> None:
         raise ConfigError(f"{name} must be {kind} of at least {low:g}, got {number!r}")
 
 
+def check_flag(name: str, flag) -> None:
+    """Raise ConfigError unless an option is True or False."""
+    if not isinstance(flag, bool):
+        raise ConfigError(f"{name} must be True or False, got {flag!r}")
+
+
 def check_training(optimizer: str, epochs, batch_size, decrease) -> None:
     """Raise ConfigError unless these are how a network can be trained."""
     if not isinstance(optimizer, str) or optimizer not in RULES:

@@ -10,8 +10,16 @@ from fflm import graph
 from fflm.choices import ACTIVATIONS, COSTS
 from fflm.errors import DivergenceError
 from fflm.nn import costs
-from fflm.nn.examples import check_number, check_training, checked_activations, checked_sizes, examples, targets
-from fflm.nn.graphs import central_differences, cost_graph
+from fflm.nn.examples import (
+    check_flag,
+    check_number,
+    check_training,
+    checked_activations,
+    checked_sizes,
+    examples,
+    targets,
+)
+from fflm.nn.graphs import central_differences, largest_distance, lecture_graph
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.nn.parameters import Parameters, first_values
 from fflm.nn.passes import BackwardPass, ForwardPass
@@ -74,6 +82,7 @@ class FeedForward:
         self.layer_sizes = checked_sizes(layer_sizes)
         self.activations = checked_activations(activations, cost, len(self.layer_sizes) - 1)
         check_number("seed", seed, 0, whole=True)
+        check_flag("bias", bias)
         self.cost, self.seed = cost, seed
         self._value = getattr(costs, cost.replace("-", "_"))
         self._gradient = getattr(costs, cost.replace("-", "_") + "_gradient")
@@ -285,12 +294,13 @@ class FeedForward:
         self._backward(x, y_t)
         grads = {name: grad.copy() for layer in self._stack.layers for name, grad in layer.grads.items()}
         found = central_differences(self._arrays, self._learned, self.activations, self.cost, x, y_t.T)
-        return {name: _distance(grads[name], exact) for name, exact in found.items()}
+        return {name: largest_distance(grads[name], exact) for name, exact in found.items()}
 
     def graph(self, X, Y) -> graph.Node:
         """The mean cost of examples as a computation graph (`fflm.graph`), as the lectures draw it (E17).
 
-        Nodes are named ``layer.0.weights``, ``layer.0.bias``, ``layer.0.z``, ``layer.0.a`` ...
+        Nodes are named ``layer.0.weights``, ``layer.0.bias``, ``layer.0.z``, ``layer.0.a`` ... Where an output is so
+        near 0 or 1 that the logarithm of the lectures' cost is not finite, the cost is drawn as a formula of z.
 
         Examples
         --------
@@ -300,16 +310,8 @@ class FeedForward:
         True
         """
         x, y_t = self._pairs(X, Y)
-        return cost_graph(self._arrays, self.activations, self.cost, x, y_t.T)
+        return lecture_graph(self._arrays, self.activations, self.cost, x, y_t.T)
 
     def _pairs(self, X, Y) -> tuple[np.ndarray, np.ndarray]:
         x = examples(X, self.layer_sizes[0])
         return x, targets(Y, len(x), self.layer_sizes[-1], self.cost)
-
-
-def _distance(grad: np.ndarray, exact: np.ndarray) -> float:
-    """The largest distance, over the largest exact number; where that is nan, both are left out."""
-    known = ~np.isnan(exact)
-    if not known.any():
-        return float("nan")
-    return float(np.abs(grad - exact)[known].max() / (np.abs(exact[known]).max() or 1.0))

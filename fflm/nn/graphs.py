@@ -35,6 +35,15 @@ def cost_graph(
     return on_nodes(formula, z=z, a=a, y=graph.value(y, "y"), K=graph.value(y.shape[1])).sum() / len(x)
 
 
+def lecture_graph(
+    arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
+) -> graph.Node:
+    """`cost_graph` of the outputs, as the lectures draw it; of the last z where that is not finite."""
+    with np.errstate(all="ignore"):
+        root = cost_graph(arrays, activations, cost, x, y)
+    return root if np.isfinite(root.value) else cost_graph(arrays, activations, cost, x, y, stable=True)
+
+
 def central_differences(
     arrays: Parameters, names: Sequence[str], activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -56,6 +65,14 @@ def central_differences(
                 difference[place] = np.nan
         differences[name] = difference
     return differences
+
+
+def largest_distance(grad: np.ndarray, exact: np.ndarray) -> float:
+    """The largest distance from central differences, over the largest of these; those that are nan are left out."""
+    known = ~np.isnan(exact)
+    if not known.any():
+        return float("nan")
+    return float(np.abs(grad - exact)[known].max() / (np.abs(exact[known]).max() or 1.0))
 
 
 def _sides(root: graph.Node) -> list[np.ndarray]:

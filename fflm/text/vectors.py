@@ -186,7 +186,7 @@ def _text_records(
             lines, kept = [*lines, kept], b""
         for line in lines:
             parts = line.rsplit(None, most)
-            if len(parts) == features + 1:
+            if len(parts) == features + 1 and not _numbers_at_end(parts[0].split()):
                 yield f"line {number}", parts[0], lambda parts=parts, number=number: _row(path, number, parts[1:])
             elif line.strip():
                 raise TextError(
@@ -238,14 +238,18 @@ def _start(line: bytes) -> str:
 
 
 def writable(words: Sequence[str]) -> list[int]:
-    """Numbers of the words that a vector file can hold: those without white space.
+    """Numbers of the words that a vector file can hold: those without white space and control characters.
 
     Examples
     --------
-    >>> writable(["the", " ", "cat"])
+    >>> writable(["the", " ", "cat", "\\x00"])
     [0, 2]
     """
-    return [i for i, word in enumerate(words) if word and word.split() == [word]]
+    return [
+        i
+        for i, word in enumerate(words)
+        if word.split() == [word] and not CONTROL.search(word.encode("utf-8", "replace"))
+    ]
 
 
 def vector_file(words: Sequence[str], matrix: np.ndarray, binary: bool = False) -> Iterator[bytes]:
