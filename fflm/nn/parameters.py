@@ -11,6 +11,7 @@ from fflm.choices import ACTIVATIONS
 from fflm.config import ModelConfig
 
 Parameters = dict[str, np.ndarray]
+ROWS = 1024
 
 
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
@@ -105,9 +106,9 @@ def first_parameters(named: dict[str, tuple[int, ...]], activation: str, counts:
             smoothed = counts.astype(np.float64) + 1.0
             values = np.log(smoothed / smoothed.sum())
         elif name == "embeddings":
-            values = generator.uniform(-1.0, 1.0, shape) * 0.1
+            values = _uniform(generator, shape, 0.1)
         elif name == "output.weights":
-            values = generator.uniform(-1.0, 1.0, shape) * (0.1 / np.sqrt(shape[1]))
+            values = _uniform(generator, shape, 0.1 / np.sqrt(shape[1]))
         else:
             values = first_values(name, shape, activation, generator)
         parameters[name] = np.ascontiguousarray(values, dtype=np.float32)
@@ -120,8 +121,17 @@ def first_values(name: str, shape: tuple[int, ...], activation: str, generator: 
     if name.endswith(".weights"):
         outputs, inputs = shape
         fan = inputs if chosen.gain == "he" else inputs + outputs
-        return generator.uniform(-1.0, 1.0, shape) * np.sqrt(6.0 / fan)
+        return _uniform(generator, shape, np.sqrt(6.0 / fan))
     return np.full(shape, (chosen.slope or 0.0) if name.endswith(".slope") else 0.0)
+
+
+def _uniform(generator: np.random.Generator, shape: tuple[int, ...], size: float) -> np.ndarray:
+    """float32 in +-size; drawn some rows at a time, so that no large array of float64 is made."""
+    values = np.empty(shape, np.float32)
+    for first in range(0, len(values), ROWS):
+        some = values[first : first + ROWS]
+        some[:] = generator.uniform(-1.0, 1.0, some.shape) * size
+    return values
 
 
 def buffer(*shape: int) -> np.ndarray:
