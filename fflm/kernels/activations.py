@@ -136,7 +136,9 @@ def softmax_forward(out, z, bias, slope, columns):
     """a = e^z / sum of e^z over the units: all R of a layer, not a share of them."""
     maxima, sums = np.empty(columns, np.float32), np.empty(columns, np.float32)
     softmax.add_bias(maxima, z, bias)
-    out[:, :columns] = z[:, :columns]
+    for i in range(z.shape[0]):  # a copy of slices would compile seconds of Numba's error messages
+        for j in range(columns):
+            out[i, j] = z[i, j]
     softmax.exponentials(sums, out, maxima)
     for j in range(columns):
         sums[j] = ONE / sums[j]
