@@ -52,7 +52,7 @@ def weight_decay_option():
 def check_threads(threads: int | None) -> None:
     """Raise ConfigError unless `threads` is a number of workers, or None."""
     if threads is not None:
-        TrainConfig(threads=threads)
+        TrainConfig(threads=int(threads) if hasattr(threads, "__index__") else threads)
 
 
 def threads_option(default="every core"):

@@ -24,7 +24,7 @@ FUNCTIONS = ("abs", "exp", "log", "logsumexp", "mean", "relu", "sigmoid", "softm
 #: Activations of the table are functions too: those that a graph has no step for become the steps of their formulas.
 ACTIVATION = {name.replace("-", "_"): made for name, made in ACTIVATIONS.items() if name not in FUNCTIONS}
 NAMES = sorted([*FUNCTIONS, *ACTIVATION])
-LONGEST, DEEPEST = 10_000, 100
+LONGEST, DEEPEST, SHOWN = 10_000, 100, 100
 
 
 def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
@@ -53,7 +53,8 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     lines = _lines(formula)
     used, made = set(), set()
     for line in lines:
-        functions = {id(part.func) for part in ast.walk(line) if isinstance(part, ast.Call)}
+        calls = [part.func for part in ast.walk(line) if isinstance(part, ast.Call)]
+        functions = {id(part) for part in calls if isinstance(part, ast.Name) and part.id in NAMES}
         names = [part for part in ast.walk(line) if isinstance(part, ast.Name) and id(part) not in functions]
         used |= {part.id for part in names if isinstance(part.ctx, ast.Load)} - made
         made |= {part.id for part in names if isinstance(part.ctx, ast.Store)}
@@ -81,7 +82,9 @@ def _lines(formula: str) -> list[ast.stmt]:
     try:
         with warnings.catch_warnings(action="ignore"):  # of Python, about what is refused anyway
             lines = ast.parse(formula.strip().rstrip(";"), mode="exec").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise ConfigError("not a formula: too many operators in one step; divide it into steps with names") from None
+    except (SyntaxError, ValueError) as error:
         raise ConfigError(f"not a formula: {getattr(error, 'msg', error)}") from None
     if not lines:
         raise ConfigError("the formula must not be empty")
@@ -97,11 +100,11 @@ def _last(names: dict[str, graph.Node], lines: Sequence[ast.stmt]) -> graph.Node
             except ConfigError:
                 raise
             except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
-                raise ConfigError(f"{ast.unparse(line)}: {error}") from None
+                raise ConfigError(f"{_quoted(line)}: {error}") from None
     used = set(map(id, graph.in_order(made[-1])))
     for line, node in zip(lines, made, strict=True):
         if id(node) not in used:
-            raise ConfigError(f"the formula must end in a step that uses all others, got {ast.unparse(line)} unused")
+            raise ConfigError(f"the formula must end in a step that uses all others, got {_quoted(line)} unused")
     return made[-1]
 
 
@@ -127,7 +130,7 @@ def _step(line: ast.stmt, names: dict[str, graph.Node]) -> graph.Node:
             node = graph.Node(node.value, parents=[node], pull=[lambda g: g])
         names[name] = node.named(name)
         return node
-    raise ConfigError(f"not a formula: {ast.unparse(line)}")
+    raise ConfigError(f"not a formula: {_quoted(line)}")
 
 
 def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Node:
@@ -157,15 +160,25 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
         return _call(part, names, depth)
     hint = "; a power is written **" if isinstance(getattr(part, "op", None), ast.BitXor) else ""
-    raise ConfigError(f"not a formula: {ast.unparse(part)}{hint}")
+    raise ConfigError(f"not a formula: {_quoted(part)}{hint}")
 
 
 def _combined(part: ast.BinOp, left: graph.Node, right: graph.Node) -> graph.Node:
     if not isinstance(part.op, ast.Pow):
         return OPERATORS[type(part.op)](left, right)
-    if right.value.size != 1 or any(node.name for node in graph.in_order(right)):
-        raise ConfigError(f"not a formula: in {ast.unparse(part)}, the exponent must be a number")
+    named = any(node.name for node in graph.in_order(right))
+    if named or right.value.size != 1 or not np.isfinite(right.value).all():
+        raise ConfigError(f"not a formula: in {_quoted(part)}, the exponent must be a number")
     return left ** float(right.value)
+
+
+def _quoted(part: ast.AST) -> str:
+    """A part of a formula, for an error."""
+    try:
+        text = ast.unparse(part)
+    except RecursionError:
+        return "a step of many operators"
+    return text if len(text) <= SHOWN else text[:SHOWN] + " ..."
 
 
 def _is_number(part: ast.expr) -> bool:
@@ -177,7 +190,7 @@ def _call(part: ast.Call, names: dict[str, graph.Node], depth: int) -> graph.Nod
     if function not in NAMES:
         raise ConfigError(f"{function} is no function here, expected one of {', '.join(NAMES)}")
     if len(part.args) != 1 or part.keywords:
-        raise ConfigError(f"{function} must be given one value, got {ast.unparse(part)}")
+        raise ConfigError(f"{function} must be given one value, got {_quoted(part)}")
     node = _node(part.args[0], names, depth + 1)
     if function in FUNCTIONS:
         return getattr(node, function)()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fflm import comparison, evaluation, generation, storage
 from fflm.comparison import Comparison
-from fflm.config import DataConfig, SampleConfig, make
+from fflm.config import DataConfig, SampleConfig, check_threads, make
 from fflm.errors import ConfigError, FflmError
 from fflm.evaluation import Perplexity
 from fflm.generation import Prediction, Sample
@@ -300,6 +300,7 @@ def compare(
     >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
     'no difference that this text can show; p = 1'
     """
+    check_threads(threads)
     models = [model if isinstance(model, Model | None) else load(model, threads) for model in (a, b, contexts)]
     a, b, contexts = (model and model.lm for model in models)
     names = [os.fspath(source) for source in sources]

@@ -558,7 +558,7 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
         ),
         (
             ["train", "examples", "--out", "new", "--encoding", "utf-16"],
-            "text must be utf-16, got 'examples': utf-16 stream does not start with bom; name its encoding with "
+            "text must be utf-16, got 'examples': UTF-16 stream does not start with BOM; name its encoding with "
             "--encoding",
         ),
         (["predict", "missing", "a"], "no such model: missing"),

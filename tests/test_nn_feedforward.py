@@ -72,14 +72,18 @@ def test_a_graph_is_the_lectures():
     assert {node.operation for node in nodes.values()} <= {"", "@", "+", "-", "*", "/", "relu", "sigmoid", "log", "sum"}
 
 
-def test_the_graph_of_saturated_outputs_is_finite():
-    network = FeedForward([1, 1], "sigmoid", "cross-entropy")
-    network.weights[0][:] = 40.0
-    root = network.graph([[1.0]], [[1.0]])
-    root.backward()
-    nodes = {node.name: node for node in graph.in_order(root)}
-    assert float(root.value) == pytest.approx(network.mean_cost([[1.0]], [[1.0]])) and float(root.value) < 1e-17
-    assert float(nodes["layer.0.z"].grad[0, 0]) == pytest.approx(0.0, abs=1e-16)
+@pytest.mark.parametrize("weight", [40.0, 720.0, 740.0, 800.0])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_the_graph_of_saturated_outputs_is_finite(weight, target):
+    for sign in (1.0, -1.0):
+        network = FeedForward([1, 1], "sigmoid", "cross-entropy")
+        network.weights[0][:] = sign * weight
+        root = network.graph([[1.0]], [[target]])
+        assert root.grad is None
+        root.backward()
+        nodes = {node.name: node for node in graph.in_order(root)}
+        assert float(root.value) == pytest.approx(network.mean_cost([[1.0]], [[target]]), abs=1e-12)
+        assert float(nodes["layer.0.z"].grad[0, 0]) == pytest.approx((sign > 0) - target, abs=1e-12)
 
 
 @pytest.mark.parametrize("cost, output", PAIRS)

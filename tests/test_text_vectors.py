@@ -62,6 +62,8 @@ def test_a_word_with_blanks_and_a_word_that_stands_twice(tmp_path):
     assert found.words == ["the", "at name@x.org"] and found.matrix.tolist() == [[1, 2], [3, 4]] and found.total == 3
     (tmp_path / "first").write_text(". . . 1 2\nat name@x.org 3 4\n")
     assert read_vectors(tmp_path / "first").words == [". . .", "at name@x.org"]
+    (tmp_path / "numbers").write_text("the 1 2\n1984 3 4\ncatch 22 5 6\n1 1/2 7 8\n")
+    assert read_vectors(tmp_path / "numbers").words == ["the", "1984", "catch 22", "1 1/2"]
 
 
 @pytest.mark.parametrize(

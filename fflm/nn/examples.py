@@ -68,7 +68,7 @@ def check_number(name: str, number, low: float, whole: bool = False) -> None:
 
 def check_flag(name: str, flag) -> None:
     """Raise ConfigError unless an option is True or False."""
-    if not isinstance(flag, bool):
+    if not isinstance(flag, (bool, np.bool_)):
         raise ConfigError(f"{name} must be True or False, got {flag!r}")
 
 

@@ -38,10 +38,16 @@ def cost_graph(
 def lecture_graph(
     arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
 ) -> graph.Node:
-    """`cost_graph` of the outputs, as the lectures draw it; of the last z where that is not finite."""
+    """`cost_graph` of the outputs, as the lectures draw it; of the last z where that, or a gradient, is not finite."""
     with np.errstate(all="ignore"):
         root = cost_graph(arrays, activations, cost, x, y)
-    return root if np.isfinite(root.value) else cost_graph(arrays, activations, cost, x, y, stable=True)
+        root.backward()
+    nodes = graph.in_order(root)
+    if not all(np.isfinite(node.value).all() and np.isfinite(node.grad).all() for node in nodes):
+        return cost_graph(arrays, activations, cost, x, y, stable=True)
+    for node in nodes:
+        node.grad = None  # as of a graph just made
+    return root
 
 
 def central_differences(

@@ -137,9 +137,7 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
             "name its encoding with --encoding"
         ) from None
     except UnicodeError as error:  # of an encoding that has a form of its own, as utf-16 has a mark
-        raise TextError(
-            f"text must be {encoding}, got {path!r}: {str(error).lower()}; name its encoding with --encoding"
-        ) from None
+        raise TextError(f"text must be {encoding}, got {path!r}: {error}; name its encoding with --encoding") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TextError(f"source must be an intact gzip file, got {path!r}: {str(error).lower()}") from None
     except OSError as error:

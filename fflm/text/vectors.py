@@ -178,7 +178,7 @@ def _text_records(
 ) -> Iterator:
     """The word of each line, and a function that makes its row: only wanted lines are parsed."""
     most = features if words_have_blanks else -1
-    kept = beginning
+    kept, plain, longer, first_longer = beginning, 0, 0, None
     while True:
         more = file.read(CHUNK_BYTES)
         *lines, kept = (kept + more).split(b"\n")
@@ -186,7 +186,12 @@ def _text_records(
             lines, kept = [*lines, kept], b""
         for line in lines:
             parts = line.rsplit(None, most)
-            if len(parts) == features + 1 and not _numbers_at_end(parts[0].split()):
+            if len(parts) == features + 1:
+                if words_have_blanks and len(parts[0].split()) > 1 and _numbers_at_end(parts[0].split()):
+                    longer += 1
+                    first_longer = first_longer or (number, line)
+                else:
+                    plain += 1
                 yield f"line {number}", parts[0], lambda parts=parts, number=number: _row(path, number, parts[1:])
             elif line.strip():
                 raise TextError(
@@ -194,7 +199,10 @@ def _text_records(
                 )
             number += 1
         if not more:
-            return
+            break
+    if longer >= max(1, plain):  # most words seem to end in a number: their vectors are longer than that of the first
+        number, line = first_longer
+        raise TextError(f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}")
 
 
 def _row(path: str, number: int, parts: list[bytes]) -> np.ndarray:
