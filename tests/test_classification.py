@@ -171,6 +171,15 @@ def test_a_bag_has_each_word_once_a_mean_every_occurrence():
     assert rows[:4] == [3, 4, 3, 4] and len(rows) == 7 and rows[4] == rows[6]
 
 
+@pytest.mark.parametrize("options", [{}, {"bigrams": 50}, {"pooling": "mean", "bigrams": 50}, {"pooling": "window"}])
+def test_many_texts_are_encoded_as_each_alone(monkeypatch, options):
+    texts = ["b a x a b", "", "c", "x x", "a b c a b", "c b", "a"]
+    alone = [encoded([text], **options)[0] for text in texts]
+    for size in (1, 2, 3, 100):
+        monkeypatch.setattr("fflm.classification.features.TEXTS", size)
+        assert encoded(texts, **options) == alone
+
+
 def test_windows_are_cut_and_filled():
     assert encoded(["a b c", "a x", ""], pooling="window", window=2) == [[3, 4], [3, 0], [1, 1]]
 

@@ -13,6 +13,8 @@ from fflm.text import NewIds, Tokenizer, Vocabulary
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: its multiples spread evenly
 
+TEXTS = 10_000
+
 
 @dataclass(frozen=True)
 class TextIds:
@@ -64,15 +66,17 @@ def encode_texts(
 
 
 def _features(parts: Sequence[np.ndarray], vocabulary: Vocabulary, config: ClassifierConfig) -> TextIds:
-    words = sum(map(len, parts))
+    words, found, sizes = sum(map(len, parts)), [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     if config.pooling == "window":
         parts = [_window(part, config.window) for part in parts]
-    ids = np.concatenate([*parts, np.zeros(0, np.int32)])
-    text = np.repeat(np.arange(len(parts)), [len(part) for part in parts])  # of each word
-    if config.pooling != "window":
-        ids, text = _known(ids, text, vocabulary, config)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(text, minlength=len(parts)))])
-    return TextIds(ids.astype(np.int32), offsets, words)
+    for first in range(0, len(parts), TEXTS):  # at once, but for the memory that all of a large corpus would take
+        some = parts[first : first + TEXTS]
+        ids, text = np.concatenate(some), np.repeat(np.arange(len(some)), [len(part) for part in some])
+        if config.pooling != "window":
+            ids, text = _known(ids, text, vocabulary, config)
+        found.append(ids.astype(np.int32))
+        sizes.append(np.bincount(text, minlength=len(some)))
+    return TextIds(np.concatenate(found), np.concatenate([[0], np.cumsum(np.concatenate(sizes))]), words)
 
 
 def _window(ids: np.ndarray, size: int) -> np.ndarray:
