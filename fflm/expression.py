@@ -101,7 +101,7 @@ def _last(names: dict[str, graph.Node], lines: Sequence[ast.stmt]) -> graph.Node
                 raise
             except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
                 raise ConfigError(f"{_quoted(line)}: {error}") from None
-    used = set(map(id, graph.in_order(made[-1])))
+    used = set(map(id, graph.in_order(made[-1]))) if len(made) > 1 else {id(made[-1])}
     for line, node in zip(lines, made, strict=True):
         if id(node) not in used:
             raise ConfigError(f"the formula must end in a step that uses all others, got {_quoted(line)} unused")

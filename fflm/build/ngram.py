@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fflm.build.common import check_new_model, evaluated, names, prompts, taken_from, tell
-from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig
+from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model import Model
 from fflm.model_file import ARPA_TEXT, save_model
@@ -141,7 +141,7 @@ def convert_arpa(
     'mat'
     """
     (tokenizer_config,) = configurations([TokenizerConfig], ARPA_TEXT | options)
-    TrainConfig(threads=threads)  # the same range check
+    check_threads(threads)
     check_new_model(out)
     vocabulary = None
     if vocab_of is not None:

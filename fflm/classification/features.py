@@ -12,8 +12,7 @@ from fflm.errors import TextError
 from fflm.text import NewIds, Tokenizer, Vocabulary
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: its multiples spread evenly
-
-TEXTS = 10_000
+TEXTS = 10_000  # encoded at once
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class TextIds:
         return len(self.offsets) - 1
 
     def take(self, order: np.ndarray) -> TextIds:
-        """The same texts in another order."""
+        """These texts, in this order; `words` stays that of all."""
         begins, sizes = self.offsets[order], np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
@@ -69,7 +68,7 @@ def _features(parts: Sequence[np.ndarray], vocabulary: Vocabulary, config: Class
     words, found, sizes = sum(map(len, parts)), [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     if config.pooling == "window":
         parts = [_window(part, config.window) for part in parts]
-    for first in range(0, len(parts), TEXTS):  # at once, but for the memory that all of a large corpus would take
+    for first in range(0, len(parts), TEXTS):  # all of a large corpus would take too much memory
         some = parts[first : first + TEXTS]
         ids, text = np.concatenate(some), np.repeat(np.arange(len(some)), [len(part) for part in some])
         if config.pooling != "window":

@@ -8,7 +8,6 @@ from pathlib import Path
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, encoding, threads, verb
 from fflm.cli.printing import print_json, visible
-from fflm.config import TrainConfig
 from fflm.errors import ConfigError, FflmError
 
 
@@ -71,8 +70,6 @@ def run(arguments) -> int:
 
 def _check(arguments) -> None:
     """Refuse what can't end well before a model is read."""
-    if arguments.threads is not None:
-        TrainConfig(threads=arguments.threads)  # the same range check
     if arguments.plot is None:
         return
     from fflm.plot import can_plot
