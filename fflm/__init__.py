@@ -22,25 +22,27 @@ except _metadata.PackageNotFoundError:  # run from a checkout that is not instal
     __version__ = "0+unknown"
 
 _LAZY = {
-    "FeedForward": "fflm.nn.feedforward",
-    "Model": "fflm.model",
-    "TextClassifier": "fflm.text_classifier",
-    "classify": "fflm.build",
-    "compare": "fflm.model",
-    "convert_arpa": "fflm.build",
-    "load": "fflm.model",
-    "mix": "fflm.build",
-    "ngram": "fflm.build",
-    "train": "fflm.build",
+    "FeedForward": "fflm.teaching.feedforward",
+    "Model": "fflm.api.model",
+    "TextClassifier": "fflm.api.text_classifier",
+    "classify": "fflm.api.classify",
+    "compare": "fflm.api.model",
+    "convert_arpa": "fflm.api.ngram",
+    "load": "fflm.api.model",
+    "mix": "fflm.api.mix",
+    "ngram": "fflm.api.ngram",
+    "train": "fflm.api.train",
 }
 
 __all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
 
 
 def __getattr__(name: str):
+    if name == "graph":
+        return _import_module("fflm.teaching.graph")
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
-    from fflm.progress import COMPILING, announce_if_slow
+    from fflm.runtime.progress import COMPILING, announce_if_slow
 
     with announce_if_slow(COMPILING):
         found = getattr(_import_module(_LAZY[name]), name)

@@ -2,6 +2,6 @@
 
 import sys
 
-from fflm.cli import main
+from fflm.cli.main import main
 
 sys.exit(main())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from rivals import BATCH, VOCAB_SIZE, K, M, compete, token_stream
 
-from fflm.cores import available_cores
+from fflm.runtime.cores import available_cores
 
 
 def main() -> None:

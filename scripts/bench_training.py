@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from rivals import BATCH, VOCAB_SIZE, K, M, compete, fma_peak, token_stream
 
-from fflm.cores import available_cores
+from fflm.runtime.cores import available_cores
 
 VARIANTS = ["torch eager", "torch compile", "torch linear_cross_entropy", "torch bf16 autocast"]
 

@@ -40,7 +40,7 @@ class Fflm:
         from fflm.nn.network import context_network
         from fflm.nn.optimizers import Optimizer
         from fflm.nn.parameters import initialise
-        from fflm.nn.team import Team
+        from fflm.runtime.workers import Team
 
         config = ModelConfig(context_size=K, bag_size=0, embedding_dim=M, hidden_dims=(arguments.hidden,))
         parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
@@ -185,7 +185,7 @@ def compete(rivals: list[str], rounds: int, seconds: float, **options) -> dict[s
 def fma_peak(threads: int, seconds: float = 0.5) -> float:
     """The most single-precision operations per second: the matrix product's rectangle on operands that never move."""
     from fflm.kernels.matmul import LANES, ROWS, matmul
-    from fflm.nn.team import Team
+    from fflm.runtime.workers import Team
 
     depth, counts = 512, np.zeros(threads, np.int64)
     still = np.lib.stride_tricks.as_strided

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 import fflm
-from fflm.cli import main
+from fflm.cli.main import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -10,12 +10,13 @@ from test_text_corpora import needs
 
 import fflm
 from fflm import ConfigError, DivergenceError, FflmError, ModelFileError, TextClassifier, TextError
-from fflm.choices import RULES
-from fflm.classification import report, shapes
+from fflm.classification import shapes
 from fflm.classification.classifier import loader, text_network
 from fflm.classification.features import encode_texts, pairs
+from fflm.classification.report import report
 from fflm.config import ClassifierConfig, TokenizerConfig
-from fflm.nn.team import Team
+from fflm.config.names import RULES
+from fflm.runtime.workers import Team
 from fflm.text import Examples, Tokenizer, Vocabulary, folds, read_examples
 
 __all__ = ["torch"]  # a fixture

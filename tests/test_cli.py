@@ -55,7 +55,7 @@ def test_version(fflm_main):
 def test_help_is_light(environment, arguments):
     """Neither the compiler nor NLTK nor NumPy is imported to show help, or to refuse wrong usage."""
     program = (
-        "import sys\nfrom fflm.cli import main\n"
+        "import sys\nfrom fflm.cli.main import main\n"
         f"try: main({arguments!r})\nexcept SystemExit: pass\n"
         "print(sorted({'numba', 'llvmlite', 'nltk', 'numpy', 'tqdm', 'safetensors'} & set(sys.modules)))"
     )

@@ -10,10 +10,13 @@ import pytest
 from conftest import CYCLE
 
 import fflm
-from fflm import evaluation, plot
-from fflm.comparison import compare, paired, tables
+from fflm import plots
 from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError, FflmError, TextError
+from fflm.evaluation import breakdowns as tables
+from fflm.evaluation import comparison as paired
+from fflm.evaluation import perplexity
+from fflm.evaluation.comparison import compare
 from fflm.lm import NgramModel
 from fflm.text import Tokenizer, Vocabulary
 
@@ -196,11 +199,11 @@ def test_interval_is_as_wide_as_theory_says():
 def test_many_units_are_joined(monkeypatch):
     difference = np.random.default_rng(9).normal(0.01, 1, 4000)
     fine = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
-    monkeypatch.setattr(evaluation, "MOST_UNITS", 150)
+    monkeypatch.setattr(perplexity, "MOST_UNITS", 150)
     coarse = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
     assert coarse["units"] == fine["units"] == 1000
     assert coarse["p_value"] == pytest.approx(fine["p_value"], abs=0.1)
-    sums = evaluation.unit_sums(difference, np.arange(0, 4001, 4))[0]
+    sums = perplexity.unit_sums(difference, np.arange(0, 4001, 4))[0]
     assert len(sums) <= 150 and sums.sum() == pytest.approx(difference.sum())
 
 
@@ -541,12 +544,12 @@ def test_picture_of_equal_models(demo, text):
     """No difference, one bit value, nothing but zeros: no warning, no division by nothing."""
     pytest.importorskip("matplotlib")
     for bits in (np.array([1.0, 2.0]), np.array([0.0]), np.full(3, 0.5)):
-        assert plot.comparison_plot(bits, bits, "A $\nB").startswith(b"\x89PNG")
+        assert plots.comparison_plot(bits, bits, "A $\nB").startswith(b"\x89PNG")
 
 
 def test_picture_without_matplotlib(fflm_main, monkeypatch):
     """Said before anything is read: neither model nor text exists."""
-    monkeypatch.setattr(plot, "can_plot", lambda: False)
+    monkeypatch.setattr(plots, "can_plot", lambda: False)
     assert fflm_main("compare", "missing", "missing", "missing", "--plot", "x.png") == (
         1,
         "",

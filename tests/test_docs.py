@@ -41,7 +41,7 @@ def test_docstring_examples(name, in_workshop):
 
 
 def test_docstring_examples_of_the_front_door_are_not_skipped(in_workshop):
-    for name, least in (("fflm", 6), ("fflm.model", 15)):
+    for name, least in (("fflm", 6), ("fflm.api.model", 15)):
         assert doctest.testmod(importlib.import_module(name)).attempted >= least
 
 

@@ -8,12 +8,12 @@ import pytest
 import reference
 
 from fflm import ConfigError, graph
-from fflm.choices import ACTIVATIONS
 from fflm.config import ModelConfig
-from fflm.expression import FUNCTIONS, NAMES, parse
+from fflm.config.names import ACTIVATIONS
 from fflm.nn.network import context_network
 from fflm.nn.parameters import shapes
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
+from fflm.teaching.formulas import FUNCTIONS, NAMES, parse
 
 
 def draw(*shape, seed=0):

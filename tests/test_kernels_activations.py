@@ -5,7 +5,7 @@ import pytest
 import reference
 from test_kernels_layers import SENTINEL, normal, wide
 
-from fflm.choices import ACTIVATIONS
+from fflm.config.names import ACTIVATIONS
 from fflm.kernels import activations
 
 ONE_BY_ONE = [name for name, activation in ACTIVATIONS.items() if not activation.whole]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.kernels import layers
+from fflm.kernels import matrices
 
 SENTINEL = np.float32(777.0)
 SURPLUS = 6
@@ -31,17 +31,17 @@ def normal(*shape, seed=0):
 def masks(rows, columns, first, key, rate):
     """What `dropout`, and transposed `dropout_transposed`, make of ones."""
     values = wide(np.ones((rows, columns), np.float32))
-    layers.dropout(values, first, np.uint32(key), rate, columns)
+    matrices.dropout(values, first, np.uint32(key), rate, columns)
     assert (values[:, columns:] == SENTINEL).all()
     other = wide(np.ones((columns, rows), np.float32))
-    layers.dropout_transposed(other, 0, np.uint32(key), rate, rows)
+    matrices.dropout_transposed(other, 0, np.uint32(key), rate, rows)
     assert (other[:, rows:] == SENTINEL).all()
     return values[:, :columns], other[:, :rows]
 
 
 def test_scramble_is_32_bit_arithmetic():
     for x in (0, 1, 2, 12345, 2**31, 2**32 - 1):
-        assert int(layers.scramble(np.uint32(x))) == reference.scramble(x)
+        assert int(matrices.scramble(np.uint32(x))) == reference.scramble(x)
 
 
 @pytest.mark.parametrize("key, rate", [(0, 0.5), (1, 0.1), (2**32 - 1, 0.9), (5, 0.0)])
@@ -55,7 +55,7 @@ def test_dropout_transposed_makes_the_same_choice():
     found, transposed = masks(11, 23, 0, 99, 0.4)
     assert (found == transposed.T).all()
     part = np.ones((7, 11), np.float32)
-    layers.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
+    matrices.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
     assert (part == transposed[9:16]).all()
 
 
@@ -63,8 +63,8 @@ def test_dropout_makes_the_same_choice_in_any_share():
     whole, _ = masks(12, 9, 0, 5, 0.4)
     for cut in range(13):
         parts = [np.ones((size, 9), np.float32) for size in (cut, 12 - cut)]
-        layers.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
-        layers.dropout(parts[1], cut, np.uint32(5), 0.4, 9)
+        matrices.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
+        matrices.dropout(parts[1], cut, np.uint32(5), 0.4, 9)
         assert (np.concatenate(parts) == whole).all()
 
 
@@ -72,7 +72,7 @@ def test_dropout_scales_what_it_keeps():
     values = normal(9, 16)
     before = values.copy()
     mask, _ = masks(9, 16, 0, 7, 0.25)
-    layers.dropout(values, 0, np.uint32(7), 0.25, 16)
+    matrices.dropout(values, 0, np.uint32(7), 0.25, 16)
     assert (values == before * mask).all()
     assert set(np.unique(mask)) == {np.float32(0.0), np.float32(1 / 0.75)}
 
@@ -109,7 +109,7 @@ def test_dropout_of_neighbours_and_of_keys_is_independent():
 def test_row_sums():
     values = normal(5, 200)
     buffer, out = wide(values), np.full(5, np.nan, np.float32)
-    layers.row_sums(out, buffer, 200)
+    matrices.row_sums(out, buffer, 200)
     exact = values.astype(np.float64)
     assert (np.abs(out - exact.sum(axis=1)) <= 200 * 2.0**-24 * np.abs(exact).sum(axis=1)).all()
 
@@ -119,7 +119,7 @@ def test_sum_parts_in_order(count):
     parts = np.full((count, 9, 17 + SURPLUS), np.nan, np.float32)
     parts[:, :, :17] = normal(count, 9, 17)
     out = wide(np.zeros((4, 17), np.float32))
-    layers.sum_parts(out, parts, 3, 17)
+    matrices.sum_parts(out, parts, 3, 17)
     expected = parts[0, 3:7, :17].copy()
     for part in parts[1:]:
         expected += part[3:7, :17]
@@ -131,7 +131,7 @@ def test_sum_parts_in_order(count):
 def test_transpose(first, last):
     values = wide(normal(37, 10))
     out = np.full((10, 40), SENTINEL)
-    layers.transpose(out, values, first, last, 10)
+    matrices.transpose(out, values, first, last, 10)
     assert (out[:, first:last] == values[first:last, :10].T).all()
     out[:, first:last] = SENTINEL
     assert (out == SENTINEL).all()
@@ -141,7 +141,7 @@ def test_sum_of_squares_and_scale():
     values = normal(6, 33)
     buffer = wide(values)
     exact = (values.astype(np.float64) ** 2).sum()
-    assert layers.sum_of_squares(buffer, 33) == pytest.approx(exact, rel=1e-14)
-    layers.scale(buffer, np.float32(0.3), 33)
+    assert matrices.sum_of_squares(buffer, 33) == pytest.approx(exact, rel=1e-14)
+    matrices.scale(buffer, np.float32(0.3), 33)
     assert (buffer[:, :33] == values * np.float32(0.3)).all()
     assert (buffer[:, 33:] == SENTINEL).all()

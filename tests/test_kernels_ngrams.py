@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.kernels import caches, ngrams
+from fflm.kernels import ngrams, unigram_cache
 
 VOCAB = 7
 
@@ -199,7 +199,7 @@ def test_longest_ngrams():
 def test_places_before():
     ids = np.array([4, 4, 2, 4, 6, 2], np.int32)
     before, last = np.full(6, -7, np.int32), np.full(VOCAB, -1, np.int32)
-    caches.places_before(before, last, ids)
+    unigram_cache.places_before(before, last, ids)
     assert before.tolist() == [-1, 0, -1, 1, -1, 2]
     assert last.tolist() == [-1, -1, 5, -1, 3, -1, 4]
 
@@ -209,10 +209,10 @@ def test_places_before():
 def test_cache_probabilities(size, half_life):
     ids = text(60)
     before = np.full(60, -7, np.int32)
-    caches.places_before(before, np.full(VOCAB, -1, np.int32), ids)
+    unigram_cache.places_before(before, np.full(VOCAB, -1, np.int32), ids)
     decay = 0.0 if half_life is None else np.log(2.0) / half_life
     expected = [0.0, *(reference.cache_probs(ids[:t], size, half_life, VOCAB)[ids[t]] for t in range(1, 60))]
     for first, count in ((0, 60), (13, 20), (59, 1), (3, 0)):
         out = np.full(count, np.nan)
-        caches.cache_probabilities(out, ids, before, first, size, decay)
+        unigram_cache.cache_probabilities(out, ids, before, first, size, decay)
         np.testing.assert_allclose(out, expected[first : first + count], rtol=1e-11, atol=0)

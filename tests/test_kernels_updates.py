@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.choices import RULES
+from fflm.config.names import RULES
 from fflm.kernels import updates
 
 KERNELS = [name for name, rule in RULES.items() if rule.kernel is None]

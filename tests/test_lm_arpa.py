@@ -10,7 +10,8 @@ import reference
 
 from fflm.config import TokenizerConfig
 from fflm.errors import FflmError, ModelFileError
-from fflm.lm import NgramModel, arpa, arpa_lines, read_arpa
+from fflm.lm import NgramModel, arpa_lines, read_arpa
+from fflm.lm.ngram import arpa
 from fflm.text import Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", "a", "b", "c", "d"]

@@ -6,7 +6,7 @@ import reference
 
 from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError
-from fflm.lm import CacheModel, contexts_at, parallel
+from fflm.lm import CacheModel, contexts_at, parts
 from fflm.text import Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", *"abcdefgh"]
@@ -130,7 +130,7 @@ def test_a_text_after_another_one_knows_its_words():
 def test_neither_threads_nor_batches_change_a_bit(monkeypatch, threads, batch):
     ids = text()
     expected, seen = cache(20, 5.0).log_probs(ids).tobytes(), []
-    monkeypatch.setattr(parallel, "BATCH", batch)
+    monkeypatch.setattr(parts, "BATCH", batch)
     assert cache(20, 5.0, threads=threads).log_probs(ids, seen.append).tobytes() == expected
     assert sum(seen) == 200
 

@@ -6,8 +6,8 @@ import reference
 
 from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError, FflmError
-from fflm.lm import InterpolatedNgramModel, NgramModel, contexts_at, parallel
-from fflm.lm.mixing import BUCKETS, bucket_of, fit_weights
+from fflm.lm import InterpolatedNgramModel, NgramModel, contexts_at, parts
+from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
 from fflm.text import Tokenizer, Vocabulary
 
 VOCAB = 9
@@ -112,7 +112,7 @@ def test_log_probs_equal_next_word_at_every_position(model):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_neither_threads_nor_batches_change_a_bit(monkeypatch, threads, batch):
     expected, ids = fitted(3).log_probs(text(100, 3)).tobytes(), text(100, 3)
-    monkeypatch.setattr(parallel, "BATCH", batch)
+    monkeypatch.setattr(parts, "BATCH", batch)
     model, seen = fitted(3, threads=threads), []
     assert model.log_probs(ids, seen.append).tobytes() == expected
     assert model.log_probs(ids).tobytes() == expected

@@ -18,9 +18,9 @@ from fflm.lm import (
     contexts_at,
     difference_between,
     log_probs_of_parts,
-    mixing,
+    mixture_weights,
 )
-from fflm.lm.mixing import BUCKETS, PRIOR_WORDS, bucket_of, fit_weights
+from fflm.lm.mixture_weights import BUCKETS, PRIOR_WORDS, bucket_of, fit_weights
 from fflm.nn.parameters import initialise
 from fflm.text import Tokenizer, Vocabulary
 
@@ -121,10 +121,10 @@ def test_the_likelihood_never_falls(monkeypatch, with_buckets):
     rng = np.random.default_rng(6)
     log_probs = rng.normal(-3, 1.5, (4, 300))
     buckets = rng.integers(0, 5, 300) if with_buckets else None
-    monkeypatch.setattr(mixing, "SMALLEST_GAIN", -1.0)
+    monkeypatch.setattr(mixture_weights, "SMALLEST_GAIN", -1.0)
     found = []
     for rounds in (1, 2, 3, 5, 10, 30, 100, 300):
-        monkeypatch.setattr(mixing, "MOST_ROUNDS", rounds)
+        monkeypatch.setattr(mixture_weights, "MOST_ROUNDS", rounds)
         found.append(likelihood(log_probs, fit_weights(log_probs, buckets), buckets))
     assert found[0] > likelihood(log_probs, np.full((5, 4), 1 / 4), buckets)
     assert (np.diff(found) >= -1e-12).all() and found[-1] > found[0] + 0.001

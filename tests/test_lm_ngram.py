@@ -10,10 +10,10 @@ from test_text_corpora import needs, read
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError
-from fflm.lm import NgramModel, parallel
+from fflm.lm import NgramModel, parts
 from fflm.lm.contexts import contexts_at, within_unit
-from fflm.lm.kneser_ney import discounts, estimate
-from fflm.lm.ngram_table import count_ngrams
+from fflm.lm.ngram.kneser_ney import discounts, estimate
+from fflm.lm.ngram.table import count_ngrams
 from fflm.text import Tokenizer, Vocabulary, load
 
 UNK, BOS, EOS, A, B, C = range(6)
@@ -232,7 +232,7 @@ def model(request):
 def test_neither_threads_nor_batches_change_a_bit(model, monkeypatch, threads, batch):
     ids = text(333, 12, "line", seed=4)
     expected, seen = model.log_probs(ids).tobytes(), []
-    monkeypatch.setattr(parallel, "BATCH", batch)
+    monkeypatch.setattr(parts, "BATCH", batch)
     model.threads = threads
     assert model.log_probs(ids, seen.append).tobytes() == expected
     assert model.log_probs(ids).tobytes() == expected

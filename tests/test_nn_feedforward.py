@@ -5,8 +5,8 @@ import pytest
 from test_nn_optimizers import RATES, torch, torch_activation, torch_optimizer
 
 from fflm import ConfigError, DivergenceError, FeedForward, graph
-from fflm.choices import ACTIVATIONS, COSTS, RULES
-from fflm.expression import on_nodes
+from fflm.config.names import ACTIVATIONS, COSTS, RULES
+from fflm.teaching.formulas import on_nodes
 
 __all__ = ["torch"]  # a fixture
 

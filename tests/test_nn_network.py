@@ -8,15 +8,15 @@ import pytest
 import reference
 from test_nn_optimizers import RATES
 
-from fflm.choices import ACTIVATIONS, RULES
 from fflm.config import ModelConfig
-from fflm.kernels import layers
-from fflm.nn import output
-from fflm.nn.dense import Drop
+from fflm.config.names import ACTIVATIONS, RULES
+from fflm.kernels import matrices
+from fflm.nn.layers.dense import Drop
 from fflm.nn.network import context_network
 from fflm.nn.optimizers import Optimizer
+from fflm.nn.outputs import softmax
 from fflm.nn.parameters import initialise, input_width, shapes
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 
 # Only met in pure Python: NumPy warns where hashes wrap as they are meant to, and of not-a-number.
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
@@ -100,7 +100,7 @@ def masks_of(config, drops, rows):
         by_row = drop is not None and not masks  # the embeddings are dropped as (batch, width), layers transposed
         mask = np.ones((rows, units) if by_row else (units, rows), np.float32)
         if drop is not None:
-            layers.dropout(mask, 0, drop.key, drop.rate, mask.shape[1])
+            matrices.dropout(mask, 0, drop.key, drop.rate, mask.shape[1])
         masks.append((mask if by_row else mask.T).astype(np.float64) if drop is not None else 1.0)
     return masks
 
@@ -200,7 +200,7 @@ def test_a_batch_smaller_than_the_buffers(activation, hidden, direct, team):
 def test_a_vocabulary_of_many_tiles_and_several_tiles_a_slice(team):
     config = configure("tanh", (3,), True, embedding_dim=2)
     vocab_size = 17000
-    assert len(output.cut_tiles(vocab_size, 9)) == 34 > output.SLICES
+    assert len(softmax.cut_tiles(vocab_size, 9)) == 34 > softmax.SLICES
     parameters, (contexts, targets) = draw(config, vocab_size), batch(config, vocab_size, 5)
     targets[:2] = 0, vocab_size - 1
     grads, losses = own_gradients(config, parameters, contexts, targets, team)
@@ -212,10 +212,10 @@ def test_a_vocabulary_of_many_tiles_and_several_tiles_a_slice(team):
 @pytest.mark.parametrize("vocab_size", [1, 3, 64, 65, 1023, 1024, 1025, 8192, 8193, 50000])
 @pytest.mark.parametrize("features", [1, 100, 512, 10**6])
 def test_tiles_cover_the_vocabulary_once(vocab_size, features):
-    tiles = output.cut_tiles(vocab_size, features)
+    tiles = softmax.cut_tiles(vocab_size, features)
     assert tiles[0][0] == 0 and tiles[-1][1] == vocab_size
     assert all(last == first for (_, last), (first, _) in zip(tiles, tiles[1:], strict=False))
-    assert all(0 < last - first <= output.LARGEST_TILE for first, last in tiles)
+    assert all(0 < last - first <= softmax.LARGEST_TILE for first, last in tiles)
 
 
 @pytest.mark.parametrize("direct", [False, True])
@@ -407,7 +407,7 @@ def test_same_bits_for_any_number_of_threads(optimizer_name, clip_norm):
 
 @compiled_only
 def test_same_bits_for_any_number_of_threads_when_a_slice_has_several_tiles(monkeypatch):
-    monkeypatch.setattr(output, "SLICES", 3)
+    monkeypatch.setattr(softmax, "SLICES", 3)
     results = set()
     for threads in (1, 2, 3):
         with Team(threads) as team:
@@ -458,7 +458,7 @@ def test_computing_exponentials_again_agrees_with_keeping_them(clip_norm, monkey
         args = (config, draw(config, 300), *batch(config, 300, 19), team, drops, 25)
         kept, kept_losses = own_gradients(*args)
         weights, _, history = train(config, 300, team, "sgd", clip_norm=clip_norm)
-        monkeypatch.setattr(output, "KEPT_BYTES", 0)
+        monkeypatch.setattr(softmax, "KEPT_BYTES", 0)
         again, losses = own_gradients(*args)
         other, _, other_history = train(config, 300, team, "sgd", clip_norm=clip_norm)
     assert (losses == kept_losses).all()
@@ -470,7 +470,7 @@ def test_computing_exponentials_again_agrees_with_keeping_them(clip_norm, monkey
 
 @compiled_only
 def test_computing_exponentials_again_has_the_same_bits_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(output, "KEPT_BYTES", 0)
+    monkeypatch.setattr(softmax, "KEPT_BYTES", 0)
     results = set()
     for threads in (1, 2, 3):
         with Team(threads) as team:

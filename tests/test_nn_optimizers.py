@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.choices import ACTIVATIONS, RULES
 from fflm.config import ModelConfig
+from fflm.config.names import ACTIVATIONS, RULES
 from fflm.nn.network import context_network
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import shapes
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 
 RATES = {
     "sgd": 0.5,

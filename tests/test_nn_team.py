@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from fflm.cores import available_cores
 from fflm.errors import FflmError
-from fflm.nn.team import Team
+from fflm.runtime.cores import available_cores
+from fflm.runtime.workers import Team
 
 SIZES = [1, 2, 3, 8]
 

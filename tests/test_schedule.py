@@ -5,12 +5,12 @@ import json
 import pytest
 
 import fflm
-from fflm import budget
-from fflm.budget import TimeBudget
-from fflm.checkpoint import Position
 from fflm.config import TrainConfig
 from fflm.errors import ConfigError
-from fflm.schedule import Schedule
+from fflm.training import time_budget
+from fflm.training.schedule import Schedule
+from fflm.training.state import Position
+from fflm.training.time_budget import TimeBudget
 
 NO_LIMIT = TimeBudget(None, 0.0)
 
@@ -51,7 +51,7 @@ def test_plateau_of_sgd_falls_as_in_the_paper():
 
 def test_a_time_budget_ends_the_line_where_it_comes_first(monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr(budget.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time_budget.time, "monotonic", lambda: clock[0])
     limited = TimeBudget(1.0, 100.0)
     limited.closing_seconds = 10.0
     clock[0] = 110.0

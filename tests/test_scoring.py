@@ -14,9 +14,11 @@ import pytest
 import fflm
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, FflmError
-from fflm.evaluation import evaluate
+from fflm.evaluation import surprisal_page as pages
+from fflm.evaluation.perplexity import evaluate
+from fflm.evaluation.surprisal import score
+from fflm.evaluation.surprisal_page import MOST_TOKENS, alternatives, page
 from fflm.lm.contexts import contexts_at, within_unit
-from fflm.scoring import MOST_TOKENS, alternatives, page, pages, score
 from fflm.text import Tokenizer, Vocabulary, encode
 
 
@@ -441,7 +443,7 @@ def test_html(fflm_main, demo, in_workshop):
 
 def test_html_of_a_long_text(fflm_main, demo, in_workshop, monkeypatch):
     monkeypatch.setattr(pages, "MOST_TOKENS", 100)
-    monkeypatch.setattr("fflm.scoring.MOST_TOKENS", 100)
+    monkeypatch.setattr("fflm.evaluation.surprisal_page.MOST_TOKENS", 100)
     code, _, err = fflm_main("score", demo, "text.txt", "--html", "page.html")
     assert code == 0 and err.startswith("note: page.html shows the first 100 of 1,600 tokens, ")
 

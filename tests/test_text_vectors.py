@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fflm import TextError
-from fflm.text import read_vectors, vector_file, writable
+from fflm.word_vectors.files import read_vectors, vector_file, writable
 
 WORDS = ["the", "caf\u00e9", "\u732b", "-0.5", "a/b"]
 MATRIX = np.random.default_rng(0).standard_normal((5, 3)).astype(np.float32)
@@ -44,7 +44,7 @@ def test_every_form_is_read_to_the_bit(tmp_path, form, name):
 
 
 def test_files_longer_than_a_chunk(tmp_path, monkeypatch):
-    from fflm.text import vectors
+    from fflm.word_vectors import files as vectors
 
     words = [f"word{i}" for i in range(500)]
     matrix = np.random.default_rng(1).standard_normal((500, 7)).astype(np.float32)

@@ -8,7 +8,7 @@ import pytest
 
 import fflm
 from fflm import FeedForward, graph
-from fflm.choices import ACTIVATIONS, RULES
+from fflm.config.names import ACTIVATIONS, RULES
 
 close = pytest.approx
 

@@ -17,11 +17,12 @@ from conftest import CYCLE, REPOSITORY
 from safetensors import safe_open
 
 import fflm
-from fflm import storage, training
+from fflm import storage
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
-from fflm.schedule import Schedule
 from fflm.text import encode
+from fflm.training import trainer
+from fflm.training.schedule import Schedule
 
 #: Each word of it follows from the one before.
 CERTAIN = "a cat sat on the big red mat and it purred . "
@@ -316,12 +317,12 @@ def dictate(monkeypatch):
         seen, remaining = [], list(nats)
 
         def evaluate(model, stream, on_batch=None):
-            report = fflm.evaluation.evaluate(model, stream, on_batch)
+            report = fflm.evaluation.perplexity.evaluate(model, stream, on_batch)
             seen.append({name: value.copy() for name, value in model.parameters.items()})
             value = remaining.pop(0)
             return replace(report, cross_entropy_nats=value, perplexity=math.exp(value))
 
-        monkeypatch.setattr(training, "evaluate", evaluate)
+        monkeypatch.setattr(trainer, "evaluate", evaluate)
         return seen
 
     return dictate
@@ -388,13 +389,13 @@ def test_interrupted_in_the_step_that_would_have_been_the_last(certain, tmp_path
 
 def interrupt_at(monkeypatch, step):
     """Ctrl-C, as the trainer sees it, in that step."""
-    original = training.Trainer._reason_to_stop
+    original = trainer.Trainer._reason_to_stop
 
     def reason_to_stop(trainer):
         trainer.interrupt.asked = trainer.interrupt.asked or trainer.position.step == step
         return original(trainer)
 
-    monkeypatch.setattr(training.Trainer, "_reason_to_stop", reason_to_stop)
+    monkeypatch.setattr(trainer.Trainer, "_reason_to_stop", reason_to_stop)
 
 
 @pytest.mark.parametrize("step", [1, 36, 40, 43, 100])
@@ -659,7 +660,7 @@ def test_whole_cycle_of_the_docs(workshop):
 
 def test_time_that_ends_within_a_validation_leads_to_no_other(certain, tmp_path, monkeypatch):
     """The budget runs out in the validation at the end of an epoch: no step, and no validation, comes after it."""
-    original = training.Trainer._evaluate
+    original = trainer.Trainer._evaluate
     labels = []
 
     def evaluate(trainer, text, label):
@@ -667,7 +668,7 @@ def test_time_that_ends_within_a_validation_leads_to_no_other(certain, tmp_path,
         trainer.interrupt.asked = True
         return original(trainer, text, label)
 
-    monkeypatch.setattr(training.Trainer, "_evaluate", evaluate)
+    monkeypatch.setattr(trainer.Trainer, "_evaluate", evaluate)
     report = fflm.train(certain, test=certain, out=tmp_path / "run", epochs=5, **PLAIN).report
     assert (report.epochs, report.stopped, labels) == (1.0, "interrupted", ["validation", "test"])
 

@@ -2,7 +2,7 @@
 
 from fflm.classification.classifier import Classifier, shapes
 from fflm.classification.features import learn_words
-from fflm.classification.report import ClassificationReport, report
+from fflm.classification.report import ClassificationReport
 from fflm.classification.training import fit
 
-__all__ = ["ClassificationReport", "Classifier", "fit", "learn_words", "report", "shapes"]
+__all__ = ["ClassificationReport", "Classifier", "fit", "learn_words", "shapes"]

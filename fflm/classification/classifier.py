@@ -8,10 +8,10 @@ import numpy as np
 
 from fflm.classification.features import TextIds, encode_texts
 from fflm.config import ClassifierConfig
-from fflm.nn.inputs import ContextInputs, TextInputs
+from fflm.nn.encoders.context import ContextInputs, TextInputs
 from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters, layer_shapes
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256

@@ -12,9 +12,9 @@ from fflm.classification.classifier import Classifier, loader, text_network
 from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
 from fflm.errors import DivergenceError
-from fflm.nn.dense import drops_of_step
+from fflm.nn.layers.dense import drops_of_step
 from fflm.nn.optimizers import Optimizer, usual_rates
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 
 #: Learning rate and weight decay, where others suit texts than suit a language model.
 USUAL = {"adam": (0.002, 0.0), "adamw": (0.002, 3.0)}

@@ -1,5 +1,1 @@
-"""The command ``fflm``: arguments to configuration, one library call, print."""
-
-from fflm.cli.main import main
-
-__all__ = ["main"]
+"""The command `fflm`: one verb a file: arguments to configuration, one call of `fflm.api`, print."""

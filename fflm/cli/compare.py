@@ -60,7 +60,7 @@ def run(arguments) -> int:
         for line in _lines(report, arguments):
             print(line.rstrip())
     if arguments.plot:
-        from fflm.plot import comparison_plot
+        from fflm.plots import comparison_plot
         from fflm.storage import write
 
         title = f"A: {arguments.a}\nB: {arguments.b}\ntext: {report.source}"
@@ -72,7 +72,7 @@ def _check(arguments) -> None:
     """Refuse what can't end well before a model is read."""
     if arguments.plot is None:
         return
-    from fflm.plot import can_plot
+    from fflm.plots import can_plot
 
     if arguments.per_character:
         raise ConfigError("plot must not be given together with per_character: it shows the bits of single tokens")

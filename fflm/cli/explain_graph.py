@@ -45,8 +45,8 @@ def run(arguments) -> int:
     """Open, one library call, print."""
     import numpy as np
 
-    from fflm.expression import parse
-    from fflm.graph import in_order
+    from fflm.teaching.formulas import parse
+    from fflm.teaching.graph import in_order
 
     _check_out(arguments.out)
     root = parse(arguments.formula, _values(arguments.values))
@@ -68,7 +68,7 @@ def run(arguments) -> int:
 
 
 def _check_out(path: str | None) -> None:
-    from fflm.build.common import check_new_file
+    from fflm.api.arguments import check_new_file
 
     if path is not None and not path.lower().endswith((".dot", ".svg")):
         raise ConfigError(f"the file to write must end in .dot or .svg, got {path!r}")
@@ -77,7 +77,7 @@ def _check_out(path: str | None) -> None:
 
 def _draw(dot: str, path: Path) -> None:
     from fflm import storage
-    from fflm.plot import graph_picture
+    from fflm.plots import graph_picture
 
     storage.write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
 

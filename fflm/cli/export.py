@@ -35,7 +35,7 @@ def add(verbs) -> None:
 
 def run(arguments) -> int:
     """Open, one library call, print."""
-    from fflm.build.common import check_new_file
+    from fflm.api.arguments import check_new_file
 
     if arguments.binary and arguments.word2vec is None:
         raise ConfigError("binary must not be given without word2vec")

@@ -18,7 +18,7 @@ def add(verbs) -> None:
 def run(arguments) -> int:
     """Open, one library call, print."""
     if arguments.system:
-        from fflm.system import describe_system
+        from fflm.cli.system import describe_system
 
         facts = describe_system()
     elif arguments.model is None:

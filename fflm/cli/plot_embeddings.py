@@ -26,8 +26,8 @@ def add(verbs) -> None:
 def run(arguments) -> int:
     """Open, one library call, print."""
     from fflm import storage
-    from fflm.build.common import check_new_file
-    from fflm.plot import embedding_map, picture_format
+    from fflm.api.arguments import check_new_file
+    from fflm.plots import embedding_map, picture_format
 
     kind = picture_format(arguments.out)
     check_new_file(arguments.out)

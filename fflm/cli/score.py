@@ -39,7 +39,7 @@ def add(verbs) -> None:
 
 def run(arguments) -> int:
     """Open, score, write the page, print."""
-    from fflm.scoring import score
+    from fflm.evaluation.surprisal import score
 
     _check(arguments)
     model = load_model(arguments)
@@ -61,7 +61,7 @@ def run(arguments) -> int:
 
 def _check(arguments) -> None:
     """Refuse bad options before anything is read."""
-    from fflm.scoring import check_top
+    from fflm.evaluation.surprisal_page import check_top
 
     if arguments.top is not None:
         check_top(arguments.top)
@@ -78,7 +78,7 @@ def _check(arguments) -> None:
 
 def _write_page(arguments, model, scores) -> None:
     from fflm import storage
-    from fflm.scoring import MOST_TOKENS, page
+    from fflm.evaluation.surprisal_page import MOST_TOKENS, page
 
     made = page(model.lm, scores, arguments.model, arguments.top or TOP, progress=True).encode("utf-8", "replace")
     storage.write(arguments.html, made)

@@ -9,7 +9,7 @@ import numpy as np
 
 from fflm.kernels import softmax
 from fflm.kernels._jit import kernel
-from fflm.kernels.functions import ONE, exp, tanh
+from fflm.kernels.scalar import ONE, exp, tanh
 
 ZERO = np.float32(0.0)
 PART = "float32[:, ::1]"

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.functions import exp
+from fflm.kernels.scalar import exp
 
 ZERO = np.float32(0.0)
 TILE = "float32[:, ::1]"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.functions import GOLDEN, scramble
+from fflm.kernels.scalar import GOLDEN, scramble
 
 UNIT_END = 2  # the id of </s>; it ends a unit, before which contexts do not look
 UNIT_BEGIN = 1  # the id of <s>, which stands for every word before the unit

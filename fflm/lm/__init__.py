@@ -1,15 +1,15 @@
 """Language models behind one interface: everything above this room works with any of them."""
 
-from fflm.lm.arpa import arpa_lines, read_arpa
 from fflm.lm.cache import CacheModel
 from fflm.lm.contexts import contexts_at
 from fflm.lm.interface import LanguageModel
-from fflm.lm.interpolated import InterpolatedNgramModel
-from fflm.lm.mixing import BUCKETS
 from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
+from fflm.lm.mixture_weights import BUCKETS
 from fflm.lm.neural import NeuralLanguageModel
-from fflm.lm.ngram import NgramModel
-from fflm.lm.ngram_table import NgramTable
+from fflm.lm.ngram.arpa import arpa_lines, read_arpa
+from fflm.lm.ngram.backoff import NgramModel
+from fflm.lm.ngram.interpolated import InterpolatedNgramModel
+from fflm.lm.ngram.table import NgramTable
 
 __all__ = [
     "BUCKETS",

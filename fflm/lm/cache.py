@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fflm.kernels import caches
+from fflm.kernels import unigram_cache
 from fflm.lm.contexts import checked_contexts, checked_ids
-from fflm.lm.parallel import in_parallel
+from fflm.lm.parts import in_parallel
 from fflm.text import Tokenizer, Vocabulary
 
 FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts
@@ -65,10 +65,10 @@ class CacheModel:
         """
         ids = checked_ids(ids, len(self.vocabulary))
         before, out = np.empty(ids.size, np.int32), np.empty(ids.size)
-        caches.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
+        unigram_cache.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
 
         def score(first: int, last: int) -> None:
-            caches.cache_probabilities(out[first:last], ids, before, first, self.context_size, self.decay)
+            unigram_cache.cache_probabilities(out[first:last], ids, before, first, self.context_size, self.decay)
 
         in_parallel(score, ids.size, self.threads, on_batch)
         out[:1] = self._uniform()[ids[:1]]

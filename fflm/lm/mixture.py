@@ -9,7 +9,7 @@ import numpy as np
 from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_contexts, checked_ids
 from fflm.lm.interface import LanguageModel
-from fflm.lm.mixing import BUCKETS, bucket_of, fit_weights
+from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
 
 
 def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
@@ -78,7 +78,7 @@ class Mixture:
     def fit(
         cls, parts: Sequence[LanguageModel], ids: np.ndarray, log_probs: np.ndarray, by_context_count: bool = False
     ) -> Mixture:
-        """The mixture under which a validation text (N,) int32 is most probable (`fflm.lm.mixing.fit_weights`).
+        """The mixture under which a validation text (N,) int32 is most probable (`mixture_weights.fit_weights`).
 
         `log_probs` (parts, N) are those of `log_probs_of_parts` on that text.
         """

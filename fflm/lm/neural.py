@@ -10,7 +10,7 @@ from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
 from fflm.nn.network import context_network
 from fflm.nn.parameters import Parameters
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.kernels import layers
-from fflm.nn.dense import DenseLayer, Drop
-from fflm.nn.inputs import ContextInputs, Inputs
+from fflm.kernels import matrices
+from fflm.nn.encoders.context import ContextInputs, Inputs
+from fflm.nn.layers.dense import DenseLayer, Drop
 from fflm.nn.optimizers import Optimizer
-from fflm.nn.output import VocabularySoftmax
+from fflm.nn.outputs.softmax import VocabularySoftmax
 from fflm.nn.parameters import Parameters, buffer
-from fflm.nn.team import Team
+from fflm.runtime.workers import Team
 
 
 class Network:
@@ -93,8 +93,8 @@ class Network:
         x = self.x[first:last]
         self.inputs.gather(x, first, last)
         if drop is not None:
-            layers.dropout(x, first, drop.key, drop.rate, self.width)
-        layers.transpose(self.x_t, self.x, first, last, self.width)
+            matrices.dropout(x, first, drop.key, drop.rate, self.width)
+        matrices.transpose(self.x_t, self.x, first, last, self.width)
         if self.training and self.features_t.shape[0] > self.last:
             self.features[first:last, self.last : self.last + self.width] = x[:, : self.width]
 
@@ -153,11 +153,11 @@ class Network:
         if self.hidden:
             layer = self.hidden[-1]
             first, last = self.team.share(layer.units, worker)
-            layers.sum_parts(layer.delta_t[first:last], self.output.grad_features, first, n)
+            matrices.sum_parts(layer.delta_t[first:last], self.output.grad_features, first, n)
             layer.finish_delta(first, last, n, drops[-1])
         if self.features_t.shape[0] > self.last:
             first, last = self.team.share(self.width, worker)
-            layers.sum_parts(self.grad_x_t[first:last], self.output.grad_features, self.last + first, n)
+            matrices.sum_parts(self.grad_x_t[first:last], self.output.grad_features, self.last + first, n)
             if not self.hidden:
                 self._finish_grad_x(first, last, n, drops[0])
 
@@ -175,8 +175,8 @@ class Network:
 
     def _finish_grad_x(self, first: int, last: int, n: int, drop: Drop | None) -> None:
         if drop is not None:
-            layers.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
-        layers.transpose(self.grad_x, self.grad_x_t, first, last, n)
+            matrices.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
+        matrices.transpose(self.grad_x, self.grad_x_t, first, last, n)
 
     def _add_embedding_gradients(self, n: int) -> int:
         found = self.inputs.find_words(n)
@@ -186,7 +186,7 @@ class Network:
     def _gradient_norm(self, n: int) -> float:
         found = self._add_embedding_gradients(n)
         grads = [self.inputs.grads[:found], *(grad for layer in self.hidden for grad in layer.grads.values())]
-        total = sum(layers.sum_of_squares(grad.reshape(1, -1), grad.size) for grad in grads)
+        total = sum(matrices.sum_of_squares(grad.reshape(1, -1), grad.size) for grad in grads)
         return float(np.sqrt(total + self.output.squared_norm()))
 
     def _update(self, optimizer: Optimizer, n: int, factor: float) -> None:
@@ -208,7 +208,7 @@ class Network:
 
     def _scaled(self, grad: np.ndarray, factor: float) -> None:
         if factor != 1.0:
-            layers.scale(grad.reshape(1, -1), np.float32(factor), grad.size)
+            matrices.scale(grad.reshape(1, -1), np.float32(factor), grad.size)
 
 
 def context_network(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fflm.choices import RULES
+from fflm.config.names import RULES
 from fflm.kernels import embeddings as rows
 from fflm.kernels import updates
 from fflm.nn.parameters import Parameters
@@ -36,7 +36,7 @@ class Optimizer:
     Parameters
     ----------
     name : str
-        A key of `fflm.choices.RULES`.
+        A key of `fflm.config.names.RULES`.
     parameters : dict
         The parameters; they are updated in place.
     weight_decay : float

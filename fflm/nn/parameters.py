@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fflm.choices import ACTIVATIONS
 from fflm.config import ModelConfig
+from fflm.config.names import ACTIVATIONS
 
 Parameters = dict[str, np.ndarray]
 ROWS = 1024
@@ -84,7 +84,7 @@ def initialise(config: ModelConfig, counts: np.ndarray, seed: int) -> Parameters
     Returns
     -------
     dict
-        As `shapes` names them. Embeddings are uniform in +-0.1; hidden weights as `fflm.choices.Activation` says;
+        As `shapes` names them. Embeddings are uniform in +-0.1; hidden weights as `fflm.config.names.Activation` says;
         output weights in +-sqrt(1 / features) / 10.
 
     Examples
@@ -116,7 +116,7 @@ def first_parameters(named: dict[str, tuple[int, ...]], activation: str, counts:
 
 
 def first_values(name: str, shape: tuple[int, ...], activation: str, generator: np.random.Generator) -> np.ndarray:
-    """First values of one parameter of a fully connected layer; see `fflm.choices.Activation`."""
+    """First values of one parameter of a fully connected layer; see `fflm.config.names.Activation`."""
     chosen = ACTIVATIONS[activation]
     if name.endswith(".weights"):
         outputs, inputs = shape

@@ -6,7 +6,6 @@ from fflm.text.labelled import Examples, folds, part_of, read_examples
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
 from fflm.text.stream import NewIds, encode_tokens
 from fflm.text.tokenizer import Tokenizer
-from fflm.text.vectors import check_vectors, read_vectors, vector_file, writable
 from fflm.text.vocabulary import Vocabulary
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "TokenStream",
     "Tokenizer",
     "Vocabulary",
-    "check_vectors",
     "encode",
     "encode_texts",
     "encode_tokens",
@@ -29,7 +27,4 @@ __all__ = [
     "load",
     "part_of",
     "read_examples",
-    "read_vectors",
-    "vector_file",
-    "writable",
 ]

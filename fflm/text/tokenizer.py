@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from fflm.config import TokenizerConfig
-from fflm.cores import available_cores
 from fflm.errors import TextError
+from fflm.runtime.cores import available_cores
 
 #: The token which stands for the end of a line in what :meth:`Tokenizer.tokenize_block` returns.
 LINE_END = "\n"

@@ -1,0 +1,1 @@
+"""What `import fflm` offers, one file a name."""

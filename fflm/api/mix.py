@@ -1,0 +1,193 @@
+"""Mix models with weights fitted on validation text."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from fflm.api.arguments import check_new_model, evaluated, names, tell
+from fflm.api.model import Model
+from fflm.config import CacheConfig, DataConfig, check_threads
+from fflm.config.options import configurations
+from fflm.errors import ConfigError
+from fflm.evaluation.perplexity import report_on
+from fflm.lm import (
+    CacheModel,
+    LanguageModel,
+    Mixture,
+    NgramModel,
+    can_count_contexts,
+    difference_between,
+    log_probs_of_parts,
+)
+from fflm.model_file import check_nesting, load_model, save_model
+from fflm.runtime.progress import Bar
+from fflm.text import TokenStream, encode_texts
+from fflm.training.report import MixtureReport
+
+
+def mix(
+    *models: str | Path,
+    valid: str | Path | Sequence[str],
+    test: str | Path | Sequence[str] | None = None,
+    train: str | Path | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    by_context_count: bool = False,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    quiet: bool = False,
+    **options,
+) -> Model:
+    """Mix models of one vocabulary, with the weights under which validation text is most probable.
+
+    Parameters
+    ----------
+    *models : path
+        Model files or run folders. The mixture contains them: their files are not needed any more.
+    valid : str or sequence of str
+        Text on which the weights are fitted; none that the models were trained on.
+    test : str or sequence of str, optional
+        Text that is evaluated once, at the end.
+    train : str or sequence of str, optional
+        What the models were trained on: held-out text that stands in it is warned of. Without, an n-gram model among
+        the parts serves as a hint.
+    out : path, optional
+        Model file to write.
+    by_context_count : bool
+        Weights that depend on how often the first n-gram model saw the last two words, as in the paper.
+    encoding : str
+        Of the files.
+    threads : int, optional
+    quiet : bool
+        Nothing on stderr.
+    **options
+        Those of `CacheConfig`.
+
+    Returns
+    -------
+    Model
+        Its `report` is a `MixtureReport`.
+
+    Raises
+    ------
+    ConfigError, TextError, ModelFileError
+        All of them `FflmError`; nothing that was there before is harmed.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.mix("runs/demo", valid="text.txt", cache=20, quiet=True)
+    >>> [part["name"] for part in model.report.parts]
+    ['neural', 'cache']
+    """
+    started = time.monotonic()
+    (cache,) = configurations([CacheConfig], options)
+    check_threads(threads)
+    check_new_model(out)
+    texts = {"training": names(train) or None, "validation": names(valid), "test": names(test) or None}
+    if not texts["validation"]:
+        raise ConfigError(f"valid must name a text on which the weights are fitted, got {valid!r}")
+    parts = load_parts(models, by_context_count, threads)
+    first = parts[0]
+    if cache.cache is not None:
+        parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
+    streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
+    held_out, tested = streams["validation"], streams["test"]
+    if train is None:
+        warnings += leaks_into(parts, held_out, tested)
+    tell(warnings, quiet)
+    begin = time.perf_counter()
+    with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
+        log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance)
+    scoring_seconds = time.perf_counter() - begin
+    mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count)
+    combined = mixture.combined(held_out.ids, log_probs)
+    valid_report = report_on(mixture.vocabulary, held_out, combined, scoring_seconds).to_dict()
+    test_report = evaluated(mixture, tested, quiet)
+    if out is not None:
+        save_model(mixture, out)
+    report = MixtureReport(
+        out=None if out is None else os.fspath(out),
+        parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out.ids, log_probs)),
+        weights=mixture.weights.tolist(),
+        by_context_count=by_context_count,
+        valid=valid_report,
+        test=test_report,
+        seconds=time.monotonic() - started,
+        notes=tuple(warnings),
+    )
+    return Model(mixture, report)
+
+
+def load_parts(models: Sequence[str | Path], by_context_count: bool, threads: int | None) -> list[LanguageModel]:
+    """The models, if they can be mixed.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, they differ in vocabulary or tokenizer, or none counts contexts though that is asked for.
+    """
+    if not models:
+        raise ConfigError("mix needs at least one model, got none")
+    for model in models:
+        if not isinstance(model, (str, os.PathLike)):
+            raise ConfigError(f"models must be paths of model files or run folders, got {model!r}")
+    parts = [load_model(path, threads) for path in models]
+    for part, path in zip(parts, models, strict=True):
+        if (difference := difference_between(parts[0], part, (os.fspath(models[0]), os.fspath(path)))) is not None:
+            raise ConfigError(
+                f"models must share vocabulary and tokenizer to be mixed, {path} differs from {models[0]}: "
+                f"{difference}; fflm ngram --vocab-of MODEL makes an n-gram model that can be mixed with MODEL"
+            )
+    check_nesting(parts)
+    if by_context_count and not any(map(can_count_contexts, parts)):
+        raise ConfigError(
+            "by_context_count needs an n-gram model of order 2 or more that fflm ngram counted (one read from an ARPA "
+            "file has no counts), got none among the parts"
+        )
+    return parts
+
+
+def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[str]:
+    """Warnings of held-out text whose n-grams a part has all counted.
+
+    The training text is not at hand, but an n-gram model of order 4 or more knows its n-grams: a unit of which it has
+    seen every one of the longest was very likely in that text.
+    """
+    warnings = []
+    for part in islice(_long_ngrams(parts), 1):
+        for what, text in (("validation", valid), ("test", test)):
+            if text is None:
+                continue
+            seen = part.units_seen(text.ids, text.unit_starts)
+            if seen.any():
+                warnings.append(
+                    f"warning: of {int(seen.sum()):,} of {len(seen):,} {what} units ({100 * seen.mean():.3g} %) the "
+                    f"n-gram model has seen every {part.table.order}-gram: they probably stand in its training text"
+                )
+    return warnings
+
+
+def _long_ngrams(parts: Sequence[LanguageModel]) -> Iterator[NgramModel]:
+    for part in parts:
+        if isinstance(part, Mixture):
+            yield from _long_ngrams(part.parts)
+        elif isinstance(part, NgramModel) and part.table.order >= 4:
+            yield part
+
+
+def part_reports(
+    mixture: Mixture, files: Sequence[str | None], ids: np.ndarray, log_probs: np.ndarray
+) -> Iterator[dict]:
+    """Name, file, mean weight and validation perplexity of each part."""
+    weights = mixture.weights_at(ids).mean(axis=0)
+    for name, file, weight, scores in zip(mixture.names, files, weights, log_probs, strict=False):
+        nats = -float(scores.mean())
+        perplexity = math.exp(nats) if nats < 700.0 else None
+        yield {"name": name, "model": file, "weight": float(weight), "valid_perplexity": perplexity}

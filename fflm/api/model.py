@@ -1,0 +1,315 @@
+"""The front door: a language model and what can be done with it, and how to load one."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from fflm import generation, storage
+from fflm.config import DataConfig, SampleConfig, check_threads, make
+from fflm.errors import ConfigError, FflmError
+from fflm.evaluation import comparison, perplexity
+from fflm.evaluation.comparison_report import Comparison
+from fflm.evaluation.perplexity import Perplexity
+from fflm.generation import Prediction, Sample
+from fflm.lm import LanguageModel, NgramModel, arpa_lines
+from fflm.model_file import load_model, save_model
+from fflm.runtime.progress import Bar
+from fflm.text import encode
+from fflm.training.report import MixtureReport, NgramReport, TrainReport
+from fflm.word_vectors.files import vector_file, writable
+from fflm.word_vectors.neighbours import WordVectors
+
+
+class Model:
+    """A language model and what can be done with it.
+
+    Attributes
+    ----------
+    lm : LanguageModel
+        The model itself: `log_probs` and `next_word` on ids.
+    report : TrainReport, NgramReport, MixtureReport or None
+        How it was made, if it was made just now.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.load("runs/demo")
+    >>> model
+    Model(13 words, context 2, 1,165 parameters)
+    >>> model.predict("the cat sat on the", top=1)[0].word
+    'mat'
+    """
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        report: TrainReport | NgramReport | MixtureReport | None = None,
+        prompts: Sequence[str] = ("", "", ""),
+    ):
+        self.lm, self.report, self.prompts = lm, report, prompts
+
+    def __repr__(self) -> str:
+        size = self.lm.describe()["parameters"]
+        return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
+
+    def perplexity(self, *sources: str | Path, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
+        """Perplexity on a text (defined in `fflm.evaluation.perplexity`).
+
+        Parameters
+        ----------
+        *sources : str
+            Files, folders, ``-`` or named corpora, read as one text.
+        encoding : str
+            Of the files.
+        progress : bool
+            Show a bar on stderr, if that is a terminal.
+
+        Returns
+        -------
+        Perplexity
+            With cross-entropy in nats and bits, out-of-vocabulary counts and a 95 % interval.
+
+        Raises
+        ------
+        TextError
+            If a source can't be read.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> report = fflm.load("runs/demo").perplexity("text.txt")
+        >>> report.tokens, report.oov, report.perplexity < 1.1
+        (1600, 0, True)
+        """
+        stream = encode(
+            [os.fspath(source) for source in sources],
+            self.lm.tokenizer,
+            self.lm.vocabulary,
+            DataConfig(encoding=encoding),
+        )
+        with Bar(len(stream), "perplexity", progress) as bar:
+            return perplexity.evaluate(self.lm, stream, bar.advance)
+
+    def predict(self, context: str, top: int = 10) -> list[Prediction]:
+        """The `top` likeliest next words after the text `context`, by falling probability.
+
+        Raises
+        ------
+        ConfigError
+            If `top` is less than 1.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> [p.word for p in fflm.load("runs/demo").predict("the dog sat", top=1)]
+        ['on']
+        """
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, got {top!r}")
+        return generation.predict(self.lm, _text("context", context), top)
+
+    def sample(self, prompt: str = "", special: bool = False, **options) -> list[Sample]:
+        """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown or out of its range.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").sample("the cat", tokens=4, temperature=0)[0].text
+        'sat on the mat'
+        """
+        return generation.sample(self.lm, _text("prompt", prompt), make(SampleConfig, options), special)
+
+    def continued(self, sample: Sample) -> str:
+        """The prompt of a sample and its text as one."""
+        tokens = self.lm.tokenizer.tokenize(sample.prompt)
+        return self.lm.tokenizer.detokenize([*tokens, *sample.tokens])
+
+    def known_words(self, text: str) -> tuple[int, int]:
+        """How many tokens of `text` are in the vocabulary, and how many there are."""
+        tokens = self.lm.tokenizer.tokenize(text)
+        return sum(token in self.lm.vocabulary for token in tokens), len(tokens)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file: one self-contained safetensors file.
+
+        Raises
+        ------
+        FflmError
+            If it can't be written; a file that was there is untouched.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").save("demo.safetensors")
+        >>> fflm.load("demo.safetensors")
+        Model(13 words, context 2, 1,165 parameters)
+        """
+        save_model(self.lm, path)
+
+    def save_arpa(self, path: str | Path) -> None:
+        """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read; compressed if its name ends in .gz.
+
+        Raises
+        ------
+        FflmError
+            If it is another kind of model, has a word with white space inside, or the file can't be written.
+        """
+        if not isinstance(self.lm, NgramModel):
+            kind = self.lm.describe()["kind"]
+            raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
+        lines = arpa_lines(self.lm)
+
+        def fill(temporary: str) -> None:
+            opened = gzip.open if str(path).endswith(".gz") else open
+            with opened(temporary, "wt", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+                file.writelines(lines)
+
+        storage.write(path, fill)
+
+    def word_vectors(self) -> WordVectors:
+        """The features of every word, for neighbors, analogies and similarities.
+
+        Raises
+        ------
+        ConfigError
+            If the model has none, as n-gram models.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").word_vectors().matrix.shape
+        (13, 4)
+        """
+        return WordVectors.of(self.lm)
+
+    def save_word2vec(self, path: str | Path, binary: bool = False) -> int:
+        """Write the features of every word as a word2vec file, which gensim and others read; also ``.gz``.
+
+        Words with white space or control characters, which the format can't hold, are left out; returns how many.
+
+        Raises
+        ------
+        FflmError
+            If the model has no vectors, or the file can't be written.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").save_word2vec("demo.vec")
+        0
+        """
+        vectors = self.word_vectors()
+        kept = writable(vectors.vocabulary.words)
+        words = [vectors.vocabulary.words[i] for i in kept]
+        content = b"".join(vector_file(words, vectors.matrix[kept], binary))
+        storage.write(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
+        return len(vectors.vocabulary) - len(kept)
+
+    def examples(self, count: int = 3) -> list[Sample]:
+        """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
+        tokens = 100 if self.lm.tokenizer.config.tokenizer == "char" else 20
+        return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
+
+    def info(self) -> dict:
+        """Sizes and configurations, as plain JSON values.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").info()["vocab_size"]
+        13
+        """
+        vocabulary = self.lm.vocabulary
+        return self.lm.describe() | {
+            "context_size": self.lm.context_size,
+            "vocab_size": len(vocabulary),
+            "train_tokens": int(vocabulary.counts.sum()),
+            "tokenizer": self.lm.tokenizer.config.to_dict(),
+            "most_frequent": vocabulary.words[3:13],
+        }
+
+
+def load(path: str | Path, threads: int | None = None) -> Model:
+    """Load a model file, the best model of a run folder, or an ARPA file of n-grams (``.arpa``, ``.arpa.gz``).
+
+    Raises
+    ------
+    ModelFileError
+        If it is missing, damaged, of a newer format or not a model.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.load("runs/demo").lm.context_size
+    2
+    """
+    return Model(load_model(path, threads))
+
+
+def compare(
+    a: Model | str | Path,
+    b: Model | str | Path,
+    *sources: str | Path,
+    contexts: Model | str | Path | None = None,
+    per_character: bool = False,
+    top: int = 10,
+    encoding: str = "utf-8",
+    threads: int | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Compare two models on a text, token by token (`fflm.evaluation.comparison`).
+
+    Parameters
+    ----------
+    a, b : Model or path
+        Of the same vocabulary and tokenizer, unless `per_character`.
+    *sources : str
+        Files, folders, ``-`` or named corpora, read as one text.
+    contexts : Model or path, optional
+        An n-gram model, for the breakdown by how often contexts were seen, where neither `a` nor `b` has one.
+    per_character : bool
+        Compare in bits per character of the text.
+    top : int
+        How many words on which a model wins most.
+    encoding : str
+        Of the files.
+    threads : int, optional
+        Of the models that are loaded.
+    progress : bool
+        Show a bar on stderr, if that is a terminal.
+
+    Returns
+    -------
+    Comparison
+        Difference in bits with its interval and p-value, breakdowns, the words that decide.
+
+    Raises
+    ------
+    FflmError
+        If the models can't be compared, saying why; if a model or a source can't be read.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
+    'no difference that this text can show; p = 1'
+    """
+    check_threads(threads)
+    models = [model if isinstance(model, Model | None) else load(model, threads) for model in (a, b, contexts)]
+    a, b, contexts = (model and model.lm for model in models)
+    names = [os.fspath(source) for source in sources]
+    return comparison.compare(a, b, names, contexts, per_character, top, encoding, progress)
+
+
+def _text(name: str, value) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a text, got {value!r}")
+    return value

@@ -1,0 +1,152 @@
+"""Make an n-gram model: count and smooth the n-grams of a text, or read an ARPA file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fflm.api.arguments import check_new_model, evaluated, names, prompts, taken_from, tell
+from fflm.api.model import Model
+from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
+from fflm.config.options import configurations
+from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
+from fflm.model_file import ARPA_TEXT, save_model
+from fflm.text import Tokenizer
+from fflm.text import load as load_corpus
+from fflm.training.report import NgramReport
+
+COUNTING = (NgramConfig, TokenizerConfig, DataConfig)
+
+
+def ngram(
+    *sources: str | Path,
+    valid: str | Path | Sequence[str] | None = None,
+    test: str | Path | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    vocab_of: str | Path | None = None,
+    seed: int = 1,
+    threads: int | None = None,
+    quiet: bool = False,
+    **options,
+) -> Model:
+    """Make an n-gram model from text.
+
+    What is held out for validation, and how, is the same as in `train` with the same seed.
+
+    Parameters
+    ----------
+    *sources : str
+        Files, folders, ``-`` or named corpora, read as one text.
+    valid, test : str or sequence of str, optional
+        As in `train`. Interpolated smoothing fits its weights on the validation text.
+    out : path, optional
+        Model file to write.
+    vocab_of : path, optional
+        Take vocabulary and tokenizer of this model, so that both can be mixed and compared.
+    seed : int
+        Of the held-out units.
+    threads : int, optional
+    quiet : bool
+        Nothing on stderr.
+    **options
+        Those of `NgramConfig`, `TokenizerConfig` and `DataConfig`.
+
+    Returns
+    -------
+    Model
+        Its `report` is an `NgramReport`.
+
+    Raises
+    ------
+    ConfigError, TextError, ModelFileError
+        All of them `FflmError`; nothing that was there before is harmed.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.ngram("text.txt", vocab_of="runs/demo", order=3, quiet=True)
+    >>> model.predict("the cat sat on the", top=1)[0].word
+    'mat'
+    """
+    started = time.monotonic()
+    shape, tokenizer_config, data = configurations(COUNTING, options)
+    TrainConfig(seed=seed, threads=threads)  # the same range checks
+    check_new_model(out)
+    vocabulary = None
+    if vocab_of is not None:
+        vocabulary, tokenizer_config = taken_from(vocab_of, options)
+    corpus = load_corpus(*map(names, (sources, valid, test)), tokenizer_config, data, seed, vocabulary)
+    tell(corpus.warnings, quiet)
+    tokenizer = Tokenizer(tokenizer_config)
+    begin = time.monotonic()
+    if shape.smoothing == "interpolated":
+        lm = InterpolatedNgramModel.fit(
+            corpus.train.ids, corpus.valid.ids, shape.order, corpus.vocabulary, tokenizer, threads
+        )
+    else:
+        lm = NgramModel.kneser_ney(corpus.train.ids, shape.order, corpus.vocabulary, tokenizer, threads)
+    estimation_seconds = time.monotonic() - begin
+    valid_report, test_report = (evaluated(lm, text, quiet) for text in (corpus.valid, corpus.test))
+    if out is not None:
+        save_model(lm, out)
+    report = NgramReport(
+        out=None if out is None else os.fspath(out),
+        order=shape.order,
+        smoothing=shape.smoothing,
+        ngrams=lm.table.sizes,
+        seconds=time.monotonic() - started,
+        estimation_seconds=estimation_seconds,
+        train_tokens=len(corpus.train),
+        vocab_size=len(corpus.vocabulary),
+        valid=valid_report,
+        test=test_report,
+        notes=corpus.notes,
+    )
+    return Model(lm, report, prompts(lm, corpus.valid.ids))
+
+
+def convert_arpa(
+    path: str | Path,
+    out: str | Path | None = None,
+    vocab_of: str | Path | None = None,
+    threads: int | None = None,
+    **options,
+) -> Model:
+    """Read an ARPA file of KenLM, SRILM or fflm, for a tokenizer or a vocabulary of one's choice.
+
+    Parameters
+    ----------
+    path : path
+        Also ``.gz``.
+    out : path, optional
+        Model file to write.
+    vocab_of : path, optional
+        Take the order of the words and the tokenizer of this model; the words must be the same.
+    threads : int, optional
+    **options
+        Those of `TokenizerConfig`; by default lines of words with blanks between them.
+
+    Raises
+    ------
+    ModelFileError
+        If it is no sound ARPA file, or has other words.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> fflm.ngram("text.txt", vocab_of="runs/demo", order=2, quiet=True).save_arpa("demo.arpa")
+    >>> convert_arpa("demo.arpa", vocab_of="runs/demo").predict("on the", top=1)[0].word
+    'mat'
+    """
+    (tokenizer_config,) = configurations([TokenizerConfig], ARPA_TEXT | options)
+    check_threads(threads)
+    check_new_model(out)
+    vocabulary = None
+    if vocab_of is not None:
+        vocabulary, tokenizer_config = taken_from(vocab_of, options)
+    lm = read_arpa(path, Tokenizer(tokenizer_config), vocabulary, threads)
+    if out is not None:
+        save_model(lm, out)
+    return Model(lm)

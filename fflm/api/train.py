@@ -1,0 +1,111 @@
+"""Train a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fflm.api.arguments import names, prompts, tell
+from fflm.api.model import Model
+from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
+from fflm.config.options import configurations
+from fflm.lm import NeuralLanguageModel
+from fflm.nn.parameters import initialise
+from fflm.text import Tokenizer, fingerprint
+from fflm.text import load as load_corpus
+from fflm.training.run_folder import begin, check_folder, check_unchanged
+from fflm.training.trainer import Trainer
+from fflm.word_vectors.files import check_vectors
+from fflm.word_vectors.pretrained import GivenVectors
+
+TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
+
+
+def train(
+    *sources: str | Path,
+    valid: str | Path | Sequence[str] | None = None,
+    test: str | Path | Sequence[str] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    started: float | None = None,
+    **options,
+) -> Model:
+    """Train a model on text and return the one that was best on validation text.
+
+    Parameters
+    ----------
+    *sources : str
+        Files, folders, ``-`` or named corpora (``stdlib``, ``brown`` ...), read as one text.
+    valid, test : str or sequence of str, optional
+        Validation and test text. Without `valid`, part of the text is held out.
+    out : path, optional
+        Run folder: the best model, the training state, the configuration and a log.
+    resume : bool
+        Go on with the run in `out`, with the same text and configuration.
+    quiet : bool
+        Nothing on stderr.
+    started : float, optional
+        ``time.monotonic()`` from which the option `minutes` counts; now, by default.
+    **options
+        Those of `TokenizerConfig`, `DataConfig`, `ModelConfig` and `TrainConfig`.
+
+    Returns
+    -------
+    Model
+        Its `report` says how training went.
+
+    Raises
+    ------
+    ConfigError, TextError, ModelFileError, DivergenceError
+        All of them `FflmError`; nothing that was there before is harmed.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.train("text.txt", context_size=2, embedding_dim=5, hidden_dims=8, epochs=2, quiet=True)
+    >>> model.report.steps
+    12
+    """
+    started = time.monotonic() if started is None else started
+    if isinstance(options.get("vectors"), Path):
+        options["vectors"] = str(options["vectors"])
+    tokenizer_config, data, shape, config = configurations(TRAINING, options)
+    folder = None if out is None else Path(out)
+    check_folder(folder, resume)
+    sources, valid, test = (names(value) for value in (sources, valid, test))
+    if config.vectors is not None:
+        check_vectors(config.vectors)
+    corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
+    tell(corpus.warnings, quiet)
+    vectors = None
+    if config.vectors is not None:
+        vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
+        shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
+        corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
+    described = {
+        "vectors_content": vectors and vectors.fingerprint(),
+        "sources": sources,
+        "valid": valid,
+        "test": test,
+        "text": fingerprint(corpus),
+    }
+    for part in (tokenizer_config, data, shape, config):
+        described |= part.to_dict()
+    parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
+    frozen = None
+    if vectors is not None:
+        vectors.put_into(parameters["embeddings"])
+        frozen = vectors.known if config.freeze_vectors else None
+    lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
+    trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
+    if resume:
+        check_unchanged(folder, described)
+        trainer.state.load(folder)
+    elif folder is not None:
+        trainer.check_text()
+        begin(folder, described)
+    report = trainer.run()
+    return Model(lm, report, prompts(lm, corpus.valid.ids))

@@ -1,0 +1,62 @@
+"""What this machine offers: versions, processor, and the measured speed of the matrix product."""
+
+from __future__ import annotations
+
+import platform
+import time
+
+import numpy as np
+
+from fflm.kernels._jit import COMPILER, PROCESSOR
+from fflm.kernels.matmul import LANES, ROWS, matmul
+from fflm.nn.parameters import buffer
+from fflm.runtime.cores import available_cores
+from fflm.runtime.workers import Team
+
+
+def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
+    """Floating-point operations per second of `matmul` on `threads` workers at once, each on matrices of its own."""
+    operands = [[buffer(size, size) for _ in range(3)] for _ in range(threads)]
+    repetitions = np.zeros(threads, np.int64)
+    with Team(threads) as team:
+        begin = time.perf_counter()
+
+        def task(worker):
+            while time.perf_counter() - begin < seconds:
+                out, a, b = (array[:, :size] for array in operands[worker])
+                matmul(out, a, b, False)
+                repetitions[worker] += 1
+
+        team.run(task)
+        return float(repetitions.sum()) * 2 * size**3 / (time.perf_counter() - begin)
+
+
+def describe_system() -> dict:
+    """Versions, processor and speeds, as plain JSON values.
+
+    Returns
+    -------
+    dict
+        Speeds in GFLOP/s of single precision; no BLAS takes part.
+
+    Examples
+    --------
+    >>> describe_system()["vector_floats"] in (4, 8, 16)
+    True
+    """
+    import fflm
+
+    threads = available_cores()
+    return {
+        "fflm": fflm.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": COMPILER,
+        "system": platform.platform(),
+        "processor": PROCESSOR,
+        "threads": threads,
+        "vector_floats": LANES,
+        "kernel_rows": ROWS,
+        "gflops_one_thread": round(matmul_speed(1) / 1e9, 1),
+        "gflops_all_threads": round(matmul_speed(threads) / 1e9, 1),
+    }

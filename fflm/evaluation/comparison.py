@@ -1,0 +1,235 @@
+"""The comparison itself: both models score the same text, and their bits are paired.
+
+Token by token where vocabulary and tokenizer are the same: d[t] = bits of A - bits of B, positive where B is better.
+Tokens of a unit (a line, or a block of the stream) depend on each other, units hardly: so the interval draws units, and
+the test swaps A and B in whole units. Models that cut or know other words are compared in bits per character.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fflm.config import DataConfig
+from fflm.errors import ConfigError, FflmError
+from fflm.evaluation.breakdowns import CONTEXT_COUNTS, bands, by_frequency, by_neighbours, rows, won_words
+from fflm.evaluation.comparison_report import Comparison
+from fflm.evaluation.perplexity import Perplexity, evaluate_tokens, interval, unit_sums
+from fflm.lm import LanguageModel, can_count_contexts, difference_between
+from fflm.runtime.progress import Bar
+from fflm.text import TokenStream, encode
+
+PERMUTATIONS = 10_000
+FEW_UNITS = 5  # no p-value below 0.05 is possible: 2 of their 2 ** 5 swaps are as extreme as any
+
+
+def compare(
+    a: LanguageModel,
+    b: LanguageModel,
+    sources: Sequence[str],
+    contexts: LanguageModel | None = None,
+    per_character: bool = False,
+    top: int = 10,
+    encoding: str = "utf-8",
+    progress: bool = False,
+) -> Comparison:
+    """Compare two models on a text.
+
+    Parameters
+    ----------
+    a, b : LanguageModel
+    sources : sequence of str
+        Files, folders, ``-`` or named corpora, read as one text.
+    contexts : LanguageModel, optional
+        An n-gram model that says how often contexts were seen, where neither `a` nor `b` can.
+    per_character : bool
+        Compare in bits per character; vocabularies and tokenizers may differ.
+    top : int
+        How many words on which a model wins most.
+    encoding : str
+        Of the files.
+    progress : bool
+        Show a bar on stderr, if that is a terminal.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    ConfigError
+        If `top` is less than 1, or an option does not go with `per_character`.
+    FflmError
+        If vocabularies or tokenizers differ and not `per_character`, or a token has no probability.
+    TextError
+        If a source can't be read.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> model = fflm.load("runs/demo").lm
+    >>> compare(model, model, ["text.txt"]).conclusion
+    'no difference that this text can show; p = 1'
+    """
+    if top < 1:
+        raise ConfigError(f"top must be at least 1, got {top!r}")
+    if per_character:
+        if contexts is not None:
+            raise ConfigError("contexts must not be given together with per_character: it compares no single tokens")
+        if "-" in sources:
+            raise ConfigError("sources must be files or corpora with per_character, got '-': each model reads them")
+    else:
+        _check_comparable(a, b, contexts)
+    streams = [
+        encode(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
+        for model in ((a, b) if per_character else (a,))
+    ]
+    with Bar(len(streams[0]) + len(streams[-1]), "compare", progress) as bar:
+        if per_character:
+            return _by_character(a, b, *streams, bar.advance)
+        return _by_token(a, b, *streams, contexts, top, bar.advance)
+
+
+def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageModel | None) -> None:
+    if reason := difference_between(a, b, ("A", "B")):
+        raise FflmError(
+            f"A and B can't be compared per token: {reason}; "
+            "--per-character (per_character=True) compares them in bits per character"
+        )
+    if contexts is None:
+        return
+    if reason := difference_between(a, contexts, ("A", "contexts")):
+        raise FflmError(f"contexts must have the vocabulary and tokenizer of A and B: {reason}")
+    if not can_count_contexts(contexts):
+        raise FflmError(
+            "contexts must be an n-gram model made by fflm, or a mixture with one, as only these count contexts; "
+            f"got a model of kind {contexts.describe()['kind']!r}"
+        )
+
+
+def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tuple[Perplexity, np.ndarray]:
+    """A model's report, and the bits (N,) of each token."""
+    try:
+        report, log_probs = evaluate_tokens(model, stream, on_batch)
+    except FflmError as error:
+        raise type(error)(f"{name}: {error}") from error
+    return report, -log_probs / math.log(2.0)
+
+
+def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Comparison:
+    ids, words, notes = stream.ids, a.vocabulary.words, []
+    counts = _training_counts(a, b, notes)
+    seen, contexts_of = _context_counts(a, b, contexts, ids, notes)
+    report_a, bits_a = _score("A", a, stream, on_batch)
+    report_b, bits_b = _score("B", b, stream, on_batch)
+    difference = bits_a - bits_b
+    return Comparison(
+        source=stream.source,
+        per="token",
+        a=report_a,
+        b=report_b,
+        difference=float(difference.mean()),
+        **_significance(difference, stream.unit_starts, 1.0, notes),
+        perplexity_ratio=2.0 ** float(difference.mean()),
+        a_wins=float((difference < 0).mean()),
+        b_wins=float((difference > 0).mean()),
+        by_frequency=None if counts is None else rows(by_frequency(ids, counts), bits_a, bits_b),
+        by_context=None if seen is None else rows(bands(seen, CONTEXT_COUNTS), bits_a, bits_b),
+        by_neighbours=rows(by_neighbours(ids), bits_a, bits_b),
+        contexts_of=contexts_of,
+        a_words=won_words(ids, -difference, words, top),
+        b_words=won_words(ids, difference, words, top),
+        notes=tuple(notes),
+        bits_a=bits_a,
+        bits_b=bits_b,
+    )
+
+
+def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
+    """How often each word (V,) occurred in training; A's counts, or B's where A has none."""
+    known = [model.vocabulary.counts for model in (a, b) if model.vocabulary.counts.any()]
+    if not known:
+        notes.append("no breakdown by word frequency: the vocabulary has no counts of the training text")
+        return None
+    if len(known) == 2 and not np.array_equal(*known):
+        notes.append("A and B were trained on different texts: the word frequencies are those of A's")
+    return known[0]
+
+
+def _context_counts(a, b, contexts, ids: np.ndarray, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
+    """How often the two words before each of ids (N,) were seen in training: (N,), and the name of the model asked."""
+    for name, model in (("contexts", contexts), ("B", b), ("A", a)):
+        if model is not None and can_count_contexts(model):
+            return model.context_counts(ids), name
+    notes.append("no breakdown by seen and unseen context: give an n-gram model with --contexts MODEL")
+    return None, None
+
+
+def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) -> Comparison:
+    report_a, bits_a = _score("A", a, stream_a, on_batch)
+    report_b, bits_b = _score("B", b, stream_b, on_batch)
+    notes = [
+        "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
+        f"{report_a.oov:,} of {report_a.tokens:,} tokens in A, {report_b.oov:,} of {report_b.tokens:,} in B"
+    ]
+    significance = dict.fromkeys(("difference_low", "difference_high", "p_value", "units"))
+    if reason := _unpaired(a, b, stream_a, stream_b):
+        notes.append(f"no interval and no p-value: {reason}")
+    else:
+        sums = (np.add.reduceat(bits, s.unit_starts[:-1]) for bits, s in ((bits_a, stream_a), (bits_b, stream_b)))
+        difference = np.subtract(*sums)
+        scale = len(difference) / stream_a.characters
+        significance = _significance(difference, np.arange(len(difference) + 1), scale, notes)
+    return Comparison(
+        source=stream_a.source,
+        per="character",
+        a=report_a,
+        b=report_b,
+        difference=report_a.bits_per_character - report_b.bits_per_character,
+        **significance,
+        notes=tuple(notes),
+    )
+
+
+def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
+    """Why the units of the two streams are not the same pieces of the text, if they are not."""
+    if stream_a.characters != stream_b.characters:
+        return f"A reads {stream_a.characters:,} characters, B {stream_b.characters:,}"
+    configs = [model.tokenizer.config for model in (a, b)]
+    if configs[0] == configs[1]:
+        return None
+    if not all(config.boundary == "line" for config in configs):
+        return "A and B cut the text into different units; models of lines could be paired line by line"
+    lines = [len(stream.unit_starts) - 1 for stream in (stream_a, stream_b)]
+    return None if lines[0] == lines[1] else f"A reads {lines[0]:,} lines, B {lines[1]:,}"
+
+
+def _significance(difference: np.ndarray, unit_starts: np.ndarray, scale: float, notes: list[str]) -> dict:
+    """Interval, p-value and number of units of `scale` times the mean of difference (N,)."""
+    units = len(unit_starts) - 1
+    if units == 1:
+        notes.append("no interval and no p-value: the text is a single unit (line or block)")
+        return {"difference_low": None, "difference_high": None, "p_value": None, "units": 1}
+    if units <= FEW_UNITS:
+        notes.append(f"{units} units (lines or blocks) are few: no p-value below {2.0 ** (1 - units):g} is possible")
+    low, high = (scale * bound + 0.0 for bound in interval(difference, unit_starts))  # + 0.0: no -0.0
+    return {
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": _p_value(unit_sums(difference, unit_starts)[0]),
+        "units": units,
+    }
+
+
+def _p_value(sums: np.ndarray) -> float:
+    """Two-sided: how often sums (U,) of differences, their signs drawn at random, add up to as much as they do."""
+    generator = np.random.default_rng(0)
+    total = sums.sum()
+    enough = abs(total) - 1e-12 * np.abs(sums).sum()  # rounding must not decide between equals
+    extreme = 0
+    for _ in range(PERMUTATIONS):
+        swapped = generator.integers(0, 2, len(sums), dtype=bool)
+        extreme += bool(abs(total - 2.0 * sums[swapped].sum()) >= enough)
+    return (1 + extreme) / (1 + PERMUTATIONS)

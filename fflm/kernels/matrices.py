@@ -1,0 +1,93 @@
+"""Dropout, sums and moves of the layers. Values stand as (units, batch): one row per unit, of which the first
+`columns` numbers are the batch (buffers are wider, so that rows begin apart in the cache).
+
+`first` is the number of the first row in the whole layer, so that any share of its rows can be done alone.
+"""
+
+import numpy as np
+
+from fflm.kernels._jit import kernel
+from fflm.kernels.scalar import GOLDEN, scramble
+
+ZERO = np.float32(0.0)
+PART = "float32[:, ::1]"
+
+
+@kernel(f"void({PART}, int64, uint32, float64, int64)")
+def dropout(values, first, key, rate, columns):
+    """values (R, C) *written*: each set to 0 with probability `rate`, else divided by 1 - rate.
+
+    The choice is a hash of (key, row, column): the backward pass repeats it on the gradient, any division among
+    workers makes the same one, and no generator's state has to be saved.
+    """
+    limit = np.uint32(rate * 4294967296.0)
+    scale = np.float32(1.0 / (1.0 - rate))
+    for i in range(values.shape[0]):
+        row_key = scramble(key + scramble(np.uint32(first + i)))
+        for j in range(columns):
+            drawn = scramble(row_key + np.uint32(j) * GOLDEN)
+            values[i, j] = ZERO if drawn < limit else values[i, j] * scale
+
+
+@kernel(f"void({PART}, int64, uint32, float64, int64)")
+def dropout_transposed(values, first, key, rate, columns):
+    """As `dropout`, on values that stand transposed: (R, C) with the hash of (key, column, row)."""
+    limit = np.uint32(rate * 4294967296.0)
+    scale = np.float32(1.0 / (1.0 - rate))
+    for i in range(values.shape[0]):
+        place = np.uint32(first + i) * GOLDEN
+        for j in range(columns):
+            drawn = scramble(scramble(key + scramble(np.uint32(j))) + place)
+            values[i, j] = ZERO if drawn < limit else values[i, j] * scale
+
+
+@kernel(f"void(float32[::1], {PART}, int64)", reassociate=True)
+def row_sums(out, values, columns):
+    """out (R,) *written* = sums of the rows of values (R, B) *read*."""
+    for i in range(values.shape[0]):
+        total = ZERO
+        for j in range(columns):
+            total += values[i, j]
+        out[i] = total
+
+
+@kernel(f"void({PART}, float32[:, :, ::1], int64, int64)")
+def sum_parts(out, parts, first, columns):
+    """out (R, B) *written* = rows first .. first+R-1 of parts (S, D, B) *read*, added in the order of S."""
+    for i in range(out.shape[0]):
+        row = out[i, :]
+        for j in range(columns):
+            row[j] = parts[0, first + i, j]
+        for s in range(1, parts.shape[0]):
+            part = parts[s, first + i, :]
+            for j in range(columns):
+                row[j] += part[j]
+
+
+@kernel(f"void({PART}, {PART}, int64, int64, int64)")
+def transpose(out, values, first, last, columns):
+    """out[j, i] *written* = values[i, j] *read* for i = first .. last-1 and j = 0 .. columns-1, block by block."""
+    for i0 in range(first, last, 16):
+        i1 = min(i0 + 16, last)
+        for j in range(columns):
+            row = out[j, :]
+            for i in range(i0, i1):
+                row[i] = values[i, j]
+
+
+@kernel(f"float64({PART}, int64)")
+def sum_of_squares(values, columns):
+    """Sum of the squares of values (R, C) *read*, row by row, in float64."""
+    total = 0.0
+    for i in range(values.shape[0]):
+        for j in range(columns):
+            total += np.float64(values[i, j]) * np.float64(values[i, j])
+    return total
+
+
+@kernel(f"void({PART}, float32, int64)")
+def scale(values, factor, columns):
+    """values (R, C) *written* *= factor."""
+    for i in range(values.shape[0]):
+        for j in range(columns):
+            values[i, j] *= factor

@@ -1,0 +1,320 @@
+r"""ARPA files, the exchange format of n-gram models in back-off form: KenLM, SRILM and others read and write them.
+
+A header ``\data\`` counts the n-grams of each order. A section ``\k-grams:`` has a line for each: log10 P of its last
+word, its words, log10 b (see `NgramModel`). ``\end\`` ends the file. -99 stands for the logarithm of 0.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, repeat
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+
+from fflm.errors import FflmError, ModelFileError, TextError
+from fflm.lm.ngram.backoff import NgramModel
+from fflm.lm.ngram.table import NgramTable
+from fflm.lm.parts import BATCH
+from fflm.text import NewIds, Tokenizer, Vocabulary
+from fflm.text.vocabulary import SPECIALS
+
+HIGHEST_ORDER, BLOCK_BYTES = 20, 2**22
+# Bytes are split at ASCII white space only: others may stand in words.
+BLANK = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+LN10, LOG10_ZERO = np.log(10.0), -99.0
+SPECIAL_IDS = {b"<unk>": Vocabulary.UNK, b"<UNK>": Vocabulary.UNK, b"<s>": Vocabulary.BOS, b"</s>": Vocabulary.EOS}
+_COUNT = re.compile(rb"ngram (\d{1,9}) ?= ?(\d{1,18})")
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf(inity)?", re.IGNORECASE)
+
+
+def arpa_lines(model: NgramModel) -> Iterator[str]:
+    r"""The lines of an ARPA file, each with its line end.
+
+    The numbers have nine digits: `read_arpa` gets the same bits back.
+
+    Raises
+    ------
+    FflmError
+        If a word is empty, has white space inside or is ``<UNK>``, which there is another name of ``<unk>``.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
+    >>> ids = vocabulary.encode("a b a b".split())
+    >>> model = NgramModel.kneser_ney(ids, 2, vocabulary, Tokenizer(TokenizerConfig()))
+    >>> lines = list(arpa_lines(model))
+    >>> [line.split() for line in lines if line.endswith(("a b\n", "b a\n"))]
+    [['-0.189879544', 'a', 'b'], ['-0.137173189', 'b', 'a']]
+    """
+    for word in model.vocabulary.words:
+        if word.split() != [word] or word == "<UNK>":
+            raise FflmError(f"words of an ARPA file must have no white space inside nor be <UNK>, got {word!r}")
+    table, words = model.table, np.array(model.vocabulary.words, object)
+    yield "\\data\\\n"
+    yield from (f"ngram {order}={size}\n" for order, size in enumerate(table.sizes, start=1))
+    for order in range(1, table.order + 1):
+        yield f"\n\\{order}-grams:\n"
+        nodes = table.nodes(order)
+        for first in range(nodes.start, nodes.stop, BATCH):
+            yield from _ngram_lines(model, words, order, np.arange(first, min(first + BATCH, nodes.stop)))
+    yield "\n\\end\\\n"
+
+
+def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.ndarray) -> Iterator[str]:
+    log_probs = np.maximum(model.node_log_probs[nodes] / LN10, LOG10_ZERO).tolist()
+    ends = repeat("\n", len(nodes))
+    if order < model.table.order:
+        ends = (f"\t{weight:.9g}\n" for weight in np.maximum(model.backoffs[nodes] / LN10, LOG10_ZERO).tolist())
+    columns = []
+    for _ in range(order - 1):
+        columns.append(words[model.table.words[nodes]])
+        nodes = np.searchsorted(model.table.children, nodes, side="right") - 1
+    columns.append(words[nodes])
+    ngrams = map(" ".join, zip(*reversed(columns), strict=True))
+    return (f"{log_prob:.9g}\t{ngram}{end}" for log_prob, ngram, end in zip(log_probs, ngrams, ends, strict=True))
+
+
+def read_arpa(
+    path: str | Path, tokenizer: Tokenizer, vocabulary: Vocabulary | None = None, threads: int | None = None
+) -> NgramModel:
+    r"""Read an ARPA file as KenLM's lmplz, SRILM's ngram-count or `arpa_lines` write it; also compressed, ``.gz``.
+
+    The n-grams of a section may stand in any order; one without a back-off weight has the weight 1. The beginning of an
+    n-gram must be in the file (as KenLM asks; SRILM passes such n-grams over), its end need not, as in pruned models.
+    ``<UNK>`` is ``<unk>``; where neither is in the file, unknown words have probability 0, and so has a missing
+    ``</s>``. ``<s>`` is never predicted, whatever its own probability.
+
+    Parameters
+    ----------
+    path : path
+    tokenizer : Tokenizer
+        How text becomes the words of the file, which does not say.
+    vocabulary : Vocabulary, optional
+        Its words must be those of the file; without, the ids are in the order of the file.
+    threads : int, optional
+
+    Raises
+    ------
+    ModelFileError
+        If it can't be read, is not a sound ARPA file, or has other words.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> text = "\\data\\\nngram 1=3\n\n\\1-grams:\n-0.301\t</s>\n-99\t<s>\n-0.301\tyes\n\n\\end\\\n"
+    >>> _ = Path("yes.arpa").write_text(text)
+    >>> model = read_arpa("yes.arpa", Tokenizer(TokenizerConfig(boundary="line")))
+    >>> model.next_word(np.zeros((1, 0), np.int32)).round(3).tolist()
+    [[0.0, 0.0, 0.5, 0.5]]
+    """
+    ids = NewIds(SPECIAL_IDS)
+    if vocabulary is not None:
+        ids = SPECIAL_IDS | {word.encode("utf-8", "surrogatepass"): i for i, word in enumerate(vocabulary.words)}
+    try:
+        with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as stream:
+            file = _File(path, stream)
+            sizes = file.sizes()
+            unigrams = file.section(1, sizes[0], ids)
+            vocabulary = vocabulary or _vocabulary(file, ids.words)
+            tree, ids = _Tree(file, vocabulary, *unigrams), dict(ids)  # no new words from here on
+            for order, size in enumerate(sizes[1:], start=2):
+                tree.add(*file.section(order, size, ids))
+            file.expect("\\end\\")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise ModelFileError(f"{path} can't be read: {reason.lower()}") from error
+    facts = {"smoothing": "as in the ARPA file"}
+    children = np.concatenate([*tree.children, [tree.starts[-1]]]).astype(np.int64)
+    table, backoffs = NgramTable(tree.words, children, tree.links, tuple(tree.starts)), tree.backoffs[: tree.starts[-2]]
+    return NgramModel(vocabulary, tokenizer, table, tree.log_probs, backoffs, None, facts, threads)
+
+
+def _vocabulary(file: _File, words: Sequence[bytes]) -> Vocabulary:
+    """The words in the order of the file."""
+    try:
+        return Vocabulary([*SPECIALS, *(word.decode("utf-8", "surrogatepass") for word in words[3:])])
+    except UnicodeDecodeError as error:
+        file.fail(f"words must be UTF-8, got {error.object!r}")
+    except TextError:
+        file.fail("it must have a word besides <unk>, <s> and </s>")
+
+
+class _Rows(NamedTuple):
+    """Lines that are not empty, by number; each begins at a place in `tokens`. The last token is a 0 for what lacks."""
+
+    tokens: np.ndarray
+    places: np.ndarray
+    fields: np.ndarray
+    lines: np.ndarray
+
+    def row(self, i: int) -> list[bytes]:
+        return list(self.tokens[self.places[i] : self.places[i] + self.fields[i]])
+
+    def part(self, first: int, last: int) -> _Rows:
+        return _Rows(self.tokens, *(column[first:last] for column in self[1:]))
+
+
+def _pieces(stream) -> Iterator[_Rows]:
+    """The lines of a file; one that begins with a backslash makes a piece of its own."""
+    number = 1
+    while block := stream.read(BLOCK_BYTES):
+        block += stream.readline()
+        letters = np.frombuffer(block, np.uint8)
+        blank = BLANK[letters]
+        begins = np.flatnonzero(~blank & np.append(True, blank[:-1]))
+        line_of = np.searchsorted(np.flatnonzero(letters == ord("\n")), begins)
+        places = np.flatnonzero(np.diff(line_of, prepend=-1))
+        fields = np.diff(np.append(places, len(begins)))
+        rows = _Rows(np.array([*block.split(), b"0"], object), places, fields, line_of[places] + number)
+        marks = np.flatnonzero(letters[begins[places]] == ord("\\"))
+        yield from (rows.part(*cut) for cut in pairwise(sorted({0, *marks, *(marks + 1), len(places)})))
+        number += block.count(b"\n")
+
+
+class _File:
+    """An ARPA file, read from its beginning to its end."""
+
+    def __init__(self, path: str | Path, stream):
+        self.path, self.pieces = path, _pieces(stream)
+
+    def fail(self, message: str, line: int | None = None, got: Sequence[bytes] = ()) -> NoReturn:
+        where = "" if line is None else f"line {line}: "
+        shown = f", got {b' '.join(got).decode('utf-8', 'replace')[:60]!r}" if got else ""
+        raise ModelFileError(f"{self.path} is not a sound ARPA file: {where}{message}{shown}")
+
+    def expect(self, mark: str) -> None:
+        if self.mark.row(0) != [mark.encode()]:
+            self.fail(f"expected {mark}", self.mark.lines[0], self.mark.row(0))
+
+    def sizes(self) -> list[int]:
+        """How many n-grams of each order the header counts."""
+        for rows in self.pieces:
+            if rows.row(0) == [b"\\data\\"]:
+                break
+        else:
+            hint = "of a binary file of KenLM give the ARPA file that it was made from"
+            raise ModelFileError(f"{self.path} is not an ARPA file: it has no line \\data\\; {hint}")
+        sizes: list[int] = []
+        for rows in self._until_mark():
+            for i, line in enumerate(rows.lines):
+                count = _COUNT.fullmatch(b" ".join(rows.row(i)))
+                if count is None or int(count[1]) != len(sizes) + 1 or len(sizes) == HIGHEST_ORDER:
+                    rule = f"expected ngram {len(sizes) + 1}= and a number, the order at most {HIGHEST_ORDER}"
+                    self.fail(rule, line, rows.row(i))
+                sizes.append(int(count[2]))
+        return sizes or [0]
+
+    def section(self, order: int, size: int, ids: dict[bytes, int]) -> list[np.ndarray]:
+        """The n-grams of one order: ids (n, order) int32 and two columns of float32, natural log P and log b."""
+        self.expect(f"\\{order}-grams:")
+        parts = [self._parse(rows, order, ids) for rows in self._until_mark()]
+        section = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+        if len(section[0]) != size:
+            self.fail(f"the header counts {size} {order}-grams, got {len(section[0])}", self.mark.lines[0])
+        return section
+
+    def _until_mark(self) -> Iterator[_Rows]:
+        """The lines up to the next that begins with a backslash, which becomes `mark`; the last piece is empty."""
+        for rows in self.pieces:
+            if rows.row(0)[0].startswith(b"\\"):
+                self.mark = rows
+                yield rows.part(0, 0)
+                return
+            yield rows
+        self.fail("it was cut short, \\end\\ is missing")
+
+    def _parse(self, rows: _Rows, order: int, ids: dict[bytes, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        weighted = rows.fields == order + 2
+        for i in np.flatnonzero(~weighted & (rows.fields != order + 1)):
+            self.fail(f"expected log10 P, a {order}-gram and perhaps log10 b", rows.lines[i], rows.row(i))
+        columns = [rows.tokens[rows.places + column] for column in range(1, order + 1)]
+        try:
+            columns = [np.fromiter(map(ids.__getitem__, words), np.int32, len(words)) for words in columns]
+        except KeyError as error:
+            place = next(i for i, ngram in enumerate(zip(*columns, strict=True)) if error.args[0] in ngram)
+            where = "in the vocabulary asked for" if order == 1 else "among the 1-grams"
+            self.fail(f"its words must be {where}", rows.lines[place], error.args)
+        log_probs = self._numbers(rows.tokens[rows.places], rows.lines, "log10 P must be a number of at most 0", 0.0)
+        log_probs[log_probs <= LOG10_ZERO] = -np.inf
+        weights = rows.tokens[np.where(weighted, rows.places + order + 1, -1)]
+        backoffs = self._numbers(weights, rows.lines, "log10 b must be a number up to 30", 30.0)
+        natural = ((column * LN10).astype(np.float32) for column in (log_probs, np.maximum(backoffs, LOG10_ZERO)))
+        return np.stack(columns, axis=1), *natural
+
+    def _numbers(self, tokens: np.ndarray, lines: np.ndarray, rule: str, highest: float) -> np.ndarray:
+        try:
+            numbers = tokens.astype(np.float64)
+        except ValueError:
+            numbers = np.array([float(token) if _NUMBER.fullmatch(token) else np.nan for token in tokens])
+        for bad in np.flatnonzero(~(numbers <= highest)):
+            self.fail(rule, lines[bad], [tokens[bad]])
+        return numbers
+
+
+class _Tree:
+    """An `NgramTable` that grows order by order, and the numbers of its nodes."""
+
+    def __init__(self, file: _File, vocabulary: Vocabulary, ids: np.ndarray, log_probs: np.ndarray, backoffs):
+        size = len(vocabulary)
+        self.file, self.vocabulary, self.bits = file, vocabulary, size.bit_length()
+        self.words, self.starts = np.arange(size, dtype=np.int32), [0, size]
+        self.links, self.children = np.full(size, -1, np.int32), []
+        # Parent and last word of each node from V on as one number: they rise. The last is larger than any.
+        self.keys = np.array([np.iinfo(np.int64).max])
+        self._in_order(ids, ids[:, 0])
+        for missing in np.setdiff1d(np.arange(3, size), ids):
+            file.fail(f"the word {vocabulary.words[missing]!r} of the vocabulary asked for is missing")
+        self.log_probs, self.backoffs = np.full(size, -np.inf, np.float32), np.zeros(size, np.float32)
+        self.log_probs[ids[:, 0]], self.backoffs[ids[:, 0]] = log_probs, backoffs
+        self.log_probs[Vocabulary.BOS] = -np.inf
+
+    def add(self, ids: np.ndarray, log_probs: np.ndarray, backoffs: np.ndarray) -> None:
+        """The n-grams of the next order."""
+        parents = ids[:, 0].astype(np.int64)
+        for column in ids.T[1:-1]:
+            parents = self._child(parents, column)
+        for place in np.flatnonzero(parents < 0):
+            self._fail(ids[place], "must have its beginning, all but the last word, in the file")
+        keys = parents << self.bits | ids[:, -1]
+        order = self._in_order(ids, keys)
+        keys, parents, words = keys[order], parents[order], ids[order, -1]
+        first, last = self.starts[-2:]
+        fan = np.bincount(parents - first, minlength=last - first)
+        self.children.append(last + np.cumsum(fan) - fan)
+        self.links = np.append(self.links, self._links(parents, words))
+        self.words = np.append(self.words, words)
+        self.keys = np.insert(self.keys, -1, keys)
+        self.log_probs = np.append(self.log_probs, log_probs[order])
+        self.backoffs = np.append(self.backoffs, backoffs[order])
+        self.starts.append(last + len(keys))
+
+    def _child(self, nodes: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The nodes that add `words` to `nodes`, -1 where there is none."""
+        keys = nodes << self.bits | words
+        places = np.searchsorted(self.keys, keys)
+        return np.where(self.keys[places] == keys, len(self.vocabulary) + places, -1)
+
+    def _links(self, parents: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The longest suffixes: the word itself, or what it adds to a suffix of its parent."""
+        links, states = words, self.links[parents].astype(np.int64)
+        while (states >= 0).any():
+            found = self._child(states, words)
+            links = np.where(found >= 0, found, links)
+            states = np.where((states >= 0) & (found < 0), self.links[states], -1)
+        return links.astype(np.int32)
+
+    def _in_order(self, ids: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Where the n-grams stand when sorted by `keys`; no two may be the same."""
+        order = np.argsort(keys, kind="stable")
+        for place in np.flatnonzero(np.diff(keys[order]) == 0):
+            self._fail(ids[order[place]], "stands there twice")
+        return order
+
+    def _fail(self, ids: np.ndarray, message: str) -> NoReturn:
+        self.file.fail(f"the {len(ids)}-gram {' '.join(self.vocabulary.words[i] for i in ids)!r} {message}")

@@ -1,0 +1,154 @@
+"""n-gram models in back-off form: Kneser-Ney smoothed ones, and those read from ARPA files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fflm.errors import ConfigError
+from fflm.kernels import ngrams
+from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
+from fflm.lm.ngram.kneser_ney import estimate
+from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
+from fflm.lm.parts import in_parallel
+from fflm.text import Tokenizer, Vocabulary
+
+
+class NgramModel:
+    """P(w | context) = P of the longest n-gram in the table, times b of every longer context; see `LanguageModel`.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    tokenizer : Tokenizer
+    table : NgramTable
+    log_probs : (nodes,) float32
+        Natural log P(last word | the words before it) of each n-gram.
+    backoffs : (C,) float32
+        Natural log b of each context.
+    counts : (C,) int32, optional
+        How often each context occurred in training; an ARPA file does not say.
+    facts : dict, optional
+        What `describe` adds: smoothing, discounts.
+    threads : int, optional
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
+    >>> ids = vocabulary.encode("a b a b b a a b".split())
+    >>> model = NgramModel.kneser_ney(ids, 2, vocabulary, Tokenizer(TokenizerConfig()))
+    >>> p = model.next_word(np.array([[3]], np.int32))[0]
+    >>> float(p.sum().round(6)), [vocabulary.words[i] for i in np.argsort(-p)[:2]]
+    (1.0, ['b', 'a'])
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        table: NgramTable,
+        log_probs: np.ndarray,
+        backoffs: np.ndarray,
+        counts: np.ndarray | None = None,
+        facts: dict | None = None,
+        threads: int | None = None,
+    ):
+        self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
+        self.table, self.node_log_probs, self.backoffs, self.counts = table, log_probs, backoffs, counts
+        self.facts = facts or {}
+        self.context_size = table.order - 1
+
+    @classmethod
+    def kneser_ney(
+        cls, ids: np.ndarray, order: int, vocabulary: Vocabulary, tokenizer: Tokenizer, threads: int | None = None
+    ) -> NgramModel:
+        """Estimate an interpolated modified Kneser-Ney model (`kneser_ney.estimate`) from a text, ids (N,) int32."""
+        table, counts = count_ngrams(checked_ids(ids, len(vocabulary)), order, len(vocabulary))
+        log_probs, backoffs, discounts, fallback = estimate(table, counts)
+        facts = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
+        if fallback:
+            facts["fallback_discounts"] = fallback
+        return cls(vocabulary, tokenizer, table, log_probs, backoffs, counts[: len(backoffs)], facts, threads)
+
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """Natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
+        """
+        ids = checked_ids(ids, len(self.vocabulary))
+        out = np.empty(ids.size)
+        model = (*self.table.tree, self.node_log_probs, self.backoffs)
+
+        def score(first: int, last: int) -> None:
+            ngrams.backoff_log_probs(out[first:last], *model, ids, first, self.context_size)
+
+        in_parallel(score, ids.size, self.threads, on_batch)
+        return out
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary, or a context is not K words long.
+        """
+        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
+        out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
+        row = np.empty(out.shape[1])
+        for i, state in enumerate(self.table.states_of(contexts)):
+            ngrams.backoff_distribution(row, *self.table.tree, self.node_log_probs, self.backoffs, state)
+            out[i] = row
+        return out
+
+    def context_counts(self, ids: np.ndarray) -> np.ndarray:
+        """How often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64.
+
+        Raises
+        ------
+        ConfigError
+            If the model came from an ARPA file, which has no counts.
+        """
+        if self.counts is None:
+            raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
+        ids = checked_ids(ids, len(self.vocabulary))
+        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.context_size)))
+
+    def counts_of(self, contexts: np.ndarray) -> np.ndarray:
+        """The same of contexts (B, K) int32: (B,) int64."""
+        if self.counts is None:
+            raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
+        return self.table.counts_of(self.counts, contexts)
+
+    def units_seen(self, ids: np.ndarray, unit_starts: np.ndarray) -> np.ndarray:
+        """Which units of a stream consist of n-grams of the highest order that were all seen in training: (U,) bool.
+
+        A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
+        """
+        ids, order = checked_ids(ids, len(self.vocabulary)), self.table.order
+        found = np.empty(ids.size, np.int64)
+
+        def match(first: int, last: int) -> None:
+            ngrams.longest_ngrams(found[first:last], *self.table.tree, ids, first, self.context_size)
+
+        in_parallel(match, ids.size, self.threads, None)
+        starts, sizes = unit_starts[:-1], np.diff(unit_starts)
+        place = np.arange(ids.size) - np.repeat(starts, sizes)
+        shorter = found < self.table.nodes(order).start
+        unseen = np.add.reduceat(shorter & (place >= order - 1), starts)
+        return (unseen == 0) & (sizes >= 2 * order)
+
+    def describe(self) -> dict:
+        """Kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
+        return {
+            "kind": "n-gram model",
+            "parameters": len(self.node_log_probs) + len(self.backoffs),
+            "order": self.table.order,
+            "ngrams": list(self.table.sizes),
+            **self.facts,
+        }

@@ -1,0 +1,134 @@
+"""The interpolated ("deleted interpolation") n-gram model that the paper mixes its networks with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fflm.kernels import ngrams
+from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
+from fflm.lm.mixture_weights import bucket_of, fit_weights
+from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
+from fflm.lm.parts import in_parallel
+from fflm.text import Tokenizer, Vocabulary
+
+#: Weight that the uniform distribution always has: text without a surprise would leave it none.
+SMALLEST_UNIFORM = 1e-6
+
+
+class InterpolatedNgramModel:
+    """P(w | context) = sum over k of weight_k p_k, p_0 uniform, p_k the relative frequency of w after k - 1 words.
+
+    The weights depend on how often the last two words were seen (Jelinek and Mercer 1980; Bengio et al. 2003, section
+    4.1). After a context that was never seen, the relative frequency is that after the longest one that was.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    tokenizer : Tokenizer
+    table : NgramTable
+        Of order 2 or more.
+    counts : (nodes,) int32
+        How often each n-gram occurred.
+    weights : (buckets, order + 1) float64
+        Rows sum to 1; the buckets are those of `fflm.lm.mixture_weights.bucket_of`.
+    threads : int, optional
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
+    >>> train, held_out = vocabulary.encode("a b a b b a a b".split()), vocabulary.encode("b a b".split())
+    >>> model = InterpolatedNgramModel.fit(train, held_out, 2, vocabulary, Tokenizer(TokenizerConfig()))
+    >>> float(model.next_word(np.array([[3]], np.int32)).sum().round(6))
+    1.0
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        table: NgramTable,
+        counts: np.ndarray,
+        weights: np.ndarray,
+        threads: int | None = None,
+    ):
+        self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
+        self.table, self.counts, self.weights = table, counts, weights
+        self.context_size = table.order - 1
+        contexts = len(table.children) - 1
+        sums = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+        after = sums[table.children[1:]] - sums[table.children[:-1]]
+        words = int(counts[: table.starts[1]].sum()) - int(counts[Vocabulary.BOS])
+        self.totals = np.append(after[:contexts], words).astype(np.float64)
+
+    @classmethod
+    def fit(
+        cls,
+        ids: np.ndarray,
+        held_out: np.ndarray,
+        order: int,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        threads: int | None = None,
+    ) -> InterpolatedNgramModel:
+        """Count the n-grams of ids (N,) int32 and fit the weights on text that was not counted, (M,) int32."""
+        table, counts = count_ngrams(checked_ids(ids, len(vocabulary)), order, len(vocabulary))
+        model = cls(vocabulary, tokenizer, table, counts, np.full((1, order + 1), 1.0 / (order + 1)), threads)
+        held_out = checked_ids(held_out, len(vocabulary))
+        with np.errstate(divide="ignore"):
+            parts = np.log(model.relative_frequencies(held_out)).T
+        weights = fit_weights(parts, bucket_of(model.context_counts(held_out)))
+        weights[:, 0] = np.maximum(weights[:, 0], SMALLEST_UNIFORM)
+        model.weights = weights / weights.sum(axis=1, keepdims=True)
+        return model
+
+    def relative_frequencies(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """p_0 to p_order of every word of ids (N,) int32: (N, order + 1) float64."""
+        out = np.empty((ids.size, self.table.order + 1))
+
+        def score(first: int, last: int) -> None:
+            ngrams.relative_frequencies(out[first:last], *self.table.tree, self.counts, self.totals, ids, first)
+
+        in_parallel(score, ids.size, self.threads, on_batch)
+        return out
+
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """Natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats."""
+        ids = checked_ids(ids, len(self.vocabulary))
+        parts = self.relative_frequencies(ids, on_batch)
+        weights = self.weights[bucket_of(self.context_counts(ids))]
+        with np.errstate(divide="ignore"):
+            return np.log((parts * weights).sum(axis=1))
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1."""
+        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
+        out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
+        row = np.empty(out.shape[1])
+        weights = self.weights[bucket_of(self.counts_of(contexts))]
+        for i, state in enumerate(self.table.states_of(contexts)):
+            ngrams.interpolated_distribution(row, weights[i], *self.table.tree, self.counts, self.totals, state)
+            out[i] = row
+        return out
+
+    def context_counts(self, ids: np.ndarray) -> np.ndarray:
+        """How often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""
+        ids = checked_ids(ids, len(self.vocabulary))
+        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.context_size)))
+
+    def counts_of(self, contexts: np.ndarray) -> np.ndarray:
+        """The same of contexts (B, K) int32: (B,) int64."""
+        return self.table.counts_of(self.counts, contexts)
+
+    def describe(self) -> dict:
+        """Kind, order, how many n-grams of each order, and the weights by bucket, as plain JSON values."""
+        return {
+            "kind": "interpolated n-gram model",
+            "parameters": len(self.counts) + self.weights.size,
+            "order": self.table.order,
+            "ngrams": list(self.table.sizes),
+            "smoothing": "interpolated",
+            "weights": [[round(float(value), 6) for value in row] for row in self.weights],
+        }

@@ -1,0 +1,110 @@
+"""Interpolated modified Kneser-Ney smoothing (Chen and Goodman 1998, sections 3 and 4), in back-off form.
+
+An n-gram's adjusted count is its count at the highest order or behind ``<s>``, and else the number of different words
+that it follows. With D(a) = D1, D2, D3 for a = 1, 2, 3 and more,
+
+    P(w | c) = (a(c w) - D(a(c w))) / a(c .) + b(c) P(w | c without its first word)
+    b(c) = (D1 N1(c .) + D2 N2(c .) + D3 N3(c .)) / a(c .)
+
+down to the uniform distribution over all words but ``<s>``. Written as P for n-grams that were seen and b for their
+contexts, this is what the ARPA format holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.lm.ngram.table import NgramTable
+from fflm.text import Vocabulary
+
+#: Where the counts of counts allow no closed form (tiny or odd corpora): what KenLM falls back to.
+FALLBACK = (0.5, 1.0, 1.5)
+
+
+def discounts(adjusted: np.ndarray) -> tuple[tuple[float, float, float], bool]:
+    """D1, D2, D3 of one order from its adjusted counts, and whether they are `FALLBACK`.
+
+    The closed form (Chen and Goodman 1998, equation 26) is taken if n1 to n4, the numbers of n-grams with adjusted
+    count 1 to 4, are all positive and every D_k is above 0 and at most k.
+
+    Examples
+    --------
+    >>> discounts(np.repeat([1, 2, 3, 4], [10, 4, 2, 1]))[0]
+    (0.5555555555555556, 1.1666666666666665, 1.8888888888888888)
+    >>> discounts(np.array([5, 5, 5]))
+    ((0.5, 1.0, 1.5), True)
+    """
+    n = np.bincount(np.minimum(adjusted, 5), minlength=6)[1:5].astype(float)
+    if n.all():
+        y = n[0] / (n[0] + 2.0 * n[1])
+        values = tuple(float(k - (k + 1) * y * n[k] / n[k - 1]) for k in (1, 2, 3))
+        if all(0.0 < value <= k for k, value in enumerate(values, start=1)):
+            return values, False
+    return FALLBACK, True
+
+
+def estimate(
+    table: NgramTable, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[tuple[float, float, float]], list[int]]:
+    """Smooth the counts of a table.
+
+    Parameters
+    ----------
+    table : NgramTable
+    counts : (nodes,) int32
+
+    Returns
+    -------
+    log_probs : (nodes,) float32
+        Natural log P(last word | the words before it).
+    backoffs : (C,) float32
+        Natural log b of each context; 0 for one that no word follows.
+    discounts : list
+        D1, D2, D3 of each order.
+    fallback : list of int
+        The orders whose discounts are `FALLBACK`.
+    """
+    vocab_size, order = table.starts[1], table.order
+    probs = np.empty(table.starts[-1])
+    backoffs = np.ones(len(table.children) - 1)
+    chosen, fallback = [], []
+    below = np.full(vocab_size, 1.0 / (vocab_size - 1))
+    below[Vocabulary.BOS] = 0.0
+    for k in range(1, order + 1):
+        nodes = table.nodes(k)
+        adjusted = _adjusted(table, counts, k)
+        values, is_fallback = discounts(adjusted)
+        chosen.append(values)
+        fallback += [k] if is_fallback else []
+        discount = np.array([0.0, *values])[np.minimum(adjusted, 3)]
+        if k == 1:
+            total = adjusted.sum()
+            probs[nodes] = (adjusted - discount) / total + discount.sum() / total * below
+            continue
+        parents = table.parents(k)
+        contexts = table.nodes(k - 1)
+        local = parents - contexts.start
+        size = contexts.stop - contexts.start
+        totals = np.bincount(local, weights=adjusted, minlength=size)
+        left = np.bincount(local, weights=discount, minlength=size)
+        followed = totals > 0.0
+        backoffs[contexts][followed] = left[followed] / totals[followed]
+        shorter = probs[table.links[nodes]]
+        probs[nodes] = (adjusted - discount) / totals[local] + backoffs[parents] * shorter
+    with np.errstate(divide="ignore"):  # <s> is never predicted: log 0
+        return np.log(probs).astype(np.float32), np.log(backoffs).astype(np.float32), chosen, fallback
+
+
+def _adjusted(table: NgramTable, counts: np.ndarray, order: int) -> np.ndarray:
+    """The adjusted counts of the nodes of one order, int64."""
+    nodes = table.nodes(order)
+    adjusted = counts[nodes].astype(np.int64)
+    if order < table.order:
+        longer = table.links[table.nodes(order + 1)] - nodes.start
+        begin = table.beginning_with(Vocabulary.BOS, order)
+        seen = adjusted[begin.start - nodes.start : begin.stop - nodes.start].copy()
+        adjusted = np.bincount(longer, minlength=nodes.stop - nodes.start)
+        adjusted[begin.start - nodes.start : begin.stop - nodes.start] = seen
+    if order == 1:
+        adjusted[Vocabulary.BOS] = 0
+    return adjusted

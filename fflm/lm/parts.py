@@ -1,0 +1,26 @@
+"""Cheap models score a stream in parts, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fflm.runtime.workers import Team
+
+BATCH = 65536
+
+
+def in_parallel(
+    task: Callable[[int, int], None], size: int, threads: int | None, on_batch: Callable[[int], None] | None
+) -> None:
+    """Call `task` with the first and last-plus-one of each part of 0 .. size-1, several at once."""
+    with Team(threads) as team:
+        for first in range(0, size, BATCH):
+            count = min(BATCH, size - first)
+
+            def work(worker: int, first=first, count=count) -> None:
+                begin, end = team.share(count, worker)
+                task(first + begin, first + end)
+
+            team.run(work)
+            if on_batch is not None:
+                on_batch(count)

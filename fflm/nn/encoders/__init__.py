@@ -1,0 +1,1 @@
+"""Encoders: what the network sees of a context, or of a text."""

@@ -1,0 +1,1 @@
+"""Layers: one layer, one file."""

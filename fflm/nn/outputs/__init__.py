@@ -1,0 +1,1 @@
+"""Output layers: what training minimises and what evaluation reports."""

@@ -1,0 +1,1 @@
+"""What the process is: cores, workers, Ctrl-C, progress. Nothing here is about language."""

@@ -1,0 +1,1 @@
+"""The textbook: the general network, computation graphs, formulas. Only `fflm.api` and `fflm.cli` import it."""
