@@ -26,7 +26,7 @@ _LAZY = {
     "Model": "fflm.api.model",
     "TextClassifier": "fflm.api.text_classifier",
     "classify": "fflm.api.classify",
-    "compare": "fflm.api.model",
+    "compare": "fflm.api.compare",
     "convert_arpa": "fflm.api.ngram",
     "load": "fflm.api.model",
     "mix": "fflm.api.mix",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm import storage
 from fflm.config import DataConfig, TokenizerConfig
+from fflm.storage.files import read_json, write
 from fflm.text import Corpus, Tokenizer, load
 from fflm.text.corpora import read_corpus
 
@@ -29,7 +29,7 @@ def vocabulary_file(folder: Path) -> Path:
             counts.update(block)
         folder.mkdir(parents=True, exist_ok=True)
         words = [word for word, _ in counts.most_common(TYPES)]
-        storage.write(path, "".join(f"{word}\n" for word in words).encode())
+        write(path, "".join(f"{word}\n" for word in words).encode())
     return path
 
 
@@ -44,7 +44,7 @@ class Results:
 
     def __init__(self, path: Path):
         self.path = path
-        self.rows = storage.read_json(path) if path.exists() else {}
+        self.rows = read_json(path) if path.exists() else {}
 
     def get(self, name: str, compute) -> dict:
         """The row `name`, computed and saved if it is missing; `seconds` is how long that took."""
@@ -52,7 +52,7 @@ class Results:
             begin = time.monotonic()
             row = compute()
             self.rows[name] = {"seconds": time.monotonic() - begin} | row
-            storage.write(self.path, json.dumps(self.rows, indent=1).encode())
+            write(self.path, json.dumps(self.rows, indent=1).encode())
         return self.rows[name]
 
 

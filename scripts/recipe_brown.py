@@ -20,7 +20,9 @@ from brown import Results, brown, perplexity, vocabulary_file
 import fflm
 from fflm.config import ModelConfig, TokenizerConfig, TrainConfig
 from fflm.lm import CacheModel, Mixture, NgramModel
+from fflm.storage.files import write
 from fflm.text import Tokenizer
+from fflm.training.run_folder import STATE
 
 MINUTES = 20.0
 EPOCHS = 2  # elsewhere, so that no machine has other figures; the default is 12
@@ -105,7 +107,7 @@ def network(out: Path, seed: int, minutes: float) -> dict:
         "brown:train",
         valid="brown:valid",
         out=run,
-        resume=(run / fflm.storage.STATE).exists(),
+        resume=(run / STATE).exists(),
         vocab=words,
         minutes=minutes,
         seed=seed,
@@ -179,7 +181,7 @@ def elsewhere(out: Path, epochs: int) -> None:
 
 
 def other_text(run: Path, train: str, valid: str | None, test: str | None, options: dict, epochs: int) -> dict:
-    resume = (run / fflm.storage.STATE).exists()
+    resume = (run / STATE).exists()
     report = fflm.train(train, valid=valid, test=test, out=run, resume=resume, epochs=epochs, **options).report
     ngram = fflm.ngram(train, valid=valid, test=test, vocab_of=run, out=run / "kn5.safetensors")
     held_out = valid or f"{train}:valid"
@@ -199,7 +201,7 @@ def finish(path: Path, lines: list[str]) -> None:
     """Write the table with the configuration above it, and print it."""
     shape, training = ModelConfig(), TrainConfig()
     lines = [f"Defaults: {shape.to_dict()} {training.to_dict()}", "", *lines, ""]
-    fflm.storage.write(path, "\n".join(lines).encode())
+    write(path, "\n".join(lines).encode())
     print("\n".join(lines))
 
 

@@ -23,7 +23,9 @@ from brown import Results, brown, perplexity, vocabulary_file
 import fflm
 from fflm.config import TokenizerConfig
 from fflm.lm import InterpolatedNgramModel, Mixture, NgramModel
+from fflm.storage.files import write
 from fflm.text import Tokenizer
+from fflm.training.run_folder import STATE
 
 # Name and name of the mixture; n, h, m, direct; the paper's train, valid and test perplexity, valid and test mixed.
 NETWORKS = [
@@ -57,7 +59,7 @@ def main() -> None:
         results.get(name, lambda args=(name, n, h, m, direct): network(out, texts, *args))
         results.get(mixed, lambda name=name: mixture(out / name, trigram, texts))
     table = "\n".join(lines(results.rows))
-    fflm.storage.write(out / "table.md", (table + "\n").encode())
+    write(out / "table.md", (table + "\n").encode())
     print(table)
     draw(results.rows, out / "figure.png")
 
@@ -78,7 +80,7 @@ def network(out: Path, texts: dict, name: str, n: int, h: int, m: int, direct: b
     model = fflm.train(
         "brown",
         out=run,
-        resume=(run / fflm.storage.STATE).exists(),
+        resume=(run / STATE).exists(),
         vocab=str(vocabulary_file(out)),
         context_size=n - 1,
         hidden_dims=h,

@@ -448,13 +448,13 @@ def test_the_wrong_kind_is_refused_everywhere(fflm_main, models, workshop, tmp_p
     ],
 )
 def test_damage_is_named(tmp_path, change, message):
-    from fflm import storage
+    from fflm.storage.tensors import read_tensors, write_tensors
 
     path = tmp_path / "model"
     TextClassifier(**QUICK).fit(*TRAIN).save(path)
-    arrays, description = storage.read_tensors(path, ["text classifier"], "text classifier")
+    arrays, description = read_tensors(path, ["text classifier"], "text classifier")
     description = {name: value for name, value in description.items() if name not in ("version", "kind")}
-    storage.write_tensors(path, arrays, "text classifier", description | change)
+    write_tensors(path, arrays, "text classifier", description | change)
     with pytest.raises(ModelFileError) as error:
         TextClassifier.load(path)
     assert str(error.value) == f"{path} is damaged: {message}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from test_kernels_layers import SENTINEL, normal, wide
+from test_kernels_matrices import SENTINEL, normal, wide
 
 from fflm.config.names import ACTIVATIONS
 from fflm.kernels import activations

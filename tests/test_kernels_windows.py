@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.kernels import windows
+from fflm.kernels import shuffle, windows
 
 COMPILED = not numba.config.DISABLE_JIT
 # 32-bit arithmetic wraps as it is meant to; in pure Python, NumPy warns about it.
@@ -19,9 +19,9 @@ def gather(stream, positions, size):
     return contexts, targets
 
 
-def shuffle(size, keys, start=0, count=None):
+def permutation(size, keys, start=0, count=None):
     out = np.empty(size - start if count is None else count, np.int64)
-    windows.shuffled(out, start, size, np.asarray(keys, np.uint32))
+    shuffle.shuffled(out, start, size, np.asarray(keys, np.uint32))
     return out
 
 
@@ -70,34 +70,34 @@ def test_contexts_longer_than_the_stream():
 
 def test_mix_is_32_bit_arithmetic():
     for half, key in ((0, 0), (1, 2), (12345, 2**32 - 1), (2**32 - 1, 2**31)):
-        assert int(windows.mix(np.uint32(half), np.uint32(key))) == reference.mix(half, key)
+        assert int(shuffle.mix(np.uint32(half), np.uint32(key))) == reference.mix(half, key)
 
 
 def test_shuffled_equals_the_reference():
     keys = [3, 2**32 - 1, 17, 99]
     for size in (1, 2, 16, 17, 70):
-        assert shuffle(size, keys).tolist() == reference.shuffled(size, keys).tolist()
+        assert permutation(size, keys).tolist() == reference.shuffled(size, keys).tolist()
 
 
 def test_shuffled_is_a_permutation():
     larger = (255, 256, 257, 1023, 1025, 65537, 10**6) if COMPILED else (257, 1025)
     for size in (*range(1, 71), *larger):
         for keys in ([1, 2, 3, 4], [2**32 - 1, 0, 5, 77, 8, 9]):
-            out = shuffle(size, keys)
+            out = permutation(size, keys)
             assert (np.sort(out) == np.arange(size)).all(), size
 
 
 def test_shuffled_starts_anywhere():
     for size in (5, 64, 300):
-        whole = shuffle(size, [4, 3, 2, 1])
+        whole = permutation(size, [4, 3, 2, 1])
         for start in range(0, size, 3):
             count = min(7, size - start)
-            assert (shuffle(size, [4, 3, 2, 1], start, count) == whole[start : start + count]).all()
+            assert (permutation(size, [4, 3, 2, 1], start, count) == whole[start : start + count]).all()
 
 
 def test_shuffled_differs_by_key_and_mixes():
     size = 5000 if COMPILED else 500
-    orders = np.stack([shuffle(size, [seed, seed + 1, seed + 2, seed + 3]) for seed in range(6)])
+    orders = np.stack([permutation(size, [seed, seed + 1, seed + 2, seed + 3]) for seed in range(6)])
     for i in range(6):
         for other in (*orders[:i], np.arange(size)):
             assert (orders[i] == other).sum() < 12  # about 1 place in common is expected (Poisson)
@@ -110,6 +110,6 @@ def test_shuffled_differs_by_key_and_mixes():
 def test_shuffled_beyond_32_bits():
     size = 2**34 + 5
     for start in (0, 2**33, size - 1000):
-        out = shuffle(size, [1, 2, 3, 4], start, 1000)
+        out = permutation(size, [1, 2, 3, 4], start, 1000)
         assert len(set(out.tolist())) == 1000 and out.min() >= 0 and out.max() < size
-        assert (shuffle(size, [1, 2, 3, 4], start + 10, 20) == out[10:30]).all()
+        assert (permutation(size, [1, 2, 3, 4], start + 10, 20) == out[10:30]).all()

@@ -15,7 +15,8 @@ import fflm
 from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.lm import Mixture
-from fflm.model_file import DEEPEST, load_model, save_model
+from fflm.model_file import load_model, save_model
+from fflm.model_file.kinds import DEEPEST
 
 NAMES = ["neural", "unigram", "kn", "interpolated", "arpa", "cache", "mixture", "by-count", "nested"]
 V = 13

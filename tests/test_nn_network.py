@@ -10,8 +10,8 @@ from test_nn_optimizers import RATES
 
 from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS, RULES
-from fflm.kernels import matrices
-from fflm.nn.layers.dense import Drop
+from fflm.kernels import dropout
+from fflm.nn.layers.dropout import Drop
 from fflm.nn.network import context_network
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs import softmax
@@ -100,7 +100,7 @@ def masks_of(config, drops, rows):
         by_row = drop is not None and not masks  # the embeddings are dropped as (batch, width), layers transposed
         mask = np.ones((rows, units) if by_row else (units, rows), np.float32)
         if drop is not None:
-            matrices.dropout(mask, 0, drop.key, drop.rate, mask.shape[1])
+            dropout.dropout(mask, 0, drop.key, drop.rate, mask.shape[1])
         masks.append((mask if by_row else mask.T).astype(np.float64) if drop is not None else 1.0)
     return masks
 

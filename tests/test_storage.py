@@ -13,8 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 import fflm
-from fflm import storage
 from fflm.errors import FflmError, ModelFileError
+from fflm.model_file import MODEL
+from fflm.storage.files import read_json, write_json
+from fflm.training.run_folder import STATE
 
 NOT_FINITE = (np.nan, np.inf, -np.inf)
 
@@ -28,7 +30,7 @@ def contents(path):
 @pytest.fixture
 def file(demo, tmp_path) -> Path:
     """A model file of one's own."""
-    return Path(shutil.copy(Path(demo) / storage.MODEL, tmp_path / "model.safetensors"))
+    return Path(shutil.copy(Path(demo) / MODEL, tmp_path / "model.safetensors"))
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ def test_saved_and_loaded_to_the_bit(demo, tmp_path):
 
 def test_the_same_model_makes_the_same_file(demo, tmp_path):
     """Also in another process, and with every array and every line of metadata in one fixed order."""
-    content = (Path(demo) / storage.MODEL).read_bytes()
+    content = (Path(demo) / MODEL).read_bytes()
     for i in range(5):
         fflm.load(demo).save(tmp_path / f"{i}.safetensors")
         assert (tmp_path / f"{i}.safetensors").read_bytes() == content
@@ -115,12 +117,12 @@ def test_unusual_words_survive(tmp_path):
 
 
 def test_a_run_folder_means_its_model(demo):
-    assert repr(fflm.load(demo)) == repr(fflm.load(Path(demo) / storage.MODEL))
+    assert repr(fflm.load(demo)) == repr(fflm.load(Path(demo) / MODEL))
 
 
 def test_it_is_plain_safetensors(demo):
     """Read with the safetensors library alone: arrays, and text that explains them."""
-    tensors, metadata = contents(Path(demo) / storage.MODEL)
+    tensors, metadata = contents(Path(demo) / MODEL)
     shapes = {name: (value.shape, value.dtype.name) for name, value in tensors.items()}
     assert shapes == {
         "embeddings": ((13, 4), "float32"),
@@ -138,7 +140,7 @@ def test_it_is_plain_safetensors(demo):
     assert description["model"]["hidden_dims"] == [50]
     assert description["tokenizer"]["tokenizer"] == "word"
     assert tensors["counts"].sum() == 1520
-    assert set(load_file(Path(demo) / storage.STATE)) > {"parameters.embeddings", "best.embeddings", "first.embeddings"}
+    assert set(load_file(Path(demo) / STATE)) > {"parameters.embeddings", "best.embeddings", "first.embeddings"}
 
 
 # Damage
@@ -218,7 +220,7 @@ def test_safetensors_of_someone_else(file):
 
 
 def test_training_state_is_not_a_model(demo):
-    refused(Path(demo) / storage.STATE, "must hold a language model, got 'training state'$")
+    refused(Path(demo) / STATE, "must hold a language model, got 'training state'$")
 
 
 def test_newer_format(rewrite):
@@ -339,8 +341,8 @@ def half_a_file(tensors, path, metadata):
     [
         ("builtins.open", no_space),
         ("safetensors.numpy.save_file", half_a_file),
-        ("fflm.storage.os.fsync", no_space),
-        ("fflm.storage.os.replace", no_space),
+        ("fflm.storage.files.os.fsync", no_space),
+        ("fflm.storage.files.os.replace", no_space),
     ],
 )
 def test_full_disk_leaves_the_old_file_and_nothing_else(demo, file, monkeypatch, where, what):
@@ -374,16 +376,16 @@ def test_permissions_are_those_of_any_new_file(demo, tmp_path):
 
 
 def test_json_files(tmp_path):
-    storage.write_json(tmp_path / "config.json", {"seed": 1})
-    assert storage.read_json(tmp_path / "config.json") == {"seed": 1}
+    write_json(tmp_path / "config.json", {"seed": 1})
+    assert read_json(tmp_path / "config.json") == {"seed": 1}
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(ModelFileError, match="config.json must hold a JSON object, got list$"):
-        storage.read_json(tmp_path / "config.json")
+        read_json(tmp_path / "config.json")
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelFileError, match="config.json can't be read: "):
-        storage.read_json(tmp_path / "config.json")
+        read_json(tmp_path / "config.json")
     with pytest.raises(ModelFileError, match="missing.json can't be read: "):
-        storage.read_json(tmp_path / "missing.json")
+        read_json(tmp_path / "missing.json")
     (tmp_path / "config.json").write_bytes(b"\xff")
     with pytest.raises(ModelFileError, match="config.json can't be read: "):
-        storage.read_json(tmp_path / "config.json")
+        read_json(tmp_path / "config.json")

@@ -17,11 +17,12 @@ from conftest import CYCLE, REPOSITORY
 from safetensors import safe_open
 
 import fflm
-from fflm import storage
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
+from fflm.model_file import MODEL
 from fflm.text import encode
 from fflm.training import trainer
+from fflm.training.run_folder import CONFIG, LOG, STATE
 from fflm.training.schedule import Schedule
 
 #: Each word of it follows from the one before.
@@ -44,11 +45,11 @@ def random_text(path, words, seed=1, kinds=50) -> str:
 
 
 def model_bytes(run) -> bytes:
-    return (Path(run) / storage.MODEL).read_bytes()
+    return (Path(run) / MODEL).read_bytes()
 
 
 def log_of(run) -> list[dict]:
-    return [json.loads(line) for line in (Path(run) / storage.LOG).read_text().splitlines()]
+    return [json.loads(line) for line in (Path(run) / LOG).read_text().splitlines()]
 
 
 def hashes(folder) -> dict:
@@ -61,7 +62,7 @@ def files_of(run) -> list[str]:
     return sorted(path.name for path in Path(run).iterdir() if path.suffix != ".png")
 
 
-WHOLE_RUN = [storage.CONFIG, storage.LOG, storage.MODEL, storage.STATE]
+WHOLE_RUN = [CONFIG, LOG, MODEL, STATE]
 
 
 # Learning
@@ -241,8 +242,8 @@ def wait_for_middle_of_epoch(process, run, beyond=0) -> int:
     for _ in range(60000):
         assert process.poll() is None, "the run ended before it could be interrupted"
         time.sleep(0.001)
-        if (run / storage.STATE).exists():
-            with safe_open(run / storage.STATE, framework="numpy") as file:
+        if (run / STATE).exists():
+            with safe_open(run / STATE, framework="numpy") as file:
                 position = json.loads(file.metadata()["fflm"])["progress"]["position"]
             if position["batch"] > 0 and position["step"] > beyond:
                 return position["step"]
@@ -292,7 +293,7 @@ def test_a_run_that_has_not_begun_yet_can_be_begun(certain, tmp_path):
     """A run killed before its first checkpoint has a configuration, and nothing to go on with."""
     fflm.train(certain, out=tmp_path / "run", epochs=1, **PLAIN)
     (tmp_path / "killed").mkdir()
-    shutil.copy(tmp_path / "run" / storage.CONFIG, tmp_path / "killed")
+    shutil.copy(tmp_path / "run" / CONFIG, tmp_path / "killed")
     fflm.train(certain, out=tmp_path / "killed", epochs=1, **PLAIN)
     assert model_bytes(tmp_path / "killed") == model_bytes(tmp_path / "run")
 
@@ -300,7 +301,7 @@ def test_a_run_that_has_not_begun_yet_can_be_begun(certain, tmp_path):
 def test_what_a_kill_left_behind_is_cleared_away(certain, tmp_path):
     """A kill within a write leaves a temporary file, as large as the state."""
     fflm.train(certain, out=tmp_path / "run", epochs=1, **PLAIN)
-    (tmp_path / "run" / f".{storage.STATE}.0123abcd.tmp").write_bytes(b"half")
+    (tmp_path / "run" / f".{STATE}.0123abcd.tmp").write_bytes(b"half")
     (tmp_path / "run" / ".tmpAbC123").write_bytes(b"half")
     fflm.train(certain, out=tmp_path / "run", epochs=2, resume=True, **PLAIN)
     assert files_of(tmp_path / "run") == WHOLE_RUN
@@ -547,14 +548,14 @@ def test_nothing_to_resume(certain, tmp_path):
 def test_damaged_state_is_refused(certain, tmp_path):
     run = tmp_path / "run"
     fflm.train(certain, out=run, epochs=1, **PLAIN)
-    state = (run / storage.STATE).read_bytes()
+    state = (run / STATE).read_bytes()
     for damaged in (b"", state[:-5], b"x" * 100, model_bytes(run)):
-        (run / storage.STATE).write_bytes(damaged)
+        (run / STATE).write_bytes(damaged)
         before = hashes(run)
         with pytest.raises(ModelFileError, match="state.safetensors (is not a model file|must hold a training state)"):
             fflm.train(certain, out=run, epochs=2, resume=True, **PLAIN)
         assert hashes(run) == before
-    (run / storage.STATE).write_bytes(state.replace(b'\\"batch\\"', b'\\"botch\\"'))
+    (run / STATE).write_bytes(state.replace(b'\\"batch\\"', b'\\"botch\\"'))
     with pytest.raises(ModelFileError, match="state.safetensors is damaged: "):
         fflm.train(certain, out=run, epochs=2, resume=True, **PLAIN)
 
@@ -633,9 +634,9 @@ def test_full_disk_while_training(certain, tmp_path, monkeypatch, writes):
         fflm.train(certain, out=run, epochs=9, **PLAIN)
     monkeypatch.undo()
     assert not [name for name in files_of(run) if name not in WHOLE_RUN]
-    if (run / storage.MODEL).exists():
+    if (run / MODEL).exists():
         assert math.isfinite(fflm.load(run).perplexity(certain).perplexity)
-    if (run / storage.STATE).exists():
+    if (run / STATE).exists():
         fflm.train(certain, out=run, epochs=9, resume=True, **PLAIN)
         fflm.train(certain, out=tmp_path / "never", epochs=9, **PLAIN)
         assert model_bytes(run) == model_bytes(tmp_path / "never")

@@ -13,8 +13,9 @@ from fflm import ConfigError, TextError
 from fflm.plots import can_plot
 from fflm.text import Vocabulary
 from fflm.word_vectors.files import read_vectors, vector_file
-from fflm.word_vectors.neighbours import WordVectors, spearman
+from fflm.word_vectors.neighbours import WordVectors
 from fflm.word_vectors.pretrained import GivenVectors
+from fflm.word_vectors.similarity import spearman
 
 WORDS = ["<unk>", "<s>", "</s>", "king", "queen", "man", "woman", "apple"]
 MATRIX = np.array([[9, 9, 9], [0, 0, 0], [1, 1, 1], [3, 1, 0], [3, -1, 0], [0.1, 1, 0], [0.1, -1, 0], [0, 0, 2]])
@@ -300,6 +301,6 @@ def test_plot_embeddings_errors(fflm_main, workshop, tmp_path, monkeypatch):
     run = workshop / "runs" / "demo"
     message = "fflm: error: the picture must be a file that ends in .svg, .png or .pdf, got 'map.txt'\n"
     assert fflm_main("plot-embeddings", run, "--out", "map.txt") == (1, "", message)
-    monkeypatch.setattr("fflm.plots.can_plot", lambda: False)
+    monkeypatch.setattr("fflm.plots.word_map.can_plot", lambda: False)
     message = "fflm: error: maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'\n"
     assert fflm_main("plot-embeddings", run, "--out", tmp_path / "map.svg") == (1, "", message)

@@ -13,6 +13,7 @@ import numpy as np
 
 from fflm.api.arguments import check_new_model, evaluated, names, tell
 from fflm.api.model import Model
+from fflm.api.reports import MixtureReport
 from fflm.config import CacheConfig, DataConfig, check_threads
 from fflm.config.options import configurations
 from fflm.errors import ConfigError
@@ -29,7 +30,6 @@ from fflm.lm import (
 from fflm.model_file import check_nesting, load_model, save_model
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, encode_texts
-from fflm.training.report import MixtureReport
 
 
 def mix(

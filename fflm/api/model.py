@@ -1,4 +1,4 @@
-"""The front door: a language model and what can be done with it, and how to load one."""
+"""A language model and what can be done with it, and how to load one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fflm import generation, storage
-from fflm.config import DataConfig, SampleConfig, check_threads, make
+from fflm import generation
+from fflm.api.reports import MixtureReport, NgramReport
+from fflm.config import DataConfig, SampleConfig, make
 from fflm.errors import ConfigError, FflmError
-from fflm.evaluation import comparison, perplexity
-from fflm.evaluation.comparison_report import Comparison
+from fflm.evaluation import perplexity
 from fflm.evaluation.perplexity import Perplexity
 from fflm.generation import Prediction, Sample
 from fflm.lm import LanguageModel, NgramModel, arpa_lines
 from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
+from fflm.storage.files import write
 from fflm.text import encode
-from fflm.training.report import MixtureReport, NgramReport, TrainReport
+from fflm.training.report import TrainReport
 from fflm.word_vectors.files import vector_file, writable
 from fflm.word_vectors.neighbours import WordVectors
 
@@ -172,7 +173,7 @@ class Model:
             with opened(temporary, "wt", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
                 file.writelines(lines)
 
-        storage.write(path, fill)
+        write(path, fill)
 
     def word_vectors(self) -> WordVectors:
         """The features of every word, for neighbors, analogies and similarities.
@@ -210,7 +211,7 @@ class Model:
         kept = writable(vectors.vocabulary.words)
         words = [vectors.vocabulary.words[i] for i in kept]
         content = b"".join(vector_file(words, vectors.matrix[kept], binary))
-        storage.write(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
+        write(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
         return len(vectors.vocabulary) - len(kept)
 
     def examples(self, count: int = 3) -> list[Sample]:
@@ -252,61 +253,6 @@ def load(path: str | Path, threads: int | None = None) -> Model:
     2
     """
     return Model(load_model(path, threads))
-
-
-def compare(
-    a: Model | str | Path,
-    b: Model | str | Path,
-    *sources: str | Path,
-    contexts: Model | str | Path | None = None,
-    per_character: bool = False,
-    top: int = 10,
-    encoding: str = "utf-8",
-    threads: int | None = None,
-    progress: bool = False,
-) -> Comparison:
-    """Compare two models on a text, token by token (`fflm.evaluation.comparison`).
-
-    Parameters
-    ----------
-    a, b : Model or path
-        Of the same vocabulary and tokenizer, unless `per_character`.
-    *sources : str
-        Files, folders, ``-`` or named corpora, read as one text.
-    contexts : Model or path, optional
-        An n-gram model, for the breakdown by how often contexts were seen, where neither `a` nor `b` has one.
-    per_character : bool
-        Compare in bits per character of the text.
-    top : int
-        How many words on which a model wins most.
-    encoding : str
-        Of the files.
-    threads : int, optional
-        Of the models that are loaded.
-    progress : bool
-        Show a bar on stderr, if that is a terminal.
-
-    Returns
-    -------
-    Comparison
-        Difference in bits with its interval and p-value, breakdowns, the words that decide.
-
-    Raises
-    ------
-    FflmError
-        If the models can't be compared, saying why; if a model or a source can't be read.
-
-    Examples
-    --------
-    >>> import fflm
-    >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
-    'no difference that this text can show; p = 1'
-    """
-    check_threads(threads)
-    models = [model if isinstance(model, Model | None) else load(model, threads) for model in (a, b, contexts)]
-    a, b, contexts = (model and model.lm for model in models)
-    names = [os.fspath(source) for source in sources]
-    return comparison.compare(a, b, names, contexts, per_character, top, encoding, progress)
 
 
 def _text(name: str, value) -> str:

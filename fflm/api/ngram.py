@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fflm.api.arguments import check_new_model, evaluated, names, prompts, taken_from, tell
 from fflm.api.model import Model
+from fflm.api.reports import NgramReport
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
 from fflm.config.options import configurations
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model_file import ARPA_TEXT, save_model
 from fflm.text import Tokenizer
 from fflm.text import load as load_corpus
-from fflm.training.report import NgramReport
 
 COUNTING = (NgramConfig, TokenizerConfig, DataConfig)
 

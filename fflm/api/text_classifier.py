@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm import storage
 from fflm.classification import ClassificationReport, Classifier, fit, learn_words, shapes
 from fflm.classification.report import report
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, check_threads, make
@@ -18,9 +17,11 @@ from fflm.model_file import is_arpa, model_path
 from fflm.model_file.text import pack_text, strings, unpack_text
 from fflm.nn.parameters import first_parameters
 from fflm.runtime.progress import Bar
+from fflm.storage.files import one_line
+from fflm.storage.tensors import CLASSIFIER_KIND, MAKE_CLASSIFIER, check_arrays, read_tensors, write_tensors
 from fflm.text import Examples, Tokenizer
 
-KIND = storage.CLASSIFIER_KIND
+KIND = CLASSIFIER_KIND
 OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
 
 
@@ -217,7 +218,7 @@ class TextClassifier:
         model = self._trained()
         arrays, text = pack_text(model.vocabulary, model.tokenizer)
         description = {"model": model.config.to_dict(), **text, "labels": model.labels}
-        storage.write_tensors(Path(path), model.parameters | arrays, KIND, description)
+        write_tensors(Path(path), model.parameters | arrays, KIND, description)
 
     @classmethod
     def load(cls, path: str | Path, threads: int | None = None) -> TextClassifier:
@@ -239,8 +240,8 @@ class TextClassifier:
         check_threads(threads)
         path = model_path(path)
         if path.exists() and is_arpa(path):
-            raise ModelFileError(f"{path} must hold a text classifier, got an ARPA file{storage.MAKE_CLASSIFIER}")
-        arrays, description = storage.read_tensors(path, [KIND], KIND)
+            raise ModelFileError(f"{path} must hold a text classifier, got an ARPA file{MAKE_CLASSIFIER}")
+        arrays, description = read_tensors(path, [KIND], KIND)
         try:
             vocabulary, tokenizer = unpack_text(arrays, description)
             config = make(ClassifierConfig, description["model"], complete=True)
@@ -248,9 +249,9 @@ class TextClassifier:
             if len(labels) < 2 or len(set(labels)) < len(labels):
                 raise ValueError("labels must be two or more different ones")
             expected = shapes(config, len(vocabulary), len(labels))
-            storage.check_arrays(arrays, {name: (np.float32, shape) for name, shape in expected.items()})
+            check_arrays(arrays, {name: (np.float32, shape) for name, shape in expected.items()})
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, FflmError) as error:
-            raise ModelFileError(f"{path} is damaged: {storage.one_line(error)}") from error
+            raise ModelFileError(f"{path} is damaged: {one_line(error)}") from error
         loaded = cls()
         loaded._tokenizer_config, loaded._shape = tokenizer.config, config
         loaded._training = None

@@ -8,7 +8,8 @@ import numpy as np
 
 from fflm.classification.features import TextIds, encode_texts
 from fflm.config import ClassifierConfig
-from fflm.nn.encoders.context import ContextInputs, TextInputs
+from fflm.nn.encoders.context import ContextInputs
+from fflm.nn.encoders.texts import TextInputs
 from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters, layer_shapes
 from fflm.runtime.workers import Team

@@ -12,7 +12,7 @@ from fflm.classification.classifier import Classifier, loader, text_network
 from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
 from fflm.errors import DivergenceError
-from fflm.nn.layers.dense import drops_of_step
+from fflm.nn.layers.dropout import drops_of_step
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.runtime.workers import Team
 

@@ -60,8 +60,8 @@ def run(arguments) -> int:
         for line in _lines(report, arguments):
             print(line.rstrip())
     if arguments.plot:
-        from fflm.plots import comparison_plot
-        from fflm.storage import write
+        from fflm.plots.comparison import comparison_plot
+        from fflm.storage.files import write
 
         title = f"A: {arguments.a}\nB: {arguments.b}\ntext: {report.source}"
         write(arguments.plot, comparison_plot(report.bits_a, report.bits_b, title))

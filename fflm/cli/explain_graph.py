@@ -76,10 +76,10 @@ def _check_out(path: str | None) -> None:
 
 
 def _draw(dot: str, path: Path) -> None:
-    from fflm import storage
-    from fflm.plots import graph_picture
+    from fflm.plots.graphviz import graph_picture
+    from fflm.storage.files import write
 
-    storage.write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
+    write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
 
 
 def _values(texts: list[str]) -> dict[str, float | list]:

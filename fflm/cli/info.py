@@ -35,7 +35,7 @@ def run(arguments) -> int:
 
 def _open(path: str):
     from fflm.model_file import model_path
-    from fflm.storage import is_classifier
+    from fflm.storage.tensors import is_classifier
 
     return fflm.TextClassifier.load(path) if is_classifier(model_path(path)) else fflm.load(path)
 

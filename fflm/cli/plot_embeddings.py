@@ -25,14 +25,14 @@ def add(verbs) -> None:
 
 def run(arguments) -> int:
     """Open, one library call, print."""
-    from fflm import storage
     from fflm.api.arguments import check_new_file
-    from fflm.plots import embedding_map, picture_format
+    from fflm.plots.word_map import embedding_map, picture_format
+    from fflm.storage.files import write
 
     kind = picture_format(arguments.out)
     check_new_file(arguments.out)
     words, matrix = load_model(arguments).word_vectors().most_frequent(arguments.words)
-    storage.write(Path(arguments.out), embedding_map([visible(word) for word in words], matrix, kind))
+    write(Path(arguments.out), embedding_map([visible(word) for word in words], matrix, kind))
     if arguments.json:
         print_json({"out": arguments.out, "words": len(words)})
     else:

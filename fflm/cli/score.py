@@ -77,11 +77,11 @@ def _check(arguments) -> None:
 
 
 def _write_page(arguments, model, scores) -> None:
-    from fflm import storage
     from fflm.evaluation.surprisal_page import MOST_TOKENS, page
+    from fflm.storage.files import write
 
     made = page(model.lm, scores, arguments.model, arguments.top or TOP, progress=True).encode("utf-8", "replace")
-    storage.write(arguments.html, made)
+    write(arguments.html, made)
     tokens = f"{len(scores.tokens):,} tokens"
     if len(scores.tokens) > MOST_TOKENS:
         tokens = f"the first {MOST_TOKENS:,} of {tokens}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from fflm.kernels._jit import COMPILER, PROCESSOR
 from fflm.kernels.matmul import LANES, ROWS, matmul
-from fflm.nn.parameters import buffer
+from fflm.nn.buffers import buffer
 from fflm.runtime.cores import available_cores
 from fflm.runtime.workers import Team
 

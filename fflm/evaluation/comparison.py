@@ -16,7 +16,8 @@ from fflm.config import DataConfig
 from fflm.errors import ConfigError, FflmError
 from fflm.evaluation.breakdowns import CONTEXT_COUNTS, bands, by_frequency, by_neighbours, rows, won_words
 from fflm.evaluation.comparison_report import Comparison
-from fflm.evaluation.perplexity import Perplexity, evaluate_tokens, interval, unit_sums
+from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
+from fflm.evaluation.resampling import interval, unit_sums
 from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, encode

@@ -1,44 +1,15 @@
-"""Dropout, sums and moves of the layers. Values stand as (units, batch): one row per unit, of which the first
-`columns` numbers are the batch (buffers are wider, so that rows begin apart in the cache).
-
-`first` is the number of the first row in the whole layer, so that any share of its rows can be done alone.
+"""Sums and moves of matrices. Values stand as (units, batch): one row per unit, of which the first `columns` numbers
+are the batch (buffers are wider, so that rows begin apart in the cache).
 """
 
 import numpy as np
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.scalar import GOLDEN, scramble
 
 ZERO = np.float32(0.0)
+
+
 PART = "float32[:, ::1]"
-
-
-@kernel(f"void({PART}, int64, uint32, float64, int64)")
-def dropout(values, first, key, rate, columns):
-    """values (R, C) *written*: each set to 0 with probability `rate`, else divided by 1 - rate.
-
-    The choice is a hash of (key, row, column): the backward pass repeats it on the gradient, any division among
-    workers makes the same one, and no generator's state has to be saved.
-    """
-    limit = np.uint32(rate * 4294967296.0)
-    scale = np.float32(1.0 / (1.0 - rate))
-    for i in range(values.shape[0]):
-        row_key = scramble(key + scramble(np.uint32(first + i)))
-        for j in range(columns):
-            drawn = scramble(row_key + np.uint32(j) * GOLDEN)
-            values[i, j] = ZERO if drawn < limit else values[i, j] * scale
-
-
-@kernel(f"void({PART}, int64, uint32, float64, int64)")
-def dropout_transposed(values, first, key, rate, columns):
-    """As `dropout`, on values that stand transposed: (R, C) with the hash of (key, column, row)."""
-    limit = np.uint32(rate * 4294967296.0)
-    scale = np.float32(1.0 / (1.0 - rate))
-    for i in range(values.shape[0]):
-        place = np.uint32(first + i) * GOLDEN
-        for j in range(columns):
-            drawn = scramble(scramble(key + scramble(np.uint32(j))) + place)
-            values[i, j] = ZERO if drawn < limit else values[i, j] * scale
 
 
 @kernel(f"void(float32[::1], {PART}, int64)", reassociate=True)

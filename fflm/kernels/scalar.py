@@ -1,28 +1,47 @@
-"""Functions of one number, written so that LLVM vectorises the loop that calls them: e^x, tanh x, a hash."""
+"""Functions of one number, written so that LLVM vectorises the loop that calls them: e^x, tanh x."""
 
 import numpy as np
 
 from fflm.kernels._jit import kernel
 
 LOG2_E = np.float32(1.44269504)
+
+
 # ln 2 in two pieces: the first has few bits, so that n * LN2_HIGH is exact (Cody and Waite 1980).
 LN2_HIGH = np.float32(0.693359375)
+
+
 LN2_LOW = np.float32(-2.12194440e-4)
+
+
 LOWEST = np.float32(-87.0)
+
+
 HIGHEST = np.float32(88.0)
+
+
 HALF = np.float32(0.5)
+
+
 ONE = np.float32(1.0)
+
+
 TWO = np.float32(2.0)
+
+
 # (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, least largest relative error; lowest power first.
 E0, E1, E2, E3, E4 = (
     np.float32(c) for c in (5.000000095e-01, 1.666651889e-01, 4.166620614e-02, 8.368883015e-03, 1.395046933e-03)
 )
+
+
 # (tanh(x) / x - 1) / x^2 in powers of x^2 for |x| <= 0.625.
 T0, T1, T2, T3, T4 = (
     np.float32(c) for c in (-3.333328395e-01, 1.333149178e-01, -5.374353061e-02, 2.065067551e-02, -5.717129924e-03)
 )
+
+
 SMALL = np.float32(0.625)
-GOLDEN = np.uint32(0x9E3779B9)  # 2^32 / golden ratio: its multiples spread evenly
 
 
 @kernel("float32(float32)")
@@ -61,14 +80,3 @@ def tanh_all(out, values):
     """out (N,) *written* = tanh(values (N,)) *read*."""
     for i in range(values.size):
         out[i] = tanh(values[i])
-
-
-@kernel("uint32(uint32)")
-def scramble(x):
-    """A bijection of 32 bits in which every input bit moves about half of the output bits."""
-    # Each step is cut to 32 bits: Numba multiplies two uint32 to a uint64.
-    x = np.uint32(x ^ (x >> np.uint32(16)))
-    x = np.uint32(x * np.uint32(0x7FEB352D))
-    x = np.uint32(x ^ (x >> np.uint32(15)))
-    x = np.uint32(x * np.uint32(0x846CA68B))
-    return np.uint32(x ^ (x >> np.uint32(16)))

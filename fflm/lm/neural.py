@@ -33,7 +33,8 @@ class NeuralLanguageModel:
     Examples
     --------
     >>> import numpy as np
-    >>> from fflm.config import ModelConfig, TokenizerConfig
+    >>> from fflm.config import ModelConfig
+    >>> from fflm.config import TokenizerConfig
     >>> from fflm.nn.parameters import initialise
     >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
     >>> config = ModelConfig(context_size=4, bag_size=0)

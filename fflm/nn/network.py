@@ -10,12 +10,15 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.kernels import matrices
-from fflm.nn.encoders.context import ContextInputs, Inputs
-from fflm.nn.layers.dense import DenseLayer, Drop
+from fflm.kernels import dropout, matrices
+from fflm.nn.buffers import buffer
+from fflm.nn.encoders.context import ContextInputs
+from fflm.nn.encoders.embedding_rows import Inputs
+from fflm.nn.layers.dense import DenseLayer
+from fflm.nn.layers.dropout import Drop
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs.softmax import VocabularySoftmax
-from fflm.nn.parameters import Parameters, buffer
+from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Team
 
 
@@ -93,7 +96,7 @@ class Network:
         x = self.x[first:last]
         self.inputs.gather(x, first, last)
         if drop is not None:
-            matrices.dropout(x, first, drop.key, drop.rate, self.width)
+            dropout.dropout(x, first, drop.key, drop.rate, self.width)
         matrices.transpose(self.x_t, self.x, first, last, self.width)
         if self.training and self.features_t.shape[0] > self.last:
             self.features[first:last, self.last : self.last + self.width] = x[:, : self.width]
@@ -175,7 +178,7 @@ class Network:
 
     def _finish_grad_x(self, first: int, last: int, n: int, drop: Drop | None) -> None:
         if drop is not None:
-            matrices.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
+            dropout.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
         matrices.transpose(self.grad_x, self.grad_x_t, first, last, n)
 
     def _add_embedding_gradients(self, n: int) -> int:

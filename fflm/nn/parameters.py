@@ -11,6 +11,8 @@ from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS
 
 Parameters = dict[str, np.ndarray]
+
+
 ROWS = 1024
 
 
@@ -132,16 +134,3 @@ def _uniform(generator: np.random.Generator, shape: tuple[int, ...], size: float
         some = values[first : first + ROWS]
         some[:] = generator.uniform(-1.0, 1.0, some.shape) * size
     return values
-
-
-def buffer(*shape: int) -> np.ndarray:
-    """Zeroed float32 scratch (..., width) whose rows are at least `shape[-1]` wide and start on a cache line.
-
-    Rows are an odd number of cache lines long: at a power of two, the rows that a matrix product walks through would
-    fall on the same few places of the first-level cache.
-    """
-    line = 16
-    width = (-(-shape[-1] // line) | 1) * line
-    flat = np.zeros(int(np.prod(shape[:-1])) * width + line, np.float32)
-    start = -(flat.ctypes.data // flat.itemsize) % line
-    return flat[start : start + flat.size - line].reshape(*shape[:-1], width)

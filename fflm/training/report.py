@@ -1,4 +1,4 @@
-"""What training, counting and mixing end with."""
+"""What training ends with."""
 
 from __future__ import annotations
 
@@ -40,64 +40,6 @@ class TrainReport:
     parameters: int
     stopped: str
     interrupted: bool
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict:
-        """The report as plain JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class NgramReport:
-    """The figures of an n-gram model made from text.
-
-    Attributes
-    ----------
-    ngrams : tuple of int
-        How many n-grams of each order.
-    seconds, estimation_seconds : float
-        Of this call, everything included; of counting and smoothing alone.
-    valid, test : dict or None
-        Reports of `fflm.evaluate` on held-out text.
-    """
-
-    out: str | None
-    order: int
-    smoothing: str
-    ngrams: tuple[int, ...]
-    seconds: float
-    estimation_seconds: float
-    train_tokens: int
-    vocab_size: int
-    valid: dict | None
-    test: dict | None
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict:
-        """The report as plain JSON values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class MixtureReport:
-    """The figures of a mixture.
-
-    Attributes
-    ----------
-    parts : tuple of dict
-        Of each part ``name``, ``model`` (the file it came from, or None), ``weight`` (its mean over the validation
-        text) and ``valid_perplexity`` (None where a word has no probability, as in a cache).
-    weights : list
-        A row of the parts' weights; with `by_context_count`, one for each bucket of counts.
-    """
-
-    out: str | None
-    parts: tuple[dict, ...]
-    weights: list
-    by_context_count: bool
-    valid: dict
-    test: dict | None
-    seconds: float
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict:

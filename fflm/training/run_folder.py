@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from fflm import storage
-from fflm.errors import ConfigError, FflmError, ModelFileError
+import numpy as np
 
+from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.model_file import MODEL
+from fflm.storage.files import read_json, write, write_json
+from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
+
+STATE, LOG, CONFIG, CURVE = "state.safetensors", "log.jsonl", "config.json", "learning_curve.png"
+STATE_KIND = "training state"
 # What a resumed run may have otherwise; the text is compared by its fingerprint, wherever it is read from.
 MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test", "vectors"}
 
@@ -36,22 +43,22 @@ def check_folder(folder: Path | None, resume: bool) -> None:
 
 def _check_contents(folder: Path, resume: bool) -> None:
     if resume:
-        if not (folder / storage.STATE).exists():
+        if not (folder / STATE).exists():
             raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
         return
     if folder.exists() and not folder.is_dir():
         raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
-    if storage.is_run(folder):
+    if is_run(folder):
         raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
-    for name in (storage.CONFIG, storage.LOG, storage.CURVE):
-        if (folder / name).exists() and not _is_ours(folder / storage.CONFIG):
+    for name in (CONFIG, LOG, CURVE):
+        if (folder / name).exists() and not _is_ours(folder / CONFIG):
             raise FflmError(f"{folder} holds a file {name} that is not fflm's; choose another folder")
 
 
 def _is_ours(config: Path) -> bool:
     """Whether a configuration was written by `begin`, in a run that was killed before its first step."""
     try:
-        return storage.FORMAT in storage.read_json(config)
+        return FORMAT in read_json(config)
     except ModelFileError:
         return False
 
@@ -62,7 +69,7 @@ def begin(folder: Path, described: dict) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FflmError(f"can't make the folder {folder}: {error.strerror or error}") from error
-    storage.write_json(folder / storage.CONFIG, {storage.FORMAT: storage.VERSION, **described})
+    write_json(folder / CONFIG, {FORMAT: VERSION, **described})
 
 
 def check_unchanged(folder: Path, described: dict) -> None:
@@ -73,7 +80,7 @@ def check_unchanged(folder: Path, described: dict) -> None:
     ConfigError
         Naming the first option that differs.
     """
-    before = storage.read_json(folder / storage.CONFIG)
+    before = read_json(folder / CONFIG)
     changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
     if "vectors_content" in changed:
         raise ConfigError(
@@ -90,3 +97,35 @@ def check_unchanged(folder: Path, described: dict) -> None:
 
 def _shown(value) -> str:
     return "the default" if value is None else " ".join(map(str, value)) if isinstance(value, list) else repr(value)
+
+
+def save_state(run: Path, tensors: dict[str, np.ndarray], progress: dict) -> None:
+    """Write the training state of a run folder: arrays, and a JSON object that says where training stands."""
+    write_tensors(run / STATE, tensors, STATE_KIND, {"progress": progress})
+
+
+def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict]:
+    """Read what `save_state` wrote."""
+    tensors, description = read_tensors(run / STATE, [STATE_KIND], STATE_KIND)
+    if not isinstance(description.get("progress"), dict):
+        raise ModelFileError(f"{run / STATE} is damaged: its progress is missing")
+    return tensors, description["progress"]
+
+
+def write_log(run: Path, records: list[dict]) -> None:
+    """Write the log of a run: one JSON object a line, one line a validation."""
+    write(run / LOG, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a model or a training state."""
+    return (folder / MODEL).exists() or (folder / STATE).exists()
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote into the run folder."""
+    ours = [f".{name}.????????.tmp" for name in (MODEL, STATE, LOG, CONFIG, CURVE)]
+    for pattern in [*ours, ".tmp??????"]:  # the last one is what safetensors writes under
+        for path in folder.glob(pattern):
+            if path.is_file():
+                path.unlink()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm import storage
 from fflm.errors import ModelFileError
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import Parameters
+from fflm.storage.tensors import check_arrays
+from fflm.training.run_folder import STATE, load_state, save_state, write_log
 
 
 @dataclass
@@ -59,8 +60,8 @@ class TrainingState:
 
     def save(self, folder: Path) -> None:
         """Write the training state and the log of the run in `folder`."""
-        storage.save_state(folder, self._arrays(), {"position": asdict(self.position), "log": self.log})
-        storage.write_log(folder, self.log)
+        save_state(folder, self._arrays(), {"position": asdict(self.position), "log": self.log})
+        write_log(folder, self.log)
 
     def load(self, folder: Path) -> None:
         """Go back to what `save` wrote.
@@ -70,10 +71,10 @@ class TrainingState:
         ModelFileError
             If the file is damaged, or of another network.
         """
-        tensors, progress = storage.load_state(folder)
-        path, arrays = folder / storage.STATE, self._arrays()
+        tensors, progress = load_state(folder)
+        path, arrays = folder / STATE, self._arrays()
         try:
-            storage.check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
+            check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
             self.position, self.log = Position(**progress["position"]), list(progress["log"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} is damaged: {error}") from error

@@ -15,22 +15,24 @@ from typing import NoReturn
 
 import numpy as np
 
-from fflm import storage
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, FflmError, TextError
 from fflm.evaluation.perplexity import LARGEST_NATS, Perplexity, evaluate, speed
-from fflm.kernels import windows
+from fflm.kernels import shuffle
 from fflm.lm import NeuralLanguageModel
-from fflm.model_file import save_model
-from fflm.nn.layers.dense import drops_of_step
+from fflm.model_file import MODEL, save_model
+from fflm.nn.layers.dropout import drops_of_step
 from fflm.nn.network import Network, context_network
 from fflm.nn.optimizers import Optimizer, usual_rates
-from fflm.plots import can_plot, learning_curve
+from fflm.plots import can_plot
+from fflm.plots.learning_curve import learning_curve
 from fflm.runtime.interrupt import Interrupt
 from fflm.runtime.progress import Bar, say
 from fflm.runtime.workers import Team
+from fflm.storage.files import write
 from fflm.text import Corpus
 from fflm.training.report import TrainReport
+from fflm.training.run_folder import CURVE, clear_leftovers, write_log
 from fflm.training.schedule import Schedule
 from fflm.training.state import Position, TrainingState
 from fflm.training.time_budget import TimeBudget
@@ -137,7 +139,7 @@ class Trainer:
         if position.loss_tokens:
             self._validate()
             if self.folder is not None:
-                storage.write_log(self.folder, self.state.log)
+                write_log(self.folder, self.state.log)
 
     def _epoch(self, network: Network, bar: Bar) -> None:
         config, position = self.config, self.position
@@ -151,7 +153,7 @@ class Trainer:
             begin = time.perf_counter()
             first = position.batch * config.batch_size
             rows = min(config.batch_size, size - first)
-            windows.shuffled(places[:rows], first, size, keys)
+            shuffle.shuffled(places[:rows], first, size, keys)
             self.rate = self.schedule.rate(position)
             self.optimizer.begin_step(position.step + 1, self.rate)
             load = network.inputs.windows_at(self.stream, places[:rows])
@@ -261,7 +263,7 @@ class Trainer:
         """
         if self.folder is None:
             return
-        storage.clear_leftovers(self.folder)
+        clear_leftovers(self.folder)
         begin = time.monotonic()
         self._checkpoint()
         self._save_model()
@@ -270,7 +272,7 @@ class Trainer:
     def _save_model(self) -> None:
         if self.folder is not None:
             best = self.model.with_parameters(self.state.best)
-            save_model(best, self.folder / storage.MODEL)
+            save_model(best, self.folder / MODEL)
 
     def _checkpoint(self) -> None:
         self.last_checkpoint = time.monotonic()
@@ -312,4 +314,4 @@ class Trainer:
     def _draw(self) -> None:
         if self.folder is not None and len(self.state.log) > 1 and can_plot():
             with suppress(FflmError):  # a picture is not worth the report
-                storage.write(self.folder / storage.CURVE, learning_curve(self.state.log))
+                write(self.folder / CURVE, learning_curve(self.state.log))

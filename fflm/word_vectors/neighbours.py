@@ -1,20 +1,19 @@
-"""What a model has learned of single words: their vectors, neighbors, analogies, agreement with human judgement."""
+"""What a model has learned of single words: their vectors, neighbors, analogies."""
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from fflm.errors import ConfigError, TextError
+from fflm.errors import ConfigError
 from fflm.lm import LanguageModel, Mixture, NeuralLanguageModel
 from fflm.text import Vocabulary
-from fflm.text.sources import read_blocks
 from fflm.text.vocabulary import SPECIALS as SPECIAL_WORDS
+from fflm.word_vectors.similarity import Similarity, _pairs, spearman
 
 SPECIALS = len(SPECIAL_WORDS)
 
@@ -29,30 +28,6 @@ class Neighbor:
     def to_dict(self) -> dict:
         """Plain JSON values."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """How well cosines agree with human judgement.
-
-    Attributes
-    ----------
-    spearman : float
-        Rank correlation over the pairs whose words are both known.
-    pairs, known : int
-        In the file, and of those the pairs that were counted.
-    unknown_words : tuple of str
-        In the order of the file.
-    """
-
-    spearman: float
-    pairs: int
-    known: int
-    unknown_words: tuple[str, ...]
-
-    def to_dict(self) -> dict:
-        """Plain JSON values."""
-        return asdict(self) | {"unknown_words": list(self.unknown_words)}
 
 
 class WordVectors:
@@ -232,54 +207,3 @@ class WordVectors:
                 f"{reason}"
             )
         return Similarity(found, len(pairs), len(known), unknown)
-
-
-def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation of a (N,) and b (N,); equal numbers share their mean rank.
-
-    Examples
-    --------
-    >>> round(spearman(np.array([1.0, 2.0, 3.0, 3.0]), np.array([10.0, 20.0, 50.0, 40.0])), 4)
-    0.9487
-    """
-    if len(a) < 2:
-        return float("nan")
-    ranks = [_ranks(values) for values in (a, b)]
-    deviations = [rank - rank.mean() for rank in ranks]
-    size = np.sqrt((deviations[0] ** 2).sum() * (deviations[1] ** 2).sum())
-    return float((deviations[0] * deviations[1]).sum() / size) if size > 0.0 else float("nan")
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2.0)[inverse]
-
-
-def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
-    number, pairs, found = 0, 0, False
-    if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
-        raise TextError(f"can't read {path}: {'it is a folder' if os.path.isdir(path) else 'no such file'}")
-    for line in "".join(read_blocks(path, encoding)).split("\n"):
-        number += 1
-        if not line.strip() or line.startswith("#"):
-            continue
-        parts = next((parts for sign in "\t,;" if len(parts := line.split(sign)) >= 3), line.split())
-        first, second, score = [part.strip() for part in [*parts, "", "", ""][:3]]
-        if not found and score and not _is_number(score):  # the names of the columns
-            found = True
-            continue
-        if not (first and second and _is_number(score) and math.isfinite(float(score))):
-            raise TextError(f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}")
-        found = True
-        pairs += 1
-        yield (*((first.lower(), second.lower()) if lowercase else (first, second)), float(score))
-    if not pairs:
-        raise TextError(f"{path} must hold pairs of words and a number, got none")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return float(text) is not None and "_" not in text  # which Python allows
-    except ValueError:
-        return False

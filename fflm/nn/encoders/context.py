@@ -1,7 +1,4 @@
-"""What a network sees: rows of the embeddings, and how a gradient finds its way back to them.
-
-`ContextInputs` are the language model's: the words before a word. `TextInputs` are the classifier's: a whole text.
-"""
+"""The words before a word, as the language model sees them."""
 
 from __future__ import annotations
 
@@ -9,50 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fflm.kernels import embeddings, pooling, windows
-
-NONE_FROZEN = np.zeros(0, bool)
-
-
-class Inputs:
-    """Base of both: which words a batch has, and the sum of the gradients of each.
-
-    Each has these methods. ``gather(x, first, last)``: x (last - first, >=width) *written*, the inputs of rows
-    first .. last-1 of the batch. ``find_words(n)``: number the different words of a batch of n rows, in `words`;
-    returns how many there are. ``scatter(first, last, n, grad_x)``: gradients (last - first, m) of words
-    first .. last-1 of those found, from grad_x (B, >=width).
-
-    Parameters
-    ----------
-    table : (V, m) float32
-        The embeddings.
-    batch_size : int
-    occurrences : int
-        Most words in a batch.
-    frozen : (V,) bool, optional
-        Words whose features are not learned.
-
-    Attributes
-    ----------
-    width : int
-        Features of an input.
-    targets : (B,) int32
-    """
-
-    width: int
-
-    def __init__(self, table: np.ndarray, batch_size: int, occurrences: int, frozen: np.ndarray | None = None):
-        self.table = table
-        self.targets = np.zeros(batch_size, np.int32)
-        self.frozen = NONE_FROZEN if frozen is None else frozen
-        self.slot_of = np.full(len(table), -1, np.int32)
-        self.make_room(occurrences)
-
-    def make_room(self, occurrences: int) -> None:
-        """Scratch memory for so many words in a batch."""
-        most = min(occurrences, len(self.table))
-        self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)
-        self.grads = np.zeros((most, self.table.shape[1]), np.float32)
+from fflm.kernels import embeddings, windows
+from fflm.nn.encoders.embedding_rows import Inputs
 
 
 class ContextInputs(Inputs):
@@ -100,53 +55,4 @@ class ContextInputs(Inputs):
         """See `Inputs`."""
         slots = self.slots[: n * self.contexts.shape[1]]
         embeddings.scatter_rows(self.grads[first:last], first, grad_x[:n], slots, self.contexts[:n], self.bag_size)
-        return self.grads[first:last]
-
-
-class TextInputs(Inputs):
-    """The sum of the features of a text's ids over their number, or its `root`; if asked for, each one's maximum."""
-
-    def __init__(
-        self,
-        table: np.ndarray,
-        batch_size: int,
-        root: bool = False,
-        maximum: bool = False,
-        frozen: np.ndarray | None = None,
-    ):
-        self.root = root
-        features = table.shape[1]
-        self.width = features * (1 + maximum)
-        self.highest = np.zeros((batch_size, features if maximum else 0), np.int32)
-        self.ids, self.offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
-        super().__init__(table, batch_size, 0, frozen)
-
-    def given(
-        self, ids: np.ndarray, offsets: np.ndarray, targets: np.ndarray | None = None
-    ) -> Callable[[int, int], None]:
-        """Load texts: ids (N,) int32 of all their words, text i from offsets[i] to offsets[i+1]; targets (B,) int32."""
-        self.ids, self.offsets = ids, offsets
-        if ids.size > self.slots.size:
-            self.make_room(ids.size)
-
-        def load(first, last):
-            self.targets[first:last] = 0 if targets is None else targets[first:last]
-
-        return load
-
-    def gather(self, x: np.ndarray, first: int, last: int) -> None:
-        """See `Inputs`."""
-        pooling.gather_texts(
-            x, self.highest[first:last], self.table, self.ids, self.offsets[first : last + 1], self.root
-        )
-
-    def find_words(self, n: int) -> int:
-        """See `Inputs`."""
-        return embeddings.find_words(self.words, self.slots, self.slot_of, self.ids.reshape(-1, 1), 0, self.frozen)
-
-    def scatter(self, first: int, last: int, n: int, grad_x: np.ndarray) -> np.ndarray:
-        """See `Inputs`."""
-        pooling.scatter_texts(
-            self.grads[first:last], first, grad_x[:n], self.highest, self.slots, self.offsets, self.root
-        )
         return self.grads[first:last]

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fflm.nn.buffers import buffer
 from fflm.nn.layers.dense import DenseLayer
-from fflm.nn.parameters import Parameters, buffer
+from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Team
 
 

@@ -5,36 +5,15 @@ Those of the language model, of the classifier and of the general network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from fflm.config.names import ACTIVATIONS
-from fflm.kernels import activations, matrices
+from fflm.kernels import activations, dropout, matrices
 from fflm.kernels.matmul import matmul
-from fflm.nn.parameters import Parameters, buffer
+from fflm.nn.buffers import buffer
+from fflm.nn.layers.dropout import Drop
+from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Team
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Dropout of one layer in one step: the rate and the key that the mask is a hash of."""
-
-    rate: float
-    key: np.uint32
-
-
-def dropout_key(seed: int, step: int, layer: int) -> np.uint32:
-    """A well mixed number for the dropout of one layer in one step (the finaliser of SplitMix64)."""
-    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + layer * 0x8CB92BA72F3D8DD7) % 2**64
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
-    return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)
-
-
-def drops_of_step(rates: list[float], seed: int, step: int) -> list[Drop | None]:
-    """The dropout of each layer in one step, by the layers' rates; None where nothing is dropped."""
-    return [Drop(rate, dropout_key(seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)]
 
 
 class DenseLayer:
@@ -93,7 +72,7 @@ class DenseLayer:
         self.activate(plain, z, self.bias[first:last], self.slope[first:last], columns)
         if drop is not None:
             out[:, :columns] = plain[:, :columns]
-            matrices.dropout(out, first, drop.key, drop.rate, columns)
+            dropout.dropout(out, first, drop.key, drop.rate, columns)
         if copy is not None:
             matrices.transpose(copy, self.out_t, first, last, columns)
 
@@ -102,7 +81,7 @@ class DenseLayer:
         delta = self.delta_t[first:last]
         plain = (self.out_t if drop is None else self.plain_t)[first:last]
         if drop is not None:
-            matrices.dropout(delta, first, drop.key, drop.rate, columns)
+            dropout.dropout(delta, first, drop.key, drop.rate, columns)
         grad_slope = self._grads["slope"][first:last]
         self.derive(delta, grad_slope, self.z_t[first:last], plain, self.slope[first:last], columns)
         self.grad_bias(first, last, columns)

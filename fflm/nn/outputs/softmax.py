@@ -12,8 +12,9 @@ import numpy as np
 
 from fflm.kernels import matrices, softmax
 from fflm.kernels.matmul import matmul
+from fflm.nn.buffers import buffer
 from fflm.nn.optimizers import Optimizer
-from fflm.nn.parameters import Parameters, buffer
+from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Team
 
 SLICES = 24  # divided evenly by most numbers of cores

@@ -517,7 +517,7 @@ def test_an_interruption_leaves_nothing_half_written(here, monkeypatch):
         raise KeyboardInterrupt
 
     before = sorted(here.rglob("*"))
-    monkeypatch.setattr("fflm.storage.os.replace", interrupted)
+    monkeypatch.setattr("fflm.storage.files.os.replace", interrupted)
     for function, options in ((fflm.ngram, {}), (fflm.mix, {"valid": "valid.txt"})):
         with pytest.raises(KeyboardInterrupt):
             function("train.txt" if function is fflm.ngram else "kn", out="new", quiet=True, **options)
@@ -528,7 +528,7 @@ def test_a_full_disk(here, refused, monkeypatch):
     def no_space(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("fflm.storage.os.fsync", no_space)
+    monkeypatch.setattr("fflm.storage.files.os.fsync", no_space)
     message = "^can't write new: No space left on device; what was there is untouched$"
     refused(message, fflm.ngram, "train.txt", out="new", quiet=True)
     refused(message, fflm.mix, "kn", valid="valid.txt", out="new", quiet=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import reference
 
-from fflm.kernels import matrices
+from fflm.kernels import dropout, hashing, matrices
 
 SENTINEL = np.float32(777.0)
 SURPLUS = 6
@@ -31,17 +31,17 @@ def normal(*shape, seed=0):
 def masks(rows, columns, first, key, rate):
     """What `dropout`, and transposed `dropout_transposed`, make of ones."""
     values = wide(np.ones((rows, columns), np.float32))
-    matrices.dropout(values, first, np.uint32(key), rate, columns)
+    dropout.dropout(values, first, np.uint32(key), rate, columns)
     assert (values[:, columns:] == SENTINEL).all()
     other = wide(np.ones((columns, rows), np.float32))
-    matrices.dropout_transposed(other, 0, np.uint32(key), rate, rows)
+    dropout.dropout_transposed(other, 0, np.uint32(key), rate, rows)
     assert (other[:, rows:] == SENTINEL).all()
     return values[:, :columns], other[:, :rows]
 
 
 def test_scramble_is_32_bit_arithmetic():
     for x in (0, 1, 2, 12345, 2**31, 2**32 - 1):
-        assert int(matrices.scramble(np.uint32(x))) == reference.scramble(x)
+        assert int(hashing.scramble(np.uint32(x))) == reference.scramble(x)
 
 
 @pytest.mark.parametrize("key, rate", [(0, 0.5), (1, 0.1), (2**32 - 1, 0.9), (5, 0.0)])
@@ -55,7 +55,7 @@ def test_dropout_transposed_makes_the_same_choice():
     found, transposed = masks(11, 23, 0, 99, 0.4)
     assert (found == transposed.T).all()
     part = np.ones((7, 11), np.float32)
-    matrices.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
+    dropout.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
     assert (part == transposed[9:16]).all()
 
 
@@ -63,8 +63,8 @@ def test_dropout_makes_the_same_choice_in_any_share():
     whole, _ = masks(12, 9, 0, 5, 0.4)
     for cut in range(13):
         parts = [np.ones((size, 9), np.float32) for size in (cut, 12 - cut)]
-        matrices.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
-        matrices.dropout(parts[1], cut, np.uint32(5), 0.4, 9)
+        dropout.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
+        dropout.dropout(parts[1], cut, np.uint32(5), 0.4, 9)
         assert (np.concatenate(parts) == whole).all()
 
 
@@ -72,7 +72,7 @@ def test_dropout_scales_what_it_keeps():
     values = normal(9, 16)
     before = values.copy()
     mask, _ = masks(9, 16, 0, 7, 0.25)
-    matrices.dropout(values, 0, np.uint32(7), 0.25, 16)
+    dropout.dropout(values, 0, np.uint32(7), 0.25, 16)
     assert (values == before * mask).all()
     assert set(np.unique(mask)) == {np.float32(0.0), np.float32(1 / 0.75)}
 

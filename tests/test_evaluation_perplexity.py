@@ -9,7 +9,7 @@ import pytest
 import fflm
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import FflmError, TextError
-from fflm.evaluation import perplexity
+from fflm.evaluation import resampling
 from fflm.evaluation.perplexity import evaluate
 from fflm.lm import neural
 from fflm.text import Tokenizer, TokenStream, Vocabulary, encode
@@ -170,7 +170,7 @@ def test_many_units_are_joined_without_loss(monkeypatch):
     generator = np.random.default_rng(7)
     model, ids = Unigram([0.125, 0.0, 0.125, 0.5, 0.25]), generator.choice([0, 2, 3, 4], 4000)
     fine = evaluate(model, stream_of(ids, unit=4))
-    monkeypatch.setattr(perplexity, "MOST_UNITS", 150)
+    monkeypatch.setattr(resampling, "MOST_UNITS", 150)
     coarse = evaluate(model, stream_of(ids, unit=4))
     assert fine.perplexity == coarse.perplexity
     assert coarse.perplexity_low == pytest.approx(fine.perplexity_low, rel=0.02)

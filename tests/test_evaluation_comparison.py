@@ -15,9 +15,10 @@ from fflm.config import TokenizerConfig
 from fflm.errors import ConfigError, FflmError, TextError
 from fflm.evaluation import breakdowns as tables
 from fflm.evaluation import comparison as paired
-from fflm.evaluation import perplexity
+from fflm.evaluation import resampling
 from fflm.evaluation.comparison import compare
 from fflm.lm import NgramModel
+from fflm.plots.comparison import comparison_plot
 from fflm.text import Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", "yes", "no"]
@@ -199,11 +200,11 @@ def test_interval_is_as_wide_as_theory_says():
 def test_many_units_are_joined(monkeypatch):
     difference = np.random.default_rng(9).normal(0.01, 1, 4000)
     fine = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
-    monkeypatch.setattr(perplexity, "MOST_UNITS", 150)
+    monkeypatch.setattr(resampling, "MOST_UNITS", 150)
     coarse = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
     assert coarse["units"] == fine["units"] == 1000
     assert coarse["p_value"] == pytest.approx(fine["p_value"], abs=0.1)
-    sums = perplexity.unit_sums(difference, np.arange(0, 4001, 4))[0]
+    sums = resampling.unit_sums(difference, np.arange(0, 4001, 4))[0]
     assert len(sums) <= 150 and sums.sum() == pytest.approx(difference.sum())
 
 
@@ -544,7 +545,7 @@ def test_picture_of_equal_models(demo, text):
     """No difference, one bit value, nothing but zeros: no warning, no division by nothing."""
     pytest.importorskip("matplotlib")
     for bits in (np.array([1.0, 2.0]), np.array([0.0]), np.full(3, 0.5)):
-        assert plots.comparison_plot(bits, bits, "A $\nB").startswith(b"\x89PNG")
+        assert comparison_plot(bits, bits, "A $\nB").startswith(b"\x89PNG")
 
 
 def test_picture_without_matplotlib(fflm_main, monkeypatch):

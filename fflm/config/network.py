@@ -1,0 +1,49 @@
+"""The shape of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fflm.config.names import ACTIVATIONS
+from fflm.config.options import Checked, option
+from fflm.errors import ConfigError
+
+
+def activation_option():
+    """Of hidden layers."""
+    return option(
+        "tanh",
+        "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
+        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig(Checked):
+    """Shape of the network; with the size of the vocabulary it fixes every array."""
+
+    context_size: int = option(8, "words of context (the paper's n - 1)", low=1, high=1000, metavar="K")
+    bag_size: int = option(
+        100,
+        "words before these, whose features are added up without their order, so that the network knows what the text "
+        "is about; 0 for the paper's network",
+        low=0,
+        high=10_000,
+        metavar="N",
+    )
+    embedding_dim: int = option(160, "features per word (the paper's m)", low=1, high=65536, metavar="M")
+    hidden_dims: tuple[int, ...] = option(
+        (300,),
+        "units of each hidden layer (the paper's h); several numbers make several layers, 0 none",
+        low=1,
+        metavar="H",
+    )
+    activation: str = activation_option()
+    direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
+
+    def __post_init__(self):
+        if self.hidden_dims in (0, (0,), [0]):  # the paper's h = 0: direct connections only
+            object.__setattr__(self, "hidden_dims", ())
+        super().__post_init__()
+        if not self.hidden_dims and not self.direct:
+            raise ConfigError("hidden_dims must not be empty without direct connections, got (); add direct")

@@ -1,0 +1,47 @@
+"""n-gram models, and the cache of a mixture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fflm.config.options import Checked, option
+from fflm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class NgramConfig(Checked):
+    """Which n-gram model is estimated."""
+
+    order: int | None = option(
+        None, "words of the longest n-grams (default: 5; interpolated: 3)", low=1, high=10, metavar="N"
+    )
+    smoothing: str = option(
+        "kneser-ney",
+        "kneser-ney (interpolated, modified), or interpolated: relative frequencies of all orders, their weights "
+        "fitted on the validation text by how often the context was seen, as in the paper",
+        choices=("kneser-ney", "interpolated"),
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.order is None:
+            object.__setattr__(self, "order", 3 if self.smoothing == "interpolated" else 5)
+        if self.order == 1 and self.smoothing == "interpolated":
+            raise ConfigError("order must be at least 2 for interpolated smoothing, got 1")
+
+
+@dataclass(frozen=True)
+class CacheConfig(Checked):
+    """A cache as a part of a mixture."""
+
+    cache: int | None = option(
+        None, "add a cache: the shares of the last N words of the text", low=1, high=100_000, metavar="N"
+    )
+    cache_half_life: float | None = option(
+        None, "in the cache, a word N words back weighs half (default: all weigh the same)", above=0.0, metavar="N"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.cache_half_life is not None and self.cache is None:
+            raise ConfigError("cache_half_life must not be given without cache; give the size of the cache")

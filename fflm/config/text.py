@@ -1,0 +1,56 @@
+"""How text becomes tokens, which words are known and what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fflm.config.options import Checked, option
+from fflm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TokenizerConfig(Checked):
+    """How text becomes tokens; stored in the model file."""
+
+    tokenizer: str = option(
+        "word",
+        "how text is cut into tokens: word (letters and digits, single punctuation marks), treebank (Penn "
+        "Treebank conventions), whitespace (text that is already tokenised), char",
+        choices=("word", "treebank", "whitespace", "char"),
+    )
+    lowercase: bool = option(False, "fold upper case to lower case")
+    digits_to_zero: bool = option(False, "replace every digit by 0")
+    boundary: str = option(
+        "stream",
+        "stream: the text is one continuous stream, as in the paper; line: every line stands alone, begins "
+        "with <s> and its end </s> is predicted",
+        choices=("stream", "line"),
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig(Checked):
+    """What is read, which words are known and what is held out."""
+
+    valid_fraction: float | None = option(
+        None,
+        "share of the units (lines, or blocks of the stream) held out at random for validation when there is no "
+        "--valid (0.05 if neither is given)",
+        above=0.0,
+        below=1.0,
+        metavar="F",
+    )
+    vocab_size: int = option(
+        16384, "largest vocabulary, special tokens included; the most frequent words stay", low=4, metavar="N"
+    )
+    min_count: int = option(2, "words seen less often in training become <unk>", low=1, metavar="N")
+    vocab: str | None = option(
+        None, "take the words from FILE, one a line, instead; --vocab-size and --min-count do not apply", metavar="FILE"
+    )
+    encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("vocab_size", "min_count"):
+            if self.vocab is not None and getattr(self, name) != getattr(DataConfig, name):
+                raise ConfigError(f"{name} must not be given together with vocab, got {getattr(self, name)!r}")

@@ -1,0 +1,55 @@
+"""The model file of an n-gram model in back-off form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.lm import NgramModel
+from fflm.model_file.reader import Reader
+from fflm.model_file.table import pack_table, unpack_table
+from fflm.model_file.text import Arrays
+from fflm.storage.tensors import check_arrays
+
+FACTS = {"smoothing", "discounts", "fallback_discounts"}
+
+
+def pack(model: NgramModel) -> tuple[Arrays, dict]:
+    """Arrays and description of the model."""
+    arrays, description = pack_table(model.table)
+    arrays |= {"log_probs": model.node_log_probs, "backoffs": model.backoffs}
+    if model.counts is not None:
+        arrays["context_counts"] = model.counts
+    return arrays, description | {"facts": model.facts}
+
+
+def unpack(arrays: Arrays, description: dict, reader: Reader) -> NgramModel:
+    """The model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
+    table, own = unpack_table(arrays, description, len(reader.vocabulary))
+    log_probs, counts = own.get("log_probs"), own.get("context_counts")
+    expected = {"log_probs": (np.float32, (table.starts[-1],)), "backoffs": (np.float32, (table.starts[-2],))}
+    if log_probs is not None:  # -inf is that of a probability of 0
+        own["log_probs"] = np.nan_to_num(log_probs, nan=np.nan, posinf=np.inf, neginf=0.0)
+    if counts is not None:
+        expected["context_counts"] = (np.int32, (table.starts[-2],))
+    check_arrays(own, expected)
+    if (log_probs > 1e-3).any():
+        raise ValueError("log_probs must be logarithms of probabilities")
+    if counts is not None and (counts < 0).any():
+        raise ValueError("context_counts must not be negative")
+    facts = description["facts"]
+    _check_facts(facts, table.order)
+    return NgramModel(
+        reader.vocabulary, reader.tokenizer, table, log_probs, own["backoffs"], counts, facts, reader.threads
+    )
+
+
+def _check_facts(facts: dict, order: int) -> None:
+    """They are shown, no more, but next to others, and as JSON."""
+    if not isinstance(facts, dict) or not set(facts) <= FACTS or not isinstance(facts.get("smoothing", ""), str):
+        raise ValueError(f"facts must be an object with nothing but {', '.join(sorted(FACTS))}")
+    discounts = np.array(facts.get("discounts", [[0.0] * 3] * order), float)
+    fallback = facts.get("fallback_discounts", [])
+    if discounts.shape != (order, 3) or not np.isfinite(discounts).all():
+        raise ValueError(f"discounts must be three numbers for each of {order} orders")
+    if not isinstance(fallback, list) or not all(type(number) is int for number in fallback):
+        raise ValueError("fallback_discounts must be whole numbers")

@@ -1,0 +1,27 @@
+"""Graphs drawn by Graphviz."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+from fflm.errors import FflmError
+
+
+def graph_picture(dot: str) -> bytes:
+    """An SVG of a graph in the language of Graphviz, by its command ``dot``.
+
+    Raises
+    ------
+    FflmError
+        If it is not installed, or fails.
+    """
+    command = shutil.which("dot")
+    if command is None:
+        raise FflmError(
+            "an .svg needs Graphviz, whose command dot is not installed; write a .dot file, or install graphviz"
+        )
+    made = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
+    if made.returncode != 0:
+        raise FflmError(f"Graphviz failed: {made.stderr.decode(errors='replace').strip()[:200]}")
+    return made.stdout

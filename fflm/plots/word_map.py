@@ -1,0 +1,102 @@
+"""A map of words: similar vectors stand near each other."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import numpy as np
+
+from fflm.errors import ConfigError, FflmError
+from fflm.plots import can_plot
+
+PICTURES = ("svg", "png", "pdf")
+
+
+EXACT_WORDS = 1000
+
+
+def picture_format(path: str) -> str:
+    """The format that a file's name asks for, once it is known that a map of words can be drawn.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of those known.
+    FflmError
+        If the plot extra is not installed.
+    """
+    kind = path.lower().rpartition(".")[2] if "." in path else ""
+    if kind not in PICTURES:
+        raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
+    if not can_plot() or find_spec("sklearn") is None:
+        raise FflmError("maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'")
+    return kind
+
+
+def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
+    """A map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
+
+    Parameters
+    ----------
+    words : sequence of str
+    matrix : (N, m) float32
+        Their vectors.
+    kind : str
+        svg, png or pdf.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+    from sklearn.manifold import TSNE
+
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
+    neighbors = min(30.0, (len(words) - 1) / 3.0)  # what t-SNE calls perplexity
+    method = "exact" if len(words) <= EXACT_WORDS else "barnes_hut"  # the latter's threads get in each other's way
+    places = TSNE(perplexity=neighbors, method=method, init="random", random_state=1).fit_transform(directions)
+    figure = Figure(figsize=(10.0, 10.0), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*places.T, s=4, color="tab:orange")
+    axes.set_title(f"{len(words):,} most frequent words: near each other are those with similar vectors (t-SNE)")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    picture = io.BytesIO()
+    letters = {"svg.fonttype": "none", "svg.hashsalt": "fflm"}  # letters stay letters
+    with matplotlib.rc_context(letters), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box is drawn; an SVG has the letter
+        _labels(figure, axes, words, places)
+        figure.savefig(
+            picture, format=kind, dpi=150, metadata={"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        )
+    return picture.getvalue()
+
+
+def _labels(figure, axes, words: Sequence[str], places: np.ndarray) -> None:
+    """Write each word at that corner of its point where it covers the least of the words before it."""
+    figure.draw_without_rendering()  # the axes get their place
+    taken = np.zeros((0, 4))  # left, lower, right, upper edges
+    for word, place in zip(words, places, strict=True):
+        found = []
+        for side, height in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            label = axes.annotate(
+                word,
+                place,
+                xytext=(2 * side, 2 * height),
+                textcoords="offset points",
+                ha="left" if side > 0 else "right",
+                va="bottom" if height > 0 else "top",
+                fontsize=7,
+                parse_math=False,
+            )
+            box = np.array(label.get_window_extent().extents)
+            common = np.minimum(taken[:, 2:], box[2:]) - np.maximum(taken[:, :2], box[:2])
+            found.append((float(common.clip(0.0).prod(axis=1).sum()), len(found), label, box))
+            if found[-1][0] == 0.0:
+                break
+        best = min(found, key=lambda corner: corner[:2])
+        for corner in found:
+            if corner is not best:
+                corner[2].remove()
+        taken = np.vstack([taken, best[3]])
