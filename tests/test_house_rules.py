@@ -28,10 +28,11 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 #: The same within a folder.
 INSIDE = {
     "nn": [
-        ["buffers", "parameters"],
+        ["buffers", "draws", "batches", "parameters"],
         ["encoders", "layers", "optimizers"],
-        ["outputs"],
+        ["inputs", "outputs"],
         ["network"],
+        ["language_model", "steps"],
     ],
     "text": [
         ["sources", "tokenizer"],

@@ -8,7 +8,7 @@ from test_kernels_matrices import SENTINEL, normal, wide
 from fflm.config.names import ACTIVATIONS
 from fflm.kernels import activations
 
-ONE_BY_ONE = [name for name, activation in ACTIVATIONS.items() if not activation.whole]
+ONE_BY_ONE = [name for name, activation in ACTIVATIONS.items() if not activation.joint]
 
 
 def kernels(name):

@@ -28,15 +28,12 @@ def normal(*shape, seed=0):
 # Dropout
 
 
-def masks(rows, columns, first, key, rate):
-    """What `dropout`, and transposed `dropout_transposed`, make of ones."""
+def mask(rows, columns, first, key, rate):
+    """What `dropout` makes of ones."""
     values = wide(np.ones((rows, columns), np.float32))
     dropout.dropout(values, first, np.uint32(key), rate, columns)
     assert (values[:, columns:] == SENTINEL).all()
-    other = wide(np.ones((columns, rows), np.float32))
-    dropout.dropout_transposed(other, 0, np.uint32(key), rate, rows)
-    assert (other[:, rows:] == SENTINEL).all()
-    return values[:, :columns], other[:, :rows]
+    return values[:, :columns]
 
 
 def test_scramble_is_32_bit_arithmetic():
@@ -46,21 +43,13 @@ def test_scramble_is_32_bit_arithmetic():
 
 @pytest.mark.parametrize("key, rate", [(0, 0.5), (1, 0.1), (2**32 - 1, 0.9), (5, 0.0)])
 def test_dropout_equals_the_reference(key, rate):
-    found, _ = masks(11, 23, 4, key, rate)
+    found = mask(11, 23, 4, key, rate)
     expected = reference.dropout_mask(11, 23, 4, key, rate)
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
-def test_dropout_transposed_makes_the_same_choice():
-    found, transposed = masks(11, 23, 0, 99, 0.4)
-    assert (found == transposed.T).all()
-    part = np.ones((7, 11), np.float32)
-    dropout.dropout_transposed(part, 9, np.uint32(99), 0.4, 11)
-    assert (part == transposed[9:16]).all()
-
-
 def test_dropout_makes_the_same_choice_in_any_share():
-    whole, _ = masks(12, 9, 0, 5, 0.4)
+    whole = mask(12, 9, 0, 5, 0.4)
     for cut in range(13):
         parts = [np.ones((size, 9), np.float32) for size in (cut, 12 - cut)]
         dropout.dropout(parts[0], 0, np.uint32(5), 0.4, 9)
@@ -71,27 +60,27 @@ def test_dropout_makes_the_same_choice_in_any_share():
 def test_dropout_scales_what_it_keeps():
     values = normal(9, 16)
     before = values.copy()
-    mask, _ = masks(9, 16, 0, 7, 0.25)
+    kept = mask(9, 16, 0, 7, 0.25)
     dropout.dropout(values, 0, np.uint32(7), 0.25, 16)
-    assert (values == before * mask).all()
-    assert set(np.unique(mask)) == {np.float32(0.0), np.float32(1 / 0.75)}
+    assert (values == before * kept).all()
+    assert set(np.unique(kept)) == {np.float32(0.0), np.float32(1 / 0.75)}
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.2, 0.4, 0.9])
 def test_dropout_keeps_its_rate_and_the_expectation(rate):
     rows, columns = (40, 50) if numba.config.DISABLE_JIT else (1000, 500)
-    mask, _ = masks(rows, columns, 0, 2024, rate)
-    dropped = mask == 0.0
+    kept = mask(rows, columns, 0, 2024, rate)
+    dropped = kept == 0.0
     spread = math.sqrt(rate * (1 - rate))
     assert abs(dropped.mean() - rate) < 5 * spread / math.sqrt(rows * columns)  # 5 standard deviations
     assert abs(dropped.mean(axis=0) - rate).max() < 5 * spread / math.sqrt(rows)
     assert abs(dropped.mean(axis=1) - rate).max() < 5 * spread / math.sqrt(columns)
-    assert abs(mask.mean(dtype=np.float64) - 1.0) < 5 * spread / (1 - rate) / math.sqrt(rows * columns)
+    assert abs(kept.mean(dtype=np.float64) - 1.0) < 5 * spread / (1 - rate) / math.sqrt(rows * columns)
 
 
 def test_dropout_of_neighbours_and_of_keys_is_independent():
     rows, columns = (40, 50) if numba.config.DISABLE_JIT else (300, 300)
-    first, second = (masks(rows, columns, 0, key, 0.5)[0] > 0 for key in (1, 2))
+    first, second = (mask(rows, columns, 0, key, 0.5) > 0 for key in (1, 2))
     bound = 5 * 0.5 / math.sqrt(rows * (columns - 1))
     for a, b in (
         (first, second),
@@ -145,3 +134,24 @@ def test_sum_of_squares_and_scale():
     matrices.scale(buffer, np.float32(0.3), 33)
     assert (buffer[:, :33] == values * np.float32(0.3)).all()
     assert (buffer[:, 33:] == SENTINEL).all()
+
+
+# Copies
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 1), (5, 17), (40, 33)])
+def test_copy_and_add(rows, columns):
+    values, out = normal(rows, columns), wide(normal(rows, columns, seed=1))
+    expected = out[:, :columns] + values
+    matrices.copy(out, wide(values), columns, True)
+    assert (out[:, :columns] == expected).all() and (out[:, columns:] == SENTINEL).all()
+    matrices.copy(out, wide(values), columns, False)
+    assert (out[:, :columns] == values).all() and (out[:, columns:] == SENTINEL).all()
+
+
+@pytest.mark.parametrize("first, last", [(0, 0), (0, 5), (3, 21), (0, 40)])
+def test_transposing_some_columns(first, last):
+    values, out = wide(normal(7, 40)), np.full((40, 9), SENTINEL, np.float32)
+    matrices.transpose_columns(out, values, first, last, 7)
+    assert (out[first:last, :7] == values[:, first:last].T).all()
+    assert (out[:, 7:] == SENTINEL).all() and (out[:first] == SENTINEL).all() and (out[last:] == SENTINEL).all()

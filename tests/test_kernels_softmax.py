@@ -34,15 +34,15 @@ def forward(logits, bias, targets, cuts):
     """The tiles between `cuts`, as the output layer treats them."""
     rows = targets.size
     values = wide(logits)
-    maxima, sums = (wide(np.zeros((len(cuts) - 1, rows), np.float32)) for _ in range(2))
+    maxima, sums, factors = (wide(np.zeros((len(cuts) - 1, rows), np.float32)) for _ in range(3))
     peaks, totals, picked = np.zeros(rows, np.float32), np.zeros(rows), np.full(rows, np.nan, np.float32)
     for tile, (first, last) in enumerate(zip(cuts, cuts[1:], strict=False)):
         softmax.add_bias(maxima[tile, :rows], values[first:last], bias[first:last])
         softmax.pick_targets(picked, values[first:last], targets, first)
         softmax.exponentials(sums[tile, :rows], values[first:last], maxima[tile, :rows])
-    softmax.combine(peaks, totals, maxima, sums)
-    assert surplus_untouched(values, maxima, sums)
-    return values, maxima, peaks, totals, picked
+    softmax.combine(peaks, totals, factors, maxima, sums)
+    assert surplus_untouched(values, maxima, sums, factors)
+    return values, factors, peaks, totals, picked
 
 
 def test_add_bias():

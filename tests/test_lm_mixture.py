@@ -21,7 +21,7 @@ from fflm.lm import (
     mixture_weights,
 )
 from fflm.lm.mixture_weights import BUCKETS, PRIOR_WORDS, bucket_of, fit_weights
-from fflm.nn.parameters import initialise
+from fflm.nn.language_model import initialise
 from fflm.text import Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", *"abcdef"]

@@ -6,10 +6,11 @@ import reference
 
 from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS, RULES
-from fflm.nn.network import context_network
+from fflm.nn.batches import Contexts
+from fflm.nn.language_model import context_network, shapes
 from fflm.nn.optimizers import Optimizer
-from fflm.nn.parameters import shapes
-from fflm.runtime.workers import Team
+from fflm.nn.parameters import Parameters
+from fflm.runtime.workers import Workers
 
 RATES = {
     "sgd": 0.5,
@@ -160,7 +161,7 @@ def torch_loss(torch, tensors, config, contexts, targets):
     return functional.cross_entropy(logits, torch.tensor(targets, dtype=torch.long), reduction="none")
 
 
-HIDDEN = [name for name, activation in ACTIVATIONS.items() if not activation.whole]
+HIDDEN = [name for name, activation in ACTIVATIONS.items() if not activation.joint]
 COMBINATIONS = [
     *(("tanh", (6,), False, name) for name in RULES),
     *((name, (5, 4), True, "adam") for name in HIDDEN),
@@ -174,20 +175,20 @@ def test_the_whole_network_against_pytorch(name, activation, hidden, direct, cli
     config = ModelConfig(**shape, activation=activation, direct=direct)
     rng = np.random.default_rng(0)
     vocab_size, rows, rate = 12, 40, RATES[name]
-    parameters = {
-        key: (rng.standard_normal(shape) * 0.5).astype(np.float32) for key, shape in shapes(config, vocab_size).items()
-    }
+    parameters = Parameters(
+        {key: (rng.standard_normal(s) * 0.5).astype(np.float32) for key, s in shapes(config, vocab_size).items()}
+    )
     tensors = {key: torch.nn.Parameter(torch.tensor(value)) for key, value in parameters.items()}
     theirs, own = torch_optimizer(torch, name, list(tensors.values()), rate), Optimizer(name, parameters)
-    with Team(2) as team:
-        network = context_network(config, parameters, team, rows, training=True, clip_norm=clip_norm)
+    network = context_network(config, vocab_size)
+    with Workers(2) as workers:
+        network.prepare(parameters, workers, rows, training=True, clip_norm=clip_norm)
         for step in range(1, 6):
             contexts = rng.integers(0, vocab_size, (rows, 2)).astype(np.int32)
             contexts[:vocab_size, 0] = np.arange(vocab_size)  # all occur: the lazy update is PyTorch's dense one
             targets = rng.integers(0, vocab_size, rows).astype(np.int32)
             own.begin_step(step, rate)
-            losses = np.empty(rows)
-            network.step(network.inputs.given(contexts, targets), losses, own)
+            losses = network.step(Contexts(contexts, targets), own)
             theirs.zero_grad()
             loss = torch_loss(torch, tensors, config, contexts, targets)
             loss.mean().backward()

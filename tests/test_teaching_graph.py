@@ -10,9 +10,10 @@ import reference
 from fflm import ConfigError, graph
 from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS
-from fflm.nn.network import context_network
-from fflm.nn.parameters import shapes
-from fflm.runtime.workers import Team
+from fflm.nn.batches import Contexts
+from fflm.nn.language_model import context_network, shapes
+from fflm.nn.parameters import Parameters
+from fflm.runtime.workers import Workers
 from fflm.teaching.formulas import FUNCTIONS, NAMES, parse
 
 
@@ -181,10 +182,10 @@ def test_the_language_models_loss_as_a_graph(activation, hidden, direct, bag):
     logits = features @ nodes["output.weights"].T + nodes["output.bias"]
     loss = (logits.logsumexp().reshape(rows) - logits[np.arange(rows), targets]).mean()
     loss.backward()
-    with Team(2) as team:
-        network = context_network(config, parameters, team, rows, training=True, whole_gradient=True)
-        losses = np.empty(rows)
-        grads = network.gradients(network.inputs.given(contexts, targets), losses)
+    network = context_network(config, len(parameters["output.bias"]))
+    with Workers(2) as workers:
+        network.prepare(Parameters(parameters), workers, rows, training=True, keep_gradient=True)
+        losses, grads = network.gradients(Contexts(contexts, targets))
     assert losses.mean() == pytest.approx(float(loss.value), rel=1e-6)
     assert grads.keys() == nodes.keys()
     for name, grad in grads.items():

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from fflm.classification import ClassificationReport, Classifier, fit, learn_words, shapes
+from fflm.classification.classifier import text_network
 from fflm.classification.report import report
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, check_threads, make
 from fflm.config.options import configurations
 from fflm.errors import ConfigError, FflmError, ModelFileError
 from fflm.model_file import is_arpa, model_path
 from fflm.model_file.text import pack_text, strings, unpack_text
-from fflm.nn.parameters import first_parameters
 from fflm.runtime.progress import Bar
 from fflm.storage.files import one_line
 from fflm.storage.tensors import CLASSIFIER_KIND, MAKE_CLASSIFIER, check_arrays, read_tensors, write_tensors
@@ -122,12 +122,8 @@ class TextClassifier:
         targets = np.array([number[label] for label in labels], np.int32)
         tokenizer = Tokenizer(self._tokenizer_config)
         vocabulary, encoded = learn_words(texts, tokenizer, self._shape)
-        parameters = first_parameters(
-            shapes(self._shape, len(vocabulary), len(names)),
-            self._shape.activation,
-            np.bincount(targets, minlength=len(names)),
-            self._training.seed,
-        )
+        network = text_network(self._shape, len(vocabulary), len(names))
+        parameters = network.initialise(self._training.seed, np.bincount(targets, minlength=len(names)))
         model = Classifier(self._shape, vocabulary, tokenizer, names, parameters, self._training.threads)
         with Bar(self._training.epochs * len(texts), "training", progress) as bar:
             losses, seconds = fit(model, encoded, targets, self._training, bar.advance)

@@ -12,7 +12,7 @@ from fflm.api.model import Model
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
 from fflm.lm import NeuralLanguageModel
-from fflm.nn.parameters import initialise
+from fflm.nn.language_model import initialise
 from fflm.text import Tokenizer, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import begin, check_folder, check_unchanged

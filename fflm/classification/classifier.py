@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from fflm.classification.features import TextIds, encode_texts
 from fflm.config import ClassifierConfig
-from fflm.nn.encoders.context import ContextInputs
-from fflm.nn.encoders.texts import TextInputs
+from fflm.nn.batches import Batch, Contexts, Texts
+from fflm.nn.encoders.context import ContextEncoder
+from fflm.nn.encoders.texts import TextEncoder
+from fflm.nn.inputs import Inputs
+from fflm.nn.layers.hidden import hidden_layers
 from fflm.nn.network import Network
-from fflm.nn.parameters import Parameters, layer_shapes
-from fflm.runtime.workers import Team
+from fflm.nn.outputs.softmax import Softmax
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256
 
 
-def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, tuple[int, ...]]:
+def text_network(
+    config: ClassifierConfig, vocab_size: int, labels: int, dropout: float = 0.0, embedding_dropout: float = 0.0
+) -> Network:
+    """The classifier's network, which sees whole texts; the dropout is that of training."""
+    rows = vocab_size + config.bigrams
+    encoder: ContextEncoder | TextEncoder
+    if config.pooling == "window":
+        encoder = ContextEncoder(rows, config.embedding_dim, config.window)
+    else:
+        encoder = TextEncoder(rows, config.embedding_dim, config.pooling == "bag", config.pooling == "mean-max")
+    layers = hidden_layers(encoder.width, config.hidden_dims, config.activation, dropout)
+    return Network(Inputs(encoder, embedding_dropout), layers, Softmax(labels, layers.units))
+
+
+def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, Shape]:
     """Name and shape of every parameter: ``embeddings`` (V + bigrams, m), then as those of the language model.
 
     Examples
@@ -26,30 +44,18 @@ def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, 
     >>> shapes(ClassifierConfig(embedding_dim=4, bigrams=10), 5, 2)
     {'embeddings': (15, 4), 'output.weights': (2, 4), 'output.bias': (2,)}
     """
-    m = config.embedding_dim
-    width = {"mean-max": 2 * m, "window": config.window * m}.get(config.pooling, m)
-    table = {"embeddings": (vocab_size + config.bigrams, m)}
-    return table | layer_shapes(width, config.hidden_dims, config.activation, labels)
+    return text_network(config, vocab_size, labels).shapes()
 
 
-def text_network(config: ClassifierConfig, parameters: Parameters, team: Team, batch_size: int, **options) -> Network:
-    """The classifier's network, which sees whole texts; `options` are those of `Network`."""
-    table = parameters["embeddings"]
-    if config.pooling == "window":
-        inputs = ContextInputs(table, batch_size, config.window, 0)
-    else:
-        inputs = TextInputs(table, batch_size, config.pooling == "bag", config.pooling == "mean-max")
-    return Network(config, parameters, inputs, team, **options)
-
-
-def loader(network: Network, texts: TextIds, first: int, last: int, targets: np.ndarray | None = None) -> Callable:
-    """What loads texts first .. last-1, and the targets of all of them, into a network."""
+def batch_of(
+    config: ClassifierConfig, texts: TextIds, first: int, last: int, targets: np.ndarray | None = None
+) -> Batch:
+    """Texts first .. last-1 as a batch, with their targets out of those of all texts (N,) int32."""
     ids, offsets = texts.batch(first, last)
-    if targets is not None:
-        targets = targets[first:last]
-    if isinstance(network.inputs, ContextInputs):
-        return network.inputs.given(ids.reshape(last - first, -1), targets)
-    return network.inputs.given(ids, offsets, targets)
+    given = None if targets is None else targets[first:last]
+    if config.pooling == "window":
+        return Contexts(ids.reshape(last - first, -1), given)
+    return Texts(ids, offsets, given)
 
 
 class Classifier:
@@ -61,7 +67,7 @@ class Classifier:
     vocabulary : Vocabulary
     tokenizer : Tokenizer
     labels : sequence of str
-    parameters : dict
+    parameters : Parameters
         float32 arrays as `shapes` names them.
     threads : int, optional
         Workers; every core by default. No number changes a bit of any result.
@@ -86,11 +92,12 @@ class Classifier:
     def probabilities(self, texts: TextIds) -> np.ndarray:
         """P(label | text): (texts, labels) float32, each row sums to 1; a text of unknown words is as one of none."""
         out = np.empty((len(texts), len(self.labels)), np.float32)
-        with Team(self.threads) as team:
-            network = text_network(self.config, self.parameters, team, BATCH)
+        network = text_network(self.config, len(self.vocabulary), len(self.labels))
+        with Workers(self.threads) as workers:
+            network.prepare(self.parameters, workers, BATCH)
             for first in range(0, len(texts), BATCH):
                 last = min(first + BATCH, len(texts))
-                network.probabilities(loader(network, texts, first, last), out[first:last])
+                network.distribution(batch_of(self.config, texts, first, last), out[first:last])
         return out
 
     def describe(self) -> dict:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fflm.classification.classifier import Classifier, loader, text_network
+from fflm.classification.classifier import Classifier, batch_of, text_network
 from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
 from fflm.errors import DivergenceError
-from fflm.nn.layers.dropout import drops_of_step
+from fflm.nn.batches import Batch
 from fflm.nn.optimizers import Optimizer, usual_rates
-from fflm.runtime.workers import Team
+from fflm.nn.steps import steps
+from fflm.runtime.workers import Workers
 
 #: Learning rate and weight decay, where others suit texts than suit a language model.
 USUAL = {"adam": (0.002, 0.0), "adamw": (0.002, 3.0)}
@@ -44,34 +45,49 @@ def fit(
     begin, losses = time.perf_counter(), []
     rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay, USUAL)
     optimizer = Optimizer(config.optimizer, classifier.parameters, decay)
-    rates = [config.embedding_dropout] + [config.dropout] * len(classifier.config.hidden_dims)
-    size = config.batch_size
-    steps, step = config.epochs * math.ceil(len(texts) / size), 0
-    with Team(_workers(classifier, texts, config)) as team:
-        network = text_network(classifier.config, classifier.parameters, team, size, training=True)
+    size, epoch_steps = config.batch_size, math.ceil(len(texts) / config.batch_size)
+    total_steps = config.epochs * epoch_steps
+    network = text_network(
+        classifier.config,
+        len(classifier.vocabulary),
+        len(classifier.labels),
+        config.dropout,
+        config.embedding_dropout,
+    )
+
+    def batches(epoch: int) -> Iterator[Batch]:
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(texts))
+        shuffled, wanted = texts.take(order), targets[order]
+        for first in range(0, len(texts), size):
+            yield batch_of(classifier.config, shuffled, first, min(first + size, len(texts)), wanted)
+
+    with Workers(_threads(classifier, texts, config)) as workers:
+        network.prepare(classifier.parameters, workers, size, training=True)
         for epoch in range(config.epochs):
-            order, total = np.random.default_rng([config.seed, epoch]).permutation(len(texts)), 0.0
-            shuffled, wanted = texts.take(order), targets[order]
-            for first in range(0, len(texts), size):
-                last = min(first + size, len(texts))
-                batch = np.empty(last - first)
-                optimizer.begin_step(step + 1, rate * (1.0 - step / steps))
-                drops = drops_of_step(rates, config.seed, step)
-                network.step(loader(network, shuffled, first, last, wanted), batch, optimizer, drops)
-                step, total = step + 1, total + float(batch.sum())
-                if not math.isfinite(total):
-                    place = f"in epoch {epoch + 1} with learning rate {rate:g}"
-                    raise DivergenceError(f"training diverged {place}; try a smaller learning_rate")
-                if on_batch is not None:
-                    on_batch(last - first)
+            total = 0.0
+            try:
+                for step in steps(
+                    network,
+                    optimizer,
+                    batches(epoch),
+                    lambda done: rate * (1.0 - done / total_steps),
+                    seed=config.seed,
+                    done=epoch * epoch_steps,
+                    largest_loss=math.inf,
+                ):
+                    total += step.loss
+                    if on_batch is not None:
+                        on_batch(step.rows)
+            except DivergenceError as error:
+                raise DivergenceError(f"training diverged: {error}; try a smaller learning_rate") from error
             losses.append(total / len(texts))
     if not np.isfinite(classifier.probabilities(texts.take(np.arange(min(size, len(texts)))))).all():
         raise DivergenceError(f"training diverged in its last step with learning rate {rate:g}; try a smaller one")
     return losses, time.perf_counter() - begin
 
 
-def _workers(classifier: Classifier, texts: TextIds, config: ClassifierTrainConfig) -> int | None:
-    """As many as were asked for; else one for small batches, which workers would spend on waiting for each other."""
+def _threads(classifier: Classifier, texts: TextIds, config: ClassifierTrainConfig) -> int | None:
+    """The threads that were asked for; else one where batches are small: workers would spend them on waiting."""
     weights = sum(value.size for name, value in classifier.parameters.items() if name != "embeddings")
     pooled = len(texts.ids) / len(texts) * classifier.config.embedding_dim
     small = config.batch_size * (pooled + weights) < WORTH_SHARING

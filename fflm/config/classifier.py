@@ -40,8 +40,6 @@ class ClassifierConfig(Checked):
     )
     min_count: int = option(1, "words seen less often in training are left out", low=1, metavar="N")
 
-    direct = False  # what the network asks of every configuration
-
     def __post_init__(self):
         if self.hidden_dims in (0, (0,), [0]):
             object.__setattr__(self, "hidden_dims", ())

@@ -30,8 +30,8 @@ class Activation:
         Whether the slope is a parameter, one for each unit.
     kernel : str, optional
         The kernel's name, where it is not the activation's own.
-    whole : bool
-        Whether a unit's output depends on the whole layer: then it is for output layers alone.
+    joint : bool
+        True for softmax: each output depends on all units, so it can only be the last layer.
     """
 
     formula: str
@@ -39,7 +39,7 @@ class Activation:
     slope: float | None = None
     learned: bool = False
     kernel: str | None = None
-    whole: bool = False
+    joint: bool = False
 
 
 ACTIVATIONS = {
@@ -50,7 +50,7 @@ ACTIVATIONS = {
     "leaky-relu": Activation("s * z + (1 - s) * relu(z)", "he", slope=0.01, kernel="sloped"),
     "prelu": Activation("s * z + (1 - s) * relu(z)", "he", slope=0.25, learned=True, kernel="sloped"),
     "swish": Activation("z * sigmoid(z)", "he"),
-    "softmax": Activation("softmax(z)", whole=True),
+    "softmax": Activation("softmax(z)", joint=True),
 }
 
 

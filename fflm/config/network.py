@@ -14,7 +14,7 @@ def activation_option():
     return option(
         "tanh",
         "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
-        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.whole),
+        choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.joint),
     )
 
 

@@ -24,15 +24,3 @@ def dropout(values, first, key, rate, columns):
         for j in range(columns):
             drawn = scramble(row_key + np.uint32(j) * GOLDEN)
             values[i, j] = ZERO if drawn < limit else values[i, j] * scale
-
-
-@kernel(f"void({PART}, int64, uint32, float64, int64)")
-def dropout_transposed(values, first, key, rate, columns):
-    """As `dropout`, on values that stand transposed: (R, C) with the hash of (key, column, row)."""
-    limit = np.uint32(rate * 4294967296.0)
-    scale = np.float32(1.0 / (1.0 - rate))
-    for i in range(values.shape[0]):
-        place = np.uint32(first + i) * GOLDEN
-        for j in range(columns):
-            drawn = scramble(scramble(key + scramble(np.uint32(j))) + place)
-            values[i, j] = ZERO if drawn < limit else values[i, j] * scale

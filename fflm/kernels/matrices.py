@@ -46,6 +46,30 @@ def transpose(out, values, first, last, columns):
                 row[i] = values[i, j]
 
 
+@kernel(f"void({PART}, {PART}, int64, int64, int64)")
+def transpose_columns(out, values, first, last, rows):
+    """out[j, i] *written* = values[i, j] *read* for i = 0 .. rows-1 and j = first .. last-1, block by block."""
+    for j0 in range(first, last, 16):
+        j1 = min(j0 + 16, last)
+        for i in range(rows):
+            row = values[i, :]
+            for j in range(j0, j1):
+                out[j, i] = row[j]
+
+
+@kernel(f"void({PART}, {PART}, int64, boolean)")
+def copy(out, values, columns, accumulate):
+    """out (R, B) *written*, or *accumulated* on request, = values (R, B) *read*."""
+    for i in range(values.shape[0]):
+        row, numbers = out[i, :], values[i, :]
+        if accumulate:
+            for j in range(columns):
+                row[j] += numbers[j]
+        else:
+            for j in range(columns):
+                row[j] = numbers[j]
+
+
 @kernel(f"float64({PART}, int64)")
 def sum_of_squares(values, columns):
     """Sum of the squares of values (R, C) *read*, row by row, in float64."""

@@ -2,6 +2,8 @@
 
 So maxima and sums over words run down columns, and whole rows of the batch are treated at once. Rows may be wider than
 the batch, whose size B is that of the arrays (B,).
+
+`slice_forward` and `slice_backward` walk the tiles of one slice of the vocabulary; the other kernels treat one tile.
 """
 
 import math
@@ -9,7 +11,9 @@ import math
 import numpy as np
 
 from fflm.kernels._jit import kernel
+from fflm.kernels.matmul import matmul
 from fflm.kernels.scalar import exp
+from fflm.kernels.updates import NOTHING, update
 
 ZERO = np.float32(0.0)
 TILE = "float32[:, ::1]"
@@ -52,11 +56,12 @@ def exponentials(sums, values, maxima):
             sums[j] += e
 
 
-@kernel(f"void(float32[::1], float64[::1], {TILE}, {TILE})")
-def combine(peaks, totals, maxima, sums):
-    """peaks, totals (B,) *written*: largest logit and sum of exponentials, from maxima, sums (tiles, B) *read*.
+@kernel(f"void(float32[::1], float64[::1], {TILE}, {TILE}, {TILE})")
+def combine(peaks, totals, factors, maxima, sums):
+    """The tiles' maxima and sums, (tiles, B) *read*, combined over the vocabulary in the order of the tiles.
 
-    maxima are then *written* as the factors (tiles, B) that turn a tile's exponentials into probabilities.
+    peaks, totals (B,) *written*: the largest logit, and the sum of e^(logit - peak). factors (tiles, B) *written*: what
+    turns a tile's exponentials into probabilities.
     """
     tiles, columns = maxima.shape[0], peaks.size
     for j in range(columns):
@@ -68,11 +73,11 @@ def combine(peaks, totals, maxima, sums):
     for s in range(tiles):
         for j in range(columns):
             factor = exp(maxima[s, j] - peaks[j])
-            maxima[s, j] = factor
+            factors[s, j] = factor
             totals[j] += np.float64(factor) * np.float64(sums[s, j])
     for s in range(tiles):
         for j in range(columns):
-            maxima[s, j] = np.float32(maxima[s, j] / totals[j])
+            factors[s, j] = np.float32(factors[s, j] / totals[j])
 
 
 @kernel("void(float64[::1], float32[::1], float32[::1], float64[::1])")
@@ -112,3 +117,76 @@ def loss_gradient(grad_bias, values, factors, targets, first):
         if 0 <= word < words:
             values[word, j] -= share
             grad_bias[word] -= share
+
+
+@kernel(
+    f"void({TILE}, {TILE}, {TILE}, float32[::1], {TILE}, float32[::1], {TILE}, int32[::1], int64[::1])",
+)
+def slice_forward(values, maxima, sums, target_logits, weights, bias, features_t, targets, bounds):
+    """The exponentials of one slice of the vocabulary, tile by tile; the slice has S words in T tiles.
+
+    values (S, >=B) *written*: e^(logit - the tile's maximum); maxima, sums (T, >=B) *written*: of each tile's columns;
+    target_logits (B,) *written* where the target is a word of the slice. weights (S, D), bias (S,), features_t
+    (D, >=B), targets (B,) *read*; bounds (T+1,) *read*: the first word of each tile, and the last plus one.
+    """
+    columns = targets.size
+    for tile in range(bounds.size - 1):
+        first, last = bounds[tile] - bounds[0], bounds[tile + 1] - bounds[0]
+        logits = values[first:last]
+        matmul(logits[:, :columns], weights[first:last], features_t[:, :columns], False)
+        add_bias(maxima[tile, :columns], logits, bias[first:last])
+        pick_targets(target_logits, logits, targets, bounds[tile])
+        exponentials(sums[tile, :columns], logits, maxima[tile, :columns])
+
+
+@kernel(
+    f"void({TILE}, {TILE}, float32[::1], UniTuple({TILE}, 3), UniTuple(float32[::1], 3), {TILE}, {TILE}, {TILE}, "
+    "int32[::1], int64[::1], int64, UniTuple(float32[::1], 2))",
+)
+def slice_backward(
+    grad_features_t, grad_weights, grad_bias, weights, bias, values, factors, features, targets, bounds, rule, rates
+):
+    """Gradients of the mean loss of one slice, after `slice_forward`; each tile is updated while the cache holds it.
+
+    grad_features_t (D, >=B) *written*: the slice's part of the gradient of the features. values (S, >=B): exponentials
+    become gradients of the logits. weights and bias are each the parameters (S, D), (S,) and the two states of the
+    update rule, *updated* by `rule` with the rates (8,) of the weights and (8,) of the bias; grad_weights and grad_bias
+    are scratch of one tile then. If `rule` is NOTHING, they are *written*: the gradients (S, D), (S,). factors
+    (T, >=B), features (>=B, D), targets (B,), bounds (T+1,) *read*.
+    """
+    columns = targets.size
+    for tile in range(bounds.size - 1):
+        first, last = bounds[tile] - bounds[0], bounds[tile + 1] - bounds[0]
+        row = first if rule == NOTHING else 0
+        tile_grad_weights = grad_weights[row : row + last - first]
+        tile_grad_bias = grad_bias[row : row + last - first]
+        gradient = values[first:last]
+        loss_gradient(tile_grad_bias, gradient, factors[tile, :columns], targets, bounds[tile])
+        matmul(grad_features_t[:, :columns], weights[0][first:last].T, gradient[:, :columns], tile > 0)
+        matmul(tile_grad_weights, gradient[:, :columns], features[:columns, : weights[0].shape[1]], False)
+        if rule != NOTHING:
+            update(
+                rule,
+                weights[0][first:last].reshape(-1),
+                tile_grad_weights.reshape(-1),
+                weights[1][first:last].reshape(-1),
+                weights[2][first:last].reshape(-1),
+                rates[0],
+            )
+            states = bias[1][first:last], bias[2][first:last]
+            update(rule, bias[0][first:last], tile_grad_bias, states[0], states[1], rates[1])
+
+
+@kernel(f"void({TILE}, {TILE}, {TILE}, int64[::1])")
+def probabilities(out, values, factors, bounds):
+    """Columns bounds[0] .. of out (B, V) *written*: a slice's exponentials (S, >=B) *read* times its tiles' factors.
+
+    factors (T, >=B) and bounds (T+1,), as of `slice_forward`, *read*.
+    """
+    for tile in range(bounds.size - 1):
+        for first in range(bounds[tile], bounds[tile + 1], 16):
+            last = min(first + 16, bounds[tile + 1])
+            for j in range(out.shape[0]):
+                factor = factors[tile, j]
+                for word in range(first, last):
+                    out[j, word] = values[word - bounds[0], j] * factor

@@ -77,3 +77,25 @@ def adam(weights, grad, first, second, rates):
         first[i] = beta1 * first[i] + other1 * g
         second[i] = beta2 * second[i] + other2 * g * g
         weights[i] = weights[i] * keep - rate * first[i] / (math.sqrt(second[i]) * correction + tiny)
+
+
+#: The rules by number.
+NAMES = ("sgd", "momentum", "adagrad", "rmsprop", "adadelta", "adam")
+NOTHING = -1
+
+
+@kernel("void(int64, float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])")
+def update(rule, weights, grad, first, second, rates):
+    """The rule of this number in `NAMES`; arguments as of each rule."""
+    if rule == 0:
+        sgd(weights, grad, first, second, rates)
+    elif rule == 1:
+        momentum(weights, grad, first, second, rates)
+    elif rule == 2:
+        adagrad(weights, grad, first, second, rates)
+    elif rule == 3:
+        rmsprop(weights, grad, first, second, rates)
+    elif rule == 4:
+        adadelta(weights, grad, first, second, rates)
+    elif rule == 5:
+        adam(weights, grad, first, second, rates)

@@ -8,9 +8,10 @@ import numpy as np
 
 from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
-from fflm.nn.network import context_network
+from fflm.nn.batches import Contexts, Windows
+from fflm.nn.language_model import context_network
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256
@@ -35,7 +36,7 @@ class NeuralLanguageModel:
     >>> import numpy as np
     >>> from fflm.config import ModelConfig
     >>> from fflm.config import TokenizerConfig
-    >>> from fflm.nn.parameters import initialise
+    >>> from fflm.nn.language_model import initialise
     >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
     >>> config = ModelConfig(context_size=4, bag_size=0)
     >>> parameters = initialise(config, vocabulary.counts, seed=1)
@@ -82,11 +83,12 @@ class NeuralLanguageModel:
         """
         ids = checked_ids(ids, len(self.vocabulary))
         out = np.empty(ids.size)
-        with Team(self.threads) as team:
-            network = context_network(self.config, self.parameters, team, BATCH)
+        network = context_network(self.config, len(self.vocabulary))
+        with Workers(self.threads) as workers:
+            network.prepare(self.parameters, workers, BATCH)
             for first in range(0, ids.size, BATCH):
                 last = min(first + BATCH, ids.size)
-                network.log_probs(network.inputs.windows_at(ids, np.arange(first, last)), out[first:last])
+                network.log_probs(Windows(ids, np.arange(first, last)), out[first:last])
                 if on_batch is not None:
                     on_batch(last - first)
         return out
@@ -111,11 +113,12 @@ class NeuralLanguageModel:
         """
         contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
-        with Team(self.threads) as team:
-            network = context_network(self.config, self.parameters, team, SMALL_BATCH)
+        network = context_network(self.config, len(self.vocabulary))
+        with Workers(self.threads) as workers:
+            network.prepare(self.parameters, workers, SMALL_BATCH)
             for first in range(0, len(contexts), SMALL_BATCH):
                 part = contexts[first : first + SMALL_BATCH]
-                network.probabilities(network.inputs.given(part), out[first : first + SMALL_BATCH])
+                network.distribution(Contexts(part), out[first : first + SMALL_BATCH])
         return out
 
     def describe(self) -> dict:

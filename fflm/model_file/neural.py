@@ -10,7 +10,8 @@ from fflm.lm import (
 )
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import Arrays
-from fflm.nn.parameters import shapes
+from fflm.nn.language_model import shapes
+from fflm.nn.parameters import Parameters
 from fflm.storage.tensors import check_arrays
 
 
@@ -24,4 +25,4 @@ def unpack(arrays: Arrays, description: dict, reader: Reader) -> NeuralLanguageM
     before_bags = {"bag_size": 0}  # files written before there were bags
     config = make(ModelConfig, before_bags | description["model"], complete=True)
     check_arrays(arrays, {name: (np.float32, shape) for name, shape in shapes(config, len(reader.vocabulary)).items()})
-    return NeuralLanguageModel(config, reader.vocabulary, reader.tokenizer, arrays, reader.threads)
+    return NeuralLanguageModel(config, reader.vocabulary, reader.tokenizer, Parameters(arrays), reader.threads)

@@ -1,6 +1,7 @@
-"""The whole network: inputs, hidden layers, softmax; forward, backward and one training step.
+"""The network: inputs, hidden layers, output layer; a training step, and exact probabilities.
 
-A batch stands transposed, (features, batch), except where rows of words are read or added: see `kernels/softmax.py`.
+x = encoder(batch); features = layers(x); the output layer turns them into losses or probabilities. Any encoder, layer
+and output layer that keeps to its protocol will do.
 """
 
 from __future__ import annotations
@@ -9,219 +10,158 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fflm.config import ModelConfig
-from fflm.kernels import dropout, matrices
+from fflm.kernels import matrices
+from fflm.nn.batches import Batch
 from fflm.nn.buffers import buffer
-from fflm.nn.encoders.context import ContextInputs
-from fflm.nn.encoders.embedding_rows import Inputs
-from fflm.nn.layers.dense import DenseLayer
-from fflm.nn.layers.dropout import Drop
+from fflm.nn.draws import Draws
+from fflm.nn.inputs import Inputs
+from fflm.nn.layers import Layer
 from fflm.nn.optimizers import Optimizer
-from fflm.nn.outputs.softmax import VocabularySoftmax
-from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.nn.outputs import OutputLayer
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
 
 
 class Network:
-    """The network of Bengio et al. 2003, or any of its kind, with its scratch memory.
+    """Inputs, layers and an output layer; first described by their sizes, then prepared for batches.
 
     Parameters
     ----------
-    config : ModelConfig
-    parameters : dict
-        As `fflm.nn.parameters.shapes` names them; read here, and updated in place by `step`.
     inputs : Inputs
-        What the network sees, and the largest batch.
-    team : Team
-    training : bool
-        Whether `step` or `gradients` will be called.
-    clip_norm : float, optional
-        Gradients are scaled down to this global norm before an update.
+    layers : Layer
+    output : OutputLayer
+
+    Examples
+    --------
+    >>> from fflm.config import ModelConfig
+    >>> from fflm.nn.batches import Contexts
+    >>> from fflm.nn.language_model import context_network
+    >>> network = context_network(ModelConfig(context_size=2, bag_size=0, embedding_dim=3, hidden_dims=4), 10)
+    >>> parameters, out = network.initialise(seed=1, counts=np.ones(10, np.int64)), np.empty((1, 10), np.float32)
+    >>> with Workers(1) as workers:
+    ...     network.prepare(parameters, workers, batch_size=1)
+    ...     network.distribution(Contexts(np.array([[5, 6]], np.int32)), out)
+    >>> out.sum().round(5)
+    np.float32(1.0)
     """
 
-    def __init__(
+    def __init__(self, inputs: Inputs, layers: Layer, output: OutputLayer):
+        self.inputs, self.layers, self.output = inputs, layers, output
+
+    def shapes(self) -> dict[str, Shape]:
+        """Name and shape of every parameter."""
+        return self.inputs.encoder.shapes() | self.layers.shapes() | self.output.shapes()
+
+    def initialise(self, seed: int, counts: np.ndarray) -> Parameters:
+        """First values of every parameter; counts (V,) say how often each answer occurs in training."""
+        generator = np.random.default_rng(seed)
+        values = self.inputs.encoder.initialise(generator) | self.layers.initialise(generator)
+        return Parameters(values | self.output.initialise(generator, counts))
+
+    def prepare(
         self,
-        config: ModelConfig,
         parameters: Parameters,
-        inputs: Inputs,
-        team: Team,
+        workers: Workers,
+        batch_size: int,
         training: bool = False,
         clip_norm: float | None = None,
-        whole_gradient: bool = False,
-    ):
-        self.parameters, self.inputs, self.team = parameters, inputs, team
-        self.direct, self.training, self.clip_norm = config.direct, training, clip_norm
-        self.batch_size = batch_size = len(inputs.targets)
-        self.width = width = inputs.width
-        self.x = buffer(batch_size, width)
-        sizes = list(config.hidden_dims)
-        self.last = sizes[-1] if sizes else 0
-        features = self.last + (width if config.direct or not sizes else 0)
-        self.features_t = buffer(features, batch_size)  # [hidden outputs; inputs], the paper's [f(d + Hx); x]
-        self.x_t = self.features_t[self.last :] if features > self.last else buffer(width, batch_size)
-        outputs = [buffer(units, batch_size) for units in sizes[:-1]] + [self.features_t[: self.last]]
-        self.hidden = [
-            DenseLayer(f"hidden.{i}", parameters, config.activation, team, batch_size, outputs[i])
-            for i in range(len(sizes))
-        ]
-        self.output = VocabularySoftmax(parameters, team, batch_size, training, whole_gradient or clip_norm is not None)
-        if training:
-            self._make_backward_buffers(sizes, features)
-
-    def _make_backward_buffers(self, sizes: list[int], features: int) -> None:
-        size = self.batch_size
-        self.copies = [buffer(size, units) for units in sizes[:-1]]  # row-major inputs of hidden.1, hidden.2 ...
-        self.features = buffer(size, features)
-        self.grad_x, self.grad_x_t = buffer(size, self.width), buffer(self.width, size)
-
-    def forward(self, load: Callable, n: int, drops: list[Drop | None] | None = None) -> None:
-        """Run a batch of n rows up to the maxima and sums of the softmax.
-
-        `drops` holds the dropout of the embeddings and of each hidden layer, for training.
-        """
-        drops = drops or [None] * (1 + len(self.hidden))
-        self.team.run(lambda worker: self._embed(worker, load, n, drops[0]))
-        inputs_t = self.x_t
-        for i, layer in enumerate(self.hidden):
-            copy = None
-            if self.training:
-                copy = self.features if layer is self.hidden[-1] else self.copies[i]
-            layer.forward(inputs_t, n, drops[i + 1], copy)
-            inputs_t = layer.out_t
-        self.output.forward(self.features_t, self.inputs.targets[:n])
-
-    def _embed(self, worker: int, load: Callable, n: int, drop: Drop | None) -> None:
-        first, last = self.team.share(n, worker)
-        load(first, last)
-        x = self.x[first:last]
-        self.inputs.gather(x, first, last)
-        if drop is not None:
-            dropout.dropout(x, first, drop.key, drop.rate, self.width)
-        matrices.transpose(self.x_t, self.x, first, last, self.width)
-        if self.training and self.features_t.shape[0] > self.last:
-            self.features[first:last, self.last : self.last + self.width] = x[:, : self.width]
-
-    def log_probs(self, load: Callable, out: np.ndarray) -> None:
-        """Natural log P(target | context) of a batch into out (B,) float64."""
-        self.forward(load, out.size)
-        self.output.log_probs(out)
-
-    def probabilities(self, load: Callable, out: np.ndarray) -> None:
-        """P(. | context) of a batch into out (B, V) float32."""
-        self.forward(load, out.shape[0])
-        self.output.probabilities(self.features_t, out)
-
-    def step(
-        self, load: Callable, losses: np.ndarray, optimizer: Optimizer, drops: list[Drop | None] | None = None
+        keep_gradient: bool = False,
     ) -> None:
-        """One update on a batch; its losses, -log P(target) in nats, go into `losses` (B,) float64."""
-        n = losses.size
-        at_once = optimizer if self.clip_norm is None else None
-        self._backward(load, losses, drops, at_once)
-        factor = 1.0
-        if self.clip_norm is not None:
-            factor = min(1.0, self.clip_norm / max(self._gradient_norm(n), 1e-30))
-            self.output.apply(optimizer, factor)
-        self._update(optimizer, n, factor)
+        """Lend the network its parameters, and make scratch memory for batches of up to `batch_size` rows.
 
-    def gradients(
-        self, load: Callable, losses: np.ndarray, drops: list[Drop | None] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Gradients of the mean loss of a batch, without an update, by parameter name (needs ``whole_gradient``)."""
-        n = losses.size
-        self._backward(load, losses, drops, None)
-        found = self._add_embedding_gradients(n)
-        table = np.zeros_like(self.inputs.table)
-        table[self.inputs.words[:found]] = self.inputs.grads[:found]
-        grads = {"embeddings": table}
-        for layer in self.hidden:
-            grads.update(layer.grads)
-        return {name: value.copy() for name, value in (grads | self.output.grads).items()}
+        Parameters
+        ----------
+        parameters : Parameters
+            As `shapes` names them; read, and updated in place by `step`.
+        workers : Workers
+        batch_size : int
+        training : bool
+            Whether `step` or `gradients` will be called; without, no memory for gradients is made.
+        clip_norm : float, optional
+            Gradients are scaled down to this global norm before an update (Pascanu et al. 2013).
+        keep_gradient : bool
+            Whether `gradients` will be called.
+        """
+        self._workers, self._clip_norm = workers, clip_norm
+        self.inputs.prepare(parameters, workers, batch_size, training)
+        self.layers.prepare(parameters, workers, batch_size, training)
+        self.output.prepare(parameters, workers, batch_size, training, keep_gradient or clip_norm is not None)
+        self._grad_features_t = buffer(self.layers.units, batch_size) if training else None
+
+    # Evaluation
+
+    def features(self, batch: Batch, draws: Draws | None = None) -> np.ndarray:
+        """What the output layer sees, (D, >=B): the last layer's buffer."""
+        return self.layers.forward(self.inputs.forward(batch, draws), len(batch), draws)
+
+    def log_probs(self, batch: Batch, out: np.ndarray) -> None:
+        """Natural log P(target) of each row, exact, into out (B,) float64."""
+        self.output.log_probs(self.features(batch), batch.targets, out)
+
+    def distribution(self, batch: Batch, out: np.ndarray) -> None:
+        """P(. | row) of each row, exact, into out (B, V) float32."""
+        self.output.distribution(self.features(batch), out)
+
+    # Training
+
+    def step(self, batch: Batch, optimizer: Optimizer, draws: Draws | None = None) -> np.ndarray:
+        """One update on a batch, with the rates that `optimizer.begin_step` has set: the losses (B,) float64."""
+        if self._clip_norm is None:
+            losses, grad_x, touched = self._backward(batch, optimizer, draws)
+            self._update(optimizer, touched, lambda name, *rows: self.inputs.encoder.gradients(name, *rows, grad_x))
+            return losses
+        losses, grad_x, touched = self._backward(batch, None, draws)
+        kept = self._table_gradients(grad_x, touched)
+        factor = min(1.0, self._clip_norm / max(self._norm(kept), 1e-30))
+        self.output.apply(optimizer, factor)
+        for grad in (*self.layers.grads.values(), *kept.values()):
+            matrices.scale(grad.reshape(1, -1), np.float32(factor), grad.size)
+        self._update(optimizer, touched, lambda name, first, last: kept[name][first:last])
+        return losses
+
+    def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Losses (B,) and the gradient of their mean by parameter name, without an update."""
+        losses, grad_x, touched = self._backward(batch, None, draws)
+        grads = {name: np.zeros(shape, np.float32) for name, shape in self.inputs.encoder.shapes().items()}
+        for name, grad in self._table_gradients(grad_x, touched).items():
+            grads[name][touched[name]] = grad
+        return losses, grads | {n: grad.copy() for n, grad in (self.layers.grads | self.output.grads).items()}
 
     def _backward(
-        self, load: Callable, losses: np.ndarray, drops: list[Drop | None] | None, optimizer: Optimizer | None
-    ) -> None:
-        n = losses.size
-        drops = drops or [None] * (1 + len(self.hidden))
-        self.forward(load, n, drops)
-        self.output.log_probs(losses)
-        np.negative(losses, losses)
-        width = self.output.weights.shape[1]
-        self.output.backward(self.features_t, self.features[:n, :width], self.inputs.targets[:n], optimizer)
-        self.team.run(lambda worker: self._collect(worker, n, drops))
-        for i in reversed(range(len(self.hidden))):
-            self.team.run(lambda worker, i=i: self._backward_hidden(worker, i, n, drops))
+        self, batch: Batch, optimizer: Optimizer | None, draws: Draws | None
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """The losses, the gradient of the inputs (B, >=width), and the rows of the tables that were touched."""
+        losses, grad_t = np.empty(len(batch)), self._grad_features_t
+        self.output.losses(self.features(batch, draws), batch.targets, draws, losses)
+        self.output.backward(optimizer, grad_t)
+        self.layers.backward(grad_t, len(batch), self.inputs.grad_t, False)
+        return losses, *self.inputs.backward(batch)
 
-    def _collect(self, worker: int, n: int, drops: list[Drop | None]) -> None:
-        if self.hidden:
-            layer = self.hidden[-1]
-            first, last = self.team.share(layer.units, worker)
-            matrices.sum_parts(layer.delta_t[first:last], self.output.grad_features, first, n)
-            layer.finish_delta(first, last, n, drops[-1])
-        if self.features_t.shape[0] > self.last:
-            first, last = self.team.share(self.width, worker)
-            matrices.sum_parts(self.grad_x_t[first:last], self.output.grad_features, self.last + first, n)
-            if not self.hidden:
-                self._finish_grad_x(first, last, n, drops[0])
+    def _table_gradients(self, grad_x: np.ndarray, touched: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: self.inputs.encoder.gradients(name, 0, len(rows), grad_x) for name, rows in touched.items()}
 
-    def _backward_hidden(self, worker: int, i: int, n: int, drops: list[Drop | None]) -> None:
-        layer = self.hidden[i]
-        layer.grad_weights(worker, self.x if i == 0 else self.copies[i - 1], n)
-        first, last = self.team.share(layer.inputs, worker)
-        if i > 0:
-            below = self.hidden[i - 1]
-            layer.grad_inputs(below.delta_t, first, last, n, False)
-            below.finish_delta(first, last, n, drops[i])
-        else:
-            layer.grad_inputs(self.grad_x_t, first, last, n, self.direct)
-            self._finish_grad_x(first, last, n, drops[0])
-
-    def _finish_grad_x(self, first: int, last: int, n: int, drop: Drop | None) -> None:
-        if drop is not None:
-            dropout.dropout_transposed(self.grad_x_t[first:last], first, drop.key, drop.rate, n)
-        matrices.transpose(self.grad_x, self.grad_x_t, first, last, n)
-
-    def _add_embedding_gradients(self, n: int) -> int:
-        found = self.inputs.find_words(n)
-        self.inputs.scatter(0, found, n, self.grad_x)
-        return found
-
-    def _gradient_norm(self, n: int) -> float:
-        found = self._add_embedding_gradients(n)
-        grads = [self.inputs.grads[:found], *(grad for layer in self.hidden for grad in layer.grads.values())]
+    def _norm(self, kept: dict[str, np.ndarray]) -> float:
+        """The norm of all gradients together."""
+        grads = (*kept.values(), *self.layers.grads.values())
         total = sum(matrices.sum_of_squares(grad.reshape(1, -1), grad.size) for grad in grads)
         return float(np.sqrt(total + self.output.squared_norm()))
 
-    def _update(self, optimizer: Optimizer, n: int, factor: float) -> None:
-        found = self.inputs.find_words(n)
+    def _update(
+        self,
+        optimizer: Optimizer,
+        touched: dict[str, np.ndarray],
+        gradients: Callable[[str, int, int], np.ndarray],
+    ) -> None:
+        """Update the layers, and the rows of tables that were touched; each worker its share of the rows."""
 
-        def task(worker):
-            for layer in self.hidden:
-                first, last = self.team.share(layer.units, worker)
-                for name, grad in layer.grads.items():
-                    self._scaled(grad[first:last], factor)
+        def task(worker: int) -> None:
+            for name, grad in self.layers.grads.items():
+                if name in optimizer:  # others are constants
+                    first, last = self._workers.share(len(grad), worker)
                     optimizer.update(name, grad[first:last], first, last)
-            first, last = self.team.share(found, worker)
-            if last > first:
-                rows = self.inputs.scatter(first, last, n, self.grad_x)
-                self._scaled(rows, factor)
-                optimizer.update_rows("embeddings", rows, self.inputs.words[first:last])
+            for name, rows in touched.items():
+                first, last = self._workers.share(len(rows), worker)
+                if last > first:
+                    optimizer.update_rows(name, gradients(name, first, last), rows[first:last])
 
-        self.team.run(task)
-
-    def _scaled(self, grad: np.ndarray, factor: float) -> None:
-        if factor != 1.0:
-            matrices.scale(grad.reshape(1, -1), np.float32(factor), grad.size)
-
-
-def context_network(
-    config: ModelConfig,
-    parameters: Parameters,
-    team: Team,
-    batch_size: int,
-    frozen: np.ndarray | None = None,
-    **options,
-) -> Network:
-    """The language model's network, which sees the words before a word; `options` are those of `Network`."""
-    inputs = ContextInputs(parameters["embeddings"], batch_size, config.context_size, config.bag_size, frozen)
-    return Network(config, parameters, inputs, team, **options)
+        self._workers.run(task)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fflm.config.names import RULES
-from fflm.kernels import embeddings as rows
-from fflm.kernels import updates
+from fflm.kernels import embeddings, updates
 from fflm.nn.parameters import Parameters
 
-NO_STATE = np.zeros(0, np.float32)
+EMPTY = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)  # in place of an average, of one and two dimensions
 ROWS = 256
 
 
@@ -63,11 +62,8 @@ class Optimizer:
     """
 
     def __init__(self, name: str, parameters: Parameters, weight_decay: float = 0.0):
-        self.rule = RULES[name]
-        self.kernel = self.rule.kernel or name
-        self._update = getattr(updates, self.kernel)
-        self.parameters = parameters
-        self.weight_decay = weight_decay
+        self.rule, self.weight_decay = RULES[name], weight_decay
+        self.number = updates.NAMES.index(self.rule.kernel or name)
         averages = ("first", "second")[: self.rule.states]
         self.state = {
             f"{average}.{key}": np.zeros_like(value) for average in averages for key, value in parameters.items()
@@ -75,31 +71,46 @@ class Optimizer:
         self._arrays = {
             key: [value, *(self.state[f"{average}.{key}"] for average in averages)] for key, value in parameters.items()
         }
-        self._rates = {key: np.zeros(8, np.float32) for key in parameters}
+        self.rates = {key: np.zeros(8, np.float32) for key in parameters}
 
     def begin_step(self, step: int, learning_rate: float) -> None:
         """Set the rates of step number `step`, counted from 1."""
         divisor, constants = self.rule.at_step(step, *self.rule.constants)
         corrected = learning_rate / divisor
-        for name, rates in self._rates.items():
+        for name, rates in self.rates.items():
             decay = 0.0 if name.endswith((".bias", ".slope")) else self.weight_decay
             rates[: 2 + len(constants)] = corrected, 1.0 - learning_rate * decay, *constants
+
+    def rows(self, name: str, words: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Some rows of parameter `name` and of its two averages, which are empty where the rule keeps none."""
+        arrays = self._arrays[name]
+        empty = EMPTY[arrays[0].ndim - 1]
+        return tuple(arrays[i][words] if i < len(arrays) else empty for i in range(3))
 
     def update(self, name: str, grad: np.ndarray, first: int, last: int) -> None:
         """Update rows first .. last-1 of parameter `name` with their gradient, an array of the same size."""
         self._apply(name, [array[first:last] for array in self._arrays[name]], grad)
 
+    def update_all(self, grads: dict[str, np.ndarray]) -> None:
+        """Update whole parameters with their gradients; one that this optimiser was not given stays as it is."""
+        for name, grad in grads.items():
+            if name in self:
+                self.update(name, grad, 0, len(grad))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
     def update_rows(self, name: str, grad: np.ndarray, words: np.ndarray) -> None:
         """Lazy update: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
         for first in range(0, len(words), ROWS):  # a part that the cache holds from reading to writing
-            some = words[first : first + ROWS]
-            parts = [np.empty((len(some), grad.shape[1]), np.float32) for _ in self._arrays[name]]
-            for part, table in zip(parts, self._arrays[name], strict=True):
-                rows.read_rows(part, table, some)
-            self._apply(name, parts, grad[first : first + ROWS])
-            for part, table in zip(parts, self._arrays[name], strict=True):
-                rows.write_rows(table, part, some)
+            part = words[first : first + ROWS]
+            values = [np.empty((len(part), grad.shape[1]), np.float32) for _ in self._arrays[name]]
+            for rows, table in zip(values, self._arrays[name], strict=True):
+                embeddings.read_rows(rows, table, part)
+            self._apply(name, values, grad[first : first + ROWS])
+            for rows, table in zip(values, self._arrays[name], strict=True):
+                embeddings.write_rows(table, rows, part)
 
-    def _apply(self, name: str, parts: list[np.ndarray], grad: np.ndarray) -> None:
-        flat = [part.reshape(-1) for part in parts] + [NO_STATE] * (3 - len(parts))
-        self._update(flat[0], grad.reshape(-1), flat[1], flat[2], self._rates[name])
+    def _apply(self, name: str, values: list[np.ndarray], grad: np.ndarray) -> None:
+        flat = [part.reshape(-1) for part in values] + [EMPTY[0]] * (3 - len(values))
+        updates.update(self.number, flat[0], grad.reshape(-1), flat[1], flat[2], self.rates[name])

@@ -44,7 +44,7 @@ def checked_activations(activations, cost: str, count: int) -> list[str]:
         if name not in ACTIVATIONS:
             raise ConfigError(f"activations must be among {', '.join(ACTIVATIONS)}, got {name!r}")
     for name in names[:-1]:
-        if ACTIVATIONS[name].whole:
+        if ACTIVATIONS[name].joint:
             raise ConfigError(f"{name} is for the last layer only")
     if cost not in COSTS:
         raise ConfigError(f"cost must be one of {', '.join(COSTS)}, got {cost!r}")

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
-from fflm.config.names import ACTIVATIONS, COSTS
 from fflm.errors import DivergenceError
-from fflm.nn.layers.chain import DenseStack
+from fflm.nn.batches import Examples
+from fflm.nn.inputs import Inputs
+from fflm.nn.layers.chain import Chain
+from fflm.nn.layers.dense import Dense
+from fflm.nn.network import Network
 from fflm.nn.optimizers import Optimizer, usual_rates
-from fflm.nn.parameters import Parameters, first_values
-from fflm.teaching import costs, graph
+from fflm.nn.parameters import Parameters
+from fflm.nn.steps import steps
+from fflm.runtime.workers import Workers
+from fflm.teaching import graph
 from fflm.teaching.arguments import (
     check_flag,
     check_number,
@@ -21,8 +28,10 @@ from fflm.teaching.arguments import (
     examples,
     targets,
 )
+from fflm.teaching.cost_output import CostOutput
 from fflm.teaching.network_graph import central_differences, largest_distance, lecture_graph
 from fflm.teaching.passes import BackwardPass, ForwardPass
+from fflm.teaching.rows import RowsEncoder
 
 
 class FeedForward:
@@ -83,23 +92,22 @@ class FeedForward:
         check_number("seed", seed, 0, whole=True)
         check_flag("bias", bias)
         self.cost, self.seed = cost, seed
-        self._value = getattr(costs, cost.replace("-", "_"))
-        self._gradient = getattr(costs, cost.replace("-", "_") + "_gradient")
-        self._arrays: Parameters = {}
-        self._learned: list[str] = []  # names of those that `fit` changes
-        generator = np.random.default_rng(seed)
-        for i, activation in enumerate(self.activations):
-            outputs, inputs = self.layer_sizes[i + 1], self.layer_sizes[i]
-            learned = {"weights": True, "bias": bias, "slope": ACTIVATIONS[activation].learned}
-            for part, shape in {"weights": (outputs, inputs), "bias": (outputs,), "slope": (outputs,)}.items():
-                values = first_values(f".{part}", shape, activation, generator)
-                self._arrays[f"layer.{i}.{part}"] = values.astype(np.float32)
-                self._learned += [f"layer.{i}.{part}"] * learned[part]
+        sizes = list(zip(self.layer_sizes[:-1], self.layer_sizes[1:], self.activations, strict=True))
+        self._layers = [Dense(f"layer.{i}", *size) for i, size in enumerate(sizes)]
+        self._output = CostOutput(self._layers[-1], cost)
+        below = Chain(self.layer_sizes[0], self._layers[:-1])
+        self._network = Network(Inputs(RowsEncoder(self.layer_sizes[0])), below, self._output)
+        self._workers, self._batch_size = Workers(1), 0
+        self._learned = [name for name in self._network.shapes() if bias or not name.endswith(".bias")]
+        self._parameters = self._network.initialise(seed, counts=np.zeros(0, np.int64))
+        for layer in self._layers:  # biases and slopes that are not learned may still be set
+            self._parameters |= {
+                name: value for name, value in layer.constants().items() if name not in self._parameters
+            }
         self.weights, self.biases, self.slopes = (
-            tuple(self._arrays[f"layer.{i}.{part}"] for i in range(len(self.activations)))
+            tuple(self._parameters[f"{layer.name}.{part}"] for layer in self._layers)
             for part in ("weights", "bias", "slope")
         )
-        self._stack = DenseStack(self._arrays, self.layer_sizes, self.activations)
 
     def __repr__(self) -> str:
         return f"FeedForward({self.layer_sizes}, {self.activations}, {self.cost!r})"
@@ -117,10 +125,10 @@ class FeedForward:
         """
         x = examples(X, self.layer_sizes[0])
         n = len(x)
-        self._stack.forward(x)
+        self._outputs(x)
         return ForwardPass(
-            z=[layer.z_t[:, :n].T.copy() for layer in self._stack.layers],
-            a=[x, *(layer.out_t[:, :n].T.copy() for layer in self._stack.layers)],
+            z=[layer.z_t[:, :n].T.copy() for layer in self._layers],
+            a=[x, *(layer.out_t[:, :n].T.copy() for layer in self._layers)],
         )
 
     def predict(self, X) -> np.ndarray:
@@ -131,7 +139,7 @@ class FeedForward:
         >>> FeedForward([2, 3], "softmax", "log-likelihood").predict([[0.0, 1.0]]).sum().round(5)
         np.float32(1.0)
         """
-        return self._stack.forward(examples(X, self.layer_sizes[0])).T.copy()
+        return self._outputs(examples(X, self.layer_sizes[0])).T.copy()
 
     def mean_cost(self, X, Y) -> float:
         """The cost, mean over examples X (N, inputs) with targets Y; see `fit`.
@@ -144,8 +152,9 @@ class FeedForward:
         2.0
         """
         x, y_t = self._pairs(X, Y)
-        self._stack.forward(x)
-        return float(self._costs(y_t).mean())
+        outputs = self._outputs(x)
+        last = self._layers[-1]
+        return float(self._output.value(last.z_t[:, : len(x)], outputs, y_t).mean())
 
     def backward(self, X, Y) -> BackwardPass:
         """Gradients of the mean cost by backpropagation (BP1 to BP4; E7 to E12), without an update.
@@ -160,25 +169,26 @@ class FeedForward:
         """
         x, y_t = self._pairs(X, Y)
         n = len(x)
-        cost = self._backward(x, y_t).mean()
+        self._prepare(n)
+        costs, _ = self._network.gradients(Examples(x, y_t))
         return BackwardPass(
-            cost=float(cost),
-            deltas=[layer.delta_t[:, :n].T * np.float32(n) for layer in self._stack.layers],
-            weights=[layer.grads[f"{layer.name}.weights"].copy() for layer in self._stack.layers],
-            biases=[layer.grads[f"{layer.name}.bias"].copy() for layer in self._stack.layers],
-            slopes=[layer.grads[f"{layer.name}.slope"].copy() for layer in self._stack.layers],
+            cost=float(costs.mean()),
+            deltas=[layer.delta_t[:, :n].T * np.float32(n) for layer in self._layers],
+            weights=[layer.grads[f"{layer.name}.weights"].copy() for layer in self._layers],
+            biases=[layer.grads[f"{layer.name}.bias"].copy() for layer in self._layers],
+            slopes=[layer.grads[f"{layer.name}.slope"].copy() for layer in self._layers],
         )
 
-    def _costs(self, y_t: np.ndarray) -> np.ndarray:
-        last, n = self._stack.layers[-1], y_t.shape[1]
-        return self._value(last.z_t[:, :n], last.out_t[:, :n], y_t)
+    def _prepare(self, batch_size: int) -> None:
+        """Make scratch memory, if it is for smaller batches."""
+        if batch_size > self._batch_size:
+            self._batch_size = batch_size
+            self._network.prepare(self._parameters, self._workers, batch_size, training=True)
 
-    def _backward(self, x: np.ndarray, y_t: np.ndarray) -> np.ndarray:
-        """Leaves the gradients of the mean cost in the layers; returns the costs (N,)."""
-        a = self._stack.forward(x)
-        delta = self._gradient(a, y_t) / np.float32(len(x))
-        self._stack.backward(delta, by_outputs=COSTS[self.cost].pair is None)
-        return self._costs(y_t)
+    def _outputs(self, x: np.ndarray) -> np.ndarray:
+        """The outputs (outputs, N) of examples x (N, inputs); every layer keeps its own."""
+        self._prepare(len(x))
+        return self._output.outputs(self._network.features(Examples(x, x)), len(x))
 
     # Training
 
@@ -242,31 +252,35 @@ class FeedForward:
         rate, decay = usual_rates(optimizer, learning_rate, weight_decay)
         check_number("learning_rate", rate, 0.0)
         check_number("weight_decay", decay, 0.0)
-        learned = {name: self._arrays[name] for name in self._learned}
-        before = {name: value.copy() for name, value in learned.items()}
-        updater, history, step = Optimizer(optimizer, learned, decay), [], 0
+        learned = Parameters({name: self._parameters[name] for name in self._learned})
+        before, updater, history = learned.snapshot(), Optimizer(optimizer, learned, decay), []
+        self._prepare(min(size, len(x)))
+        steps_before = 0
         for epoch in range(epochs):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(x)) if size < len(x) else slice(None)
-            x_now, y_now, total = x[order], y_t[:, order], 0.0
-            for first in range(0, len(x), size):
-                total += self._backward(x_now[first : first + size], y_now[:, first : first + size]).sum()
-                if not np.isfinite(total):
-                    self._diverged(before, f"the cost is {total:g} in epoch {epoch + 1}", rate)
-                step += 1
-                updater.begin_step(step, rate / (1.0 + decrease * epoch))
-                for layer in self._stack.layers:
-                    for name, grad in layer.grads.items():
-                        if name in learned:
-                            updater.update(name, grad, 0, len(grad))
-            history.append(float(total / len(x)))
-        if not all(np.isfinite(value).all() for value in learned.values()):
-            self._diverged(before, "weights are not finite after the last update", rate)
+            x_now, y_now = x[order], y_t[:, order]
+            batches = (
+                Examples(x_now[first : first + size], np.ascontiguousarray(y_now[:, first : first + size]))
+                for first in range(0, len(x), size)
+            )
+            slower = rate / (1.0 + decrease * epoch)
+            try:
+                done = list(
+                    steps(
+                        self._network, updater, batches, lambda _, r=slower: r, done=steps_before, largest_loss=math.inf
+                    )
+                )
+            except DivergenceError as error:
+                self._diverged(before, str(error))
+            steps_before += len(done)
+            history.append(float(sum(step.loss for step in done) / len(x)))
+        if not learned.are_finite():
+            self._diverged(before, f"weights are not finite after the last update with learning rate {rate:g}")
         return history
 
-    def _diverged(self, before: Parameters, how: str, rate: float) -> None:
-        for name, value in before.items():
-            self._arrays[name][:] = value
-        raise DivergenceError(f"training diverged: {how} with learning rate {rate:g}; try a smaller one")
+    def _diverged(self, before: Parameters, how: str) -> NoReturn:
+        self._parameters.restore(before)
+        raise DivergenceError(f"training diverged: {how}; try a smaller learning_rate")
 
     # Checking
 
@@ -290,9 +304,9 @@ class FeedForward:
         True
         """
         x, y_t = self._pairs(X, Y)
-        self._backward(x, y_t)
-        grads = {name: grad.copy() for layer in self._stack.layers for name, grad in layer.grads.items()}
-        found = central_differences(self._arrays, self._learned, self.activations, self.cost, x, y_t.T)
+        self._prepare(len(x))
+        _, grads = self._network.gradients(Examples(x, y_t))
+        found = central_differences(self._parameters, self._learned, self.activations, self.cost, x, y_t.T)
         return {name: largest_distance(grads[name], exact) for name, exact in found.items()}
 
     def graph(self, X, Y) -> graph.Node:
@@ -309,7 +323,7 @@ class FeedForward:
         True
         """
         x, y_t = self._pairs(X, Y)
-        return lecture_graph(self._arrays, self.activations, self.cost, x, y_t.T)
+        return lecture_graph(self._parameters, self.activations, self.cost, x, y_t.T)
 
     def _pairs(self, X, Y) -> tuple[np.ndarray, np.ndarray]:
         x = examples(X, self.layer_sizes[0])

@@ -21,14 +21,16 @@ from fflm.evaluation.perplexity import LARGEST_NATS, Perplexity, evaluate, speed
 from fflm.kernels import shuffle
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL, save_model
-from fflm.nn.layers.dropout import drops_of_step
-from fflm.nn.network import Network, context_network
+from fflm.nn.batches import Windows
+from fflm.nn.draws import Draws
+from fflm.nn.language_model import context_network
+from fflm.nn.network import Network
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.plots import can_plot
 from fflm.plots.learning_curve import learning_curve
 from fflm.runtime.interrupt import Interrupt
 from fflm.runtime.progress import Bar, say
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.storage.files import write
 from fflm.text import Corpus
 from fflm.training.report import TrainReport
@@ -108,12 +110,15 @@ class Trainer:
         """
         self.check_text()
         self._first_save()
-        shape, parameters, size = self.model.config, self.model.parameters, self.config.batch_size
-        options = {"training": True, "clip_norm": self.config.clip_norm}
-        with Team(self.config.threads) as team, self.interrupt:
+        config = self.config
+        network = context_network(
+            self.model.config, len(self.model.vocabulary), config.dropout, config.embedding_dropout, self.frozen
+        )
+        with Workers(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             self.budget.begin()
-            self._train(context_network(shape, parameters, team, size, self.frozen, **options))
+            network.prepare(self.model.parameters, team, config.batch_size, True, config.clip_norm)
+            self._train(network)
         return self._finish()
 
     # The loop
@@ -146,8 +151,6 @@ class Trainer:
         keys = np.random.SeedSequence([config.seed, position.epoch]).generate_state(SHUFFLE_ROUNDS)
         size = len(self.stream)
         places = np.zeros(config.batch_size, np.int64)
-        losses = np.zeros(config.batch_size)
-        rates = [config.embedding_dropout] + [config.dropout] * len(self.model.config.hidden_dims)
         between = config.validate_every and max(1, config.validate_every // config.batch_size)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             begin = time.perf_counter()
@@ -156,9 +159,8 @@ class Trainer:
             shuffle.shuffled(places[:rows], first, size, keys)
             self.rate = self.schedule.rate(position)
             self.optimizer.begin_step(position.step + 1, self.rate)
-            load = network.inputs.windows_at(self.stream, places[:rows])
-            network.step(load, losses[:rows], self.optimizer, drops_of_step(rates, config.seed, position.step))
-            loss = float(losses[:rows].sum())
+            batch, draws = Windows(self.stream, places[:rows]), Draws(config.seed, position.step)
+            loss = float(network.step(batch, self.optimizer, draws).sum())
             if not loss < LARGEST_NATS * rows:
                 self._diverged(f"the loss is {loss / rows:g}", position.step + 1)
             position.step, position.batch = position.step + 1, position.batch + 1

@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fflm.kernels import embeddings, windows
-from fflm.nn.encoders.embedding_rows import Inputs
+from fflm.nn.batches import Contexts, Windows
+from fflm.nn.draws import Draws
+from fflm.nn.encoders.embedding_rows import TABLE, EmbeddingRows
+from fflm.nn.parameters import Parameters
 
 
-class ContextInputs(Inputs):
-    """K words side by side (E20), oldest first; and, added up without their order, the `bag_size` words before them."""
+class ContextEncoder(EmbeddingRows):
+    """K words side by side, oldest first, and the sum of the `bag_size` words before them.
+
+    x = (C(w[t-K]), ..., C(w[t-1])), Bengio et al. 2003, section 2. With a bag, x ends with m features more: the bag's
+    are added up without their order and divided by the root of their number (see `fflm.kernels.embeddings`).
+
+    Parameters
+    ----------
+    rows, features : int
+        Shape of the table C (V, m).
+    context_size : int
+        K.
+    bag_size : int
+        0 for the paper's network.
+    frozen : (V,) bool, optional
+        Words whose features are not learned.
+
+    Examples
+    --------
+    >>> encoder = ContextEncoder(5, 2, context_size=2)
+    >>> encoder.prepare(Parameters({"embeddings": np.arange(10, dtype=np.float32).reshape(5, 2)}), batch_size=1)
+    >>> x = np.zeros((1, 4), np.float32)
+    >>> encoder.read(Contexts(np.array([[4, 3]], np.int32)), x, 0, 1)
+    >>> x.tolist()
+    [[8.0, 9.0, 6.0, 7.0]]
+    """
 
     def __init__(
-        self, table: np.ndarray, batch_size: int, context_size: int, bag_size: int, frozen: np.ndarray | None = None
+        self, rows: int, features: int, context_size: int, bag_size: int = 0, frozen: np.ndarray | None = None
     ):
-        places = bag_size + context_size
-        self.bag_size = bag_size
-        self.width = (context_size + (bag_size > 0)) * table.shape[1]
-        self.contexts = np.zeros((batch_size, places), np.int32)
-        super().__init__(table, batch_size, batch_size * places, frozen)
+        super().__init__(rows, features, frozen)
+        self.places, self.bag_size = bag_size + context_size, bag_size
+        self.width = (context_size + (bag_size > 0)) * features
 
-    # Loading a batch: a function that fills rows first .. last-1 of contexts and targets, called by each worker.
+    def prepare(self, parameters: Parameters, batch_size: int) -> None:
+        """Take the table from the parameters, and make memory for the contexts of a batch."""
+        super().prepare(parameters, batch_size)
+        self.contexts = np.zeros((batch_size, self.places), np.int32)
 
-    def windows_at(self, stream: np.ndarray, positions: np.ndarray) -> Callable[[int, int], None]:
-        """Load the windows that end at `positions` (B,) int64 of `stream` (N,) int32."""
+    def read(self, batch: Windows | Contexts, x: np.ndarray, first: int, last: int, draws: Draws | None = None) -> None:
+        """Gather the features of the words of rows first .. last-1 into x (B, >=width) *written*."""
+        contexts = self.contexts[first:last]
+        if isinstance(batch, Windows):
+            windows.gather_windows(
+                contexts, np.empty(last - first, np.int32), batch.stream, batch.positions[first:last]
+            )
+        else:
+            contexts[:] = batch.ids[first:last]
+        embeddings.gather_rows(x[first:last], self.table, contexts, self.bag_size)
 
-        def load(first, last):
-            windows.gather_windows(self.contexts[first:last], self.targets[first:last], stream, positions[first:last])
+    def touched(self, batch: Windows | Contexts) -> dict[str, np.ndarray]:
+        """The different words (W,) int64 of the batch that was read last."""
+        contexts = self.contexts[: len(batch)]
+        self.grow(contexts.size)
+        count = embeddings.find_words(self.words, self.slots, self.slot_of, contexts, self.bag_size, self.frozen)
+        return {TABLE: self.words[:count]}
 
-        return load
-
-    def given(self, contexts: np.ndarray, targets: np.ndarray | None = None) -> Callable[[int, int], None]:
-        """Load contexts (B, bag + K) int32, oldest word first, and targets (B,) int32."""
-
-        def load(first, last):
-            self.contexts[first:last] = contexts[first:last]
-            self.targets[first:last] = 0 if targets is None else targets[first:last]
-
-        return load
-
-    def gather(self, x: np.ndarray, first: int, last: int) -> None:
-        """See `Inputs`."""
-        embeddings.gather_rows(x, self.table, self.contexts[first:last], self.bag_size)
-
-    def find_words(self, n: int) -> int:
-        """See `Inputs`."""
-        return embeddings.find_words(
-            self.words, self.slots, self.slot_of, self.contexts[:n], self.bag_size, self.frozen
-        )
-
-    def scatter(self, first: int, last: int, n: int, grad_x: np.ndarray) -> np.ndarray:
-        """See `Inputs`."""
-        slots = self.slots[: n * self.contexts.shape[1]]
-        embeddings.scatter_rows(self.grads[first:last], first, grad_x[:n], slots, self.contexts[:n], self.bag_size)
+    def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
+        """Gradients (last - first, m) of the touched words first .. last-1, from grad_x (B, >=width) *read*."""
+        n = len(grad_x)
+        slots = self.slots[: n * self.places]
+        embeddings.scatter_rows(self.grads[first:last], first, grad_x, slots, self.contexts[:n], self.bag_size)
         return self.grads[first:last]

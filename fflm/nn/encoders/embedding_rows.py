@@ -1,48 +1,56 @@
-"""What the encoders of words share: which words a batch has, and the sum of the gradients of each."""
+"""What the encoders of words share: one table of embeddings, and scratch memory for the rows that a batch touches."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from fflm.nn.parameters import Parameters, Shape, uniform
+
+TABLE = "embeddings"
+LARGEST_FIRST = 0.1  # first values are drawn from +-0.1
 NONE_FROZEN = np.zeros(0, bool)
 
 
-class Inputs:
-    """Base of both: which words a batch has, and the sum of the gradients of each.
-
-    Each has these methods. ``gather(x, first, last)``: x (last - first, >=width) *written*, the inputs of rows
-    first .. last-1 of the batch. ``find_words(n)``: number the different words of a batch of n rows, in `words`;
-    returns how many there are. ``scatter(first, last, n, grad_x)``: gradients (last - first, m) of words
-    first .. last-1 of those found, from grad_x (B, >=width).
+class EmbeddingRows:
+    """The table of an encoder of words, and the gradients of its rows; an encoder adds `read` and `gradients`.
 
     Parameters
     ----------
-    table : (V, m) float32
-        The embeddings.
-    batch_size : int
-    occurrences : int
-        Most words in a batch.
+    rows, features : int
+        Shape of the table C (V, m).
     frozen : (V,) bool, optional
-        Words whose features are not learned.
+        Rows that are not learned.
 
     Attributes
     ----------
-    width : int
-        Features of an input.
-    targets : (B,) int32
+    slots : (occurrences,) int32
+        For each occurrence of a word in the batch its place in `words`, -1 where nothing is learned.
+    words : (W,) int64
+        The different rows of the batch, in the order of their first occurrence.
     """
 
-    width: int
-
-    def __init__(self, table: np.ndarray, batch_size: int, occurrences: int, frozen: np.ndarray | None = None):
-        self.table = table
-        self.targets = np.zeros(batch_size, np.int32)
+    def __init__(self, rows: int, features: int, frozen: np.ndarray | None = None):
+        self.rows, self.features = rows, features
         self.frozen = NONE_FROZEN if frozen is None else frozen
-        self.slot_of = np.full(len(table), -1, np.int32)
-        self.make_room(occurrences)
+        self.words, self.slots = np.zeros(0, np.int64), np.zeros(0, np.int32)
 
-    def make_room(self, occurrences: int) -> None:
-        """Scratch memory for so many words in a batch."""
-        most = min(occurrences, len(self.table))
-        self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)
-        self.grads = np.zeros((most, self.table.shape[1]), np.float32)
+    def shapes(self) -> dict[str, Shape]:
+        """The table's name and shape."""
+        return {TABLE: (self.rows, self.features)}
+
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """First values of the table, uniform in +-0.1."""
+        return Parameters({TABLE: uniform(generator, (self.rows, self.features), LARGEST_FIRST)})
+
+    def prepare(self, parameters: Parameters, batch_size: int) -> None:
+        """Take the table from the parameters; the memory for gradients grows with the first batches."""
+        self.table = parameters[TABLE]
+        self.slot_of = np.full(self.rows, -1, np.int32)
+        self.grads = np.zeros((0, self.features), np.float32)
+
+    def grow(self, occurrences: int) -> None:
+        """Make scratch memory for batches of so many occurrences of words."""
+        if occurrences > len(self.slots):
+            most = min(occurrences, self.rows)
+            self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)
+            self.grads = np.zeros((most, self.features), np.float32)

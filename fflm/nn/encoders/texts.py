@@ -2,58 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fflm.kernels import embeddings, pooling
-from fflm.nn.encoders.embedding_rows import Inputs
+from fflm.nn.batches import Texts
+from fflm.nn.draws import Draws
+from fflm.nn.encoders.embedding_rows import TABLE, EmbeddingRows
+from fflm.nn.parameters import Parameters
 
 
-class TextInputs(Inputs):
-    """The sum of the features of a text's ids over their number, or its `root`; if asked for, each one's maximum."""
+class TextEncoder(EmbeddingRows):
+    """The sum of the features of a text's ids, over their number or its root; on request each one's maximum too.
 
-    def __init__(
-        self,
-        table: np.ndarray,
-        batch_size: int,
-        root: bool = False,
-        maximum: bool = False,
-        frozen: np.ndarray | None = None,
-    ):
-        self.root = root
-        features = table.shape[1]
+    Parameters
+    ----------
+    rows, features : int
+        Shape of the table C (V, m).
+    root : bool
+        Divide by the root of the number of ids.
+    maximum : bool
+        Put the maximum of each feature beside the sum.
+    """
+
+    def __init__(self, rows: int, features: int, root: bool = False, maximum: bool = False):
+        super().__init__(rows, features)
+        self.root, self.maximum = root, maximum
         self.width = features * (1 + maximum)
-        self.highest = np.zeros((batch_size, features if maximum else 0), np.int32)
-        self.ids, self.offsets = np.zeros(0, np.int32), np.zeros(1, np.int64)
-        super().__init__(table, batch_size, 0, frozen)
 
-    def given(
-        self, ids: np.ndarray, offsets: np.ndarray, targets: np.ndarray | None = None
-    ) -> Callable[[int, int], None]:
-        """Load texts: ids (N,) int32 of all their words, text i from offsets[i] to offsets[i+1]; targets (B,) int32."""
-        self.ids, self.offsets = ids, offsets
-        if ids.size > self.slots.size:
-            self.make_room(ids.size)
+    def prepare(self, parameters: Parameters, batch_size: int) -> None:
+        """Take the table from the parameters, and make memory for the places of the maxima."""
+        super().prepare(parameters, batch_size)
+        self.highest = np.zeros((batch_size, self.features if self.maximum else 0), np.int32)
+        self.batch = Texts(np.zeros(0, np.int32), np.zeros(1, np.int64))
 
-        def load(first, last):
-            self.targets[first:last] = 0 if targets is None else targets[first:last]
+    def read(self, batch: Texts, x: np.ndarray, first: int, last: int, draws: Draws | None = None) -> None:
+        """Pool the features of texts first .. last-1 into x (B, >=width) *written*."""
+        offsets = batch.offsets[first : last + 1]
+        pooling.gather_texts(x[first:last], self.highest[first:last], self.table, batch.ids, offsets, self.root)
 
-        return load
+    def touched(self, batch: Texts) -> dict[str, np.ndarray]:
+        """The different rows (W,) int64 of the texts of a batch."""
+        self.batch = batch
+        self.grow(batch.ids.size)
+        ids = batch.ids.reshape(-1, 1)
+        count = embeddings.find_words(self.words, self.slots, self.slot_of, ids, 0, self.frozen)
+        return {TABLE: self.words[:count]}
 
-    def gather(self, x: np.ndarray, first: int, last: int) -> None:
-        """See `Inputs`."""
-        pooling.gather_texts(
-            x, self.highest[first:last], self.table, self.ids, self.offsets[first : last + 1], self.root
-        )
-
-    def find_words(self, n: int) -> int:
-        """See `Inputs`."""
-        return embeddings.find_words(self.words, self.slots, self.slot_of, self.ids.reshape(-1, 1), 0, self.frozen)
-
-    def scatter(self, first: int, last: int, n: int, grad_x: np.ndarray) -> np.ndarray:
-        """See `Inputs`."""
+    def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
+        """Gradients (last - first, m) of the touched rows first .. last-1, from grad_x (B, >=width) *read*."""
         pooling.scatter_texts(
-            self.grads[first:last], first, grad_x[:n], self.highest, self.slots, self.offsets, self.root
+            self.grads[first:last], first, grad_x, self.highest, self.slots, self.batch.offsets, self.root
         )
         return self.grads[first:last]

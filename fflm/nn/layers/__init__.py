@@ -1,1 +1,52 @@
-"""Layers: one layer, one file."""
+"""Layers: one a file, forward and backward side by side.
+
+A batch stands transposed between layers, (units, batch), in buffers that may be wider than the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from fflm.nn.draws import Draws
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
+
+
+class Layer(Protocol):
+    """A function of a batch with parameters of its own; a `Chain` of layers is a layer again.
+
+    Attributes
+    ----------
+    inputs, units : int
+        Features that come in and go out.
+    grads : dict
+        After `backward`: the gradient of each learned parameter by name, rows like the parameter's.
+    """
+
+    inputs: int
+    units: int
+    grads: dict[str, np.ndarray]
+
+    def shapes(self) -> dict[str, Shape]:
+        """Name and shape of each parameter."""
+
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """First values of the parameters."""
+
+    def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
+        """Lend the layer its parameters, and make scratch memory for batches of up to `batch_size` columns."""
+
+    def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
+        """Outputs (units, >=n), the layer's own buffer, of n columns of inputs_t (inputs, >=n) *read*.
+
+        `draws` is given in training, where layers may drop units.
+        """
+
+    def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
+        """Take grad_t (units, >=n), the gradient of the outputs of the last `forward`, to `grads` and to the inputs.
+
+        grad_t is *overwritten*. out (inputs, >=n) is *written*, or *accumulated*: the gradient of the inputs; with None
+        nobody wants it.
+        """

@@ -1,9 +1,4 @@
-"""Fully connected layers one above another: the forward and the backward pass of the textbook, BP1 to BP4.
-
-BP1: delta of the last layer = dC/da f'(z). BP2: delta = (W.T delta of the layer above) f'(z). BP3: dC/db = delta.
-BP4: dC/dW = delta a.T, a the outputs of the layer below. Sums over the batch take the place of single examples.
-The lectures' examples E7 to E12.
-"""
+"""Layers one after another, as one layer."""
 
 from __future__ import annotations
 
@@ -11,66 +6,60 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fflm.kernels import matrices
 from fflm.nn.buffers import buffer
-from fflm.nn.layers.dense import DenseLayer
-from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.nn.draws import Draws
+from fflm.nn.layers import Layer
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
 
 
-class DenseStack:
-    """Layers with scratch memory for the largest batch so far.
+class Chain:
+    """The outputs of each layer are the inputs of the next; without layers the inputs are the outputs.
 
     Parameters
     ----------
-    arrays : dict
-        ``layer.0.weights``, ``layer.0.bias``, ``layer.0.slope``, ``layer.1.weights`` ...
-    sizes : sequence of int
-        Inputs, and units of each layer.
-    activations : sequence of str
-        Of each layer.
+    inputs : int
+        Features of the inputs.
+    layers : sequence of Layer
     """
 
-    def __init__(self, arrays: Parameters, sizes: Sequence[int], activations: Sequence[str]):
-        self._arrays, self._sizes, self._activations = arrays, sizes, activations
-        self._team = Team(1)
-        self._make_layers(1)
+    def __init__(self, inputs: int, layers: Sequence[Layer]):
+        self.layers = list(layers)
+        self.inputs, self.units = inputs, self.layers[-1].units if self.layers else inputs
 
-    def _make_layers(self, batch_size: int) -> None:
-        self._inputs_t = buffer(self._sizes[0], batch_size)
-        self._rows = [buffer(batch_size, units) for units in self._sizes[:-1]]  # what each layer sees, by example
-        self.layers = [
-            DenseLayer(f"layer.{i}", self._arrays, activation, self._team, batch_size, buffer(units, batch_size))
-            for i, (activation, units) in enumerate(zip(self._activations, self._sizes[1:], strict=True))
-        ]
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """The gradients of all layers, by name."""
+        return {name: grad for layer in self.layers for name, grad in layer.grads.items()}
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (outputs, N) of examples x (N, inputs); every layer keeps its own."""
-        n = len(x)
-        if n > len(self._rows[0]):
-            self._make_layers(n)
-        self._rows[0][:n, : x.shape[1]] = x
-        self._inputs_t[:, :n] = x.T
-        inputs_t = self._inputs_t
-        for layer, copy in zip(self.layers, [*self._rows[1:], None], strict=True):
-            layer.forward(inputs_t, n, None, copy)
-            inputs_t = layer.out_t
-        return inputs_t[:, :n]
+    def shapes(self) -> dict[str, Shape]:
+        """The parameters of all layers."""
+        return {name: shape for layer in self.layers for name, shape in layer.shapes().items()}
 
-    def backward(self, delta: np.ndarray, by_outputs: bool) -> None:
-        """Leave the gradients in the layers, after `forward`.
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """First values of all layers, the first layer's first."""
+        return Parameters({n: value for layer in self.layers for n, value in layer.initialise(generator).items()})
 
-        delta (outputs, N): the gradient by the outputs a, or, if not `by_outputs`, by their z already.
-        """
-        n, last = delta.shape[1], self.layers[-1]
-        last.delta_t[:, :n] = delta
-        if by_outputs:
-            last.finish_delta(0, last.units, n, None)  # BP1
-        else:
-            last.grad_bias(0, last.units, n)
-        for i in reversed(range(len(self.layers))):
-            layer = self.layers[i]
-            layer.grad_weights(0, self._rows[i], n)  # BP4
-            if i > 0:
-                below = self.layers[i - 1]
-                layer.grad_inputs(below.delta_t, 0, layer.inputs, n, False)
-                below.finish_delta(0, below.units, n, None)  # BP2, BP3
+    def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
+        """Prepare each layer, and make memory for the gradients between them."""
+        for layer in self.layers:
+            layer.prepare(parameters, workers, batch_size, training)
+        self._grads_t = [buffer(layer.units, batch_size) for layer in self.layers[:-1]] if training else []
+
+    def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
+        """The outputs of the last layer."""
+        for layer in self.layers:
+            inputs_t = layer.forward(inputs_t, n, draws)
+        return inputs_t
+
+    def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
+        """The gradient goes back through the layers, the last one first."""
+        if not self.layers:
+            if out is not None:
+                matrices.copy(out, grad_t, n, accumulate)
+            return
+        for layer, below in zip(self.layers[:0:-1], self._grads_t[::-1], strict=True):
+            layer.backward(grad_t, n, below, False)
+            grad_t = below
+        self.layers[0].backward(grad_t, n, out, accumulate)

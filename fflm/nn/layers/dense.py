@@ -1,101 +1,139 @@
-"""Fully connected layers: a = f(d + H x), each worker its share of the units (forward) or of the inputs (backward).
-
-Those of the language model, of the classifier and of the general network.
-"""
+"""A fully connected layer: a = f(d + H x)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fflm.config.names import ACTIVATIONS
-from fflm.kernels import activations, dropout, matrices
+from fflm.kernels import activations, matrices
 from fflm.kernels.matmul import matmul
 from fflm.nn.buffers import buffer
-from fflm.nn.layers.dropout import Drop
-from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.nn.draws import Draws
+from fflm.nn.parameters import Parameters, Shape, uniform
+from fflm.runtime.workers import Workers
 
 
-class DenseLayer:
-    """One fully connected layer over a batch that stands transposed, (units, batch).
+class Dense:
+    """a = f(d + H x) of every column x of a batch; a worker computes some of the units, or of the inputs.
+
+    Backpropagation in the lectures' numbering: BP1 or BP2 leaves delta = dC/dz, BP3 is dC/dd = delta, BP4 is
+    dC/dH = delta x.T; sums over the batch take the place of single examples.
 
     Parameters
     ----------
     name : str
-        ``hidden.0``, ``hidden.1`` ...: whose parameters in `parameters` are used.
-    parameters : dict
-        ``NAME.weights`` H (h, inputs); ``NAME.bias`` d (h,), if there is one; ``NAME.slope`` (h,), if it is learned.
+        ``hidden.0``, ``hidden.1`` ...: the first part of the names of its parameters.
+    inputs, units : int
     activation : str
         A key of `fflm.config.names.ACTIVATIONS`.
-    out_t : (h, >=B) float32
-        Where the outputs go, dropout applied.
+
+    Attributes
+    ----------
+    z_t, out_t, delta_t : (units, >=B) float32
+        d + H x, f of it, and after `backward` the gradient by z.
+
+    Examples
+    --------
+    >>> layer = Dense("layer.0", inputs=2, units=1, activation="identity")
+    >>> layer.shapes()
+    {'layer.0.weights': (1, 2), 'layer.0.bias': (1,)}
     """
 
-    def __init__(
-        self, name: str, parameters: Parameters, activation: str, team: Team, batch_size: int, out_t: np.ndarray
-    ):
-        self.name = name
-        self.weights = parameters[f"{name}.weights"]
-        self.units, self.inputs = self.weights.shape
-        self.bias = parameters.get(f"{name}.bias", np.zeros(self.units, np.float32))
-        chosen = ACTIVATIONS[activation]
-        kernel = chosen.kernel or activation
-        self.activate = getattr(activations, f"{kernel}_forward")
-        self.derive = getattr(activations, f"{kernel}_backward")
-        self.whole = chosen.whole
-        self.slope = parameters.get(f"{name}.slope", np.full(self.units, chosen.slope or 0.0, np.float32))
-        self.team = team
-        self.out_t = out_t
-        self.z_t = buffer(self.units, batch_size)
-        self.plain_t = buffer(self.units, batch_size)  # outputs before dropout
-        self.delta_t = buffer(self.units, batch_size)
-        own = {"weights": self.weights, "bias": self.bias, "slope": self.slope}
-        self._grads = {part: np.zeros_like(value) for part, value in own.items()}
-        #: By parameter name; what `parameters` does not hold is not learned.
-        self.grads = {f"{name}.{part}": grad for part, grad in self._grads.items() if f"{name}.{part}" in parameters}
+    def __init__(self, name: str, inputs: int, units: int, activation: str):
+        self.name, self.inputs, self.units = name, inputs, units
+        self.activation = ACTIVATIONS[activation]
+        kernel = self.activation.kernel or activation
+        self._activate = getattr(activations, f"{kernel}_forward")
+        self._derive = getattr(activations, f"{kernel}_backward")
+        self.grads: dict[str, np.ndarray] = {}
 
-    def share(self, worker: int) -> tuple[int, int]:
-        """The worker's units; all of them are the first worker's where the activation needs the whole layer."""
-        if self.whole:
+    def shapes(self) -> dict[str, Shape]:
+        """H (h, inputs), d (h,) and, where the activation learns its slope, the slopes (h,)."""
+        shapes: dict[str, Shape] = {
+            f"{self.name}.weights": (self.units, self.inputs),
+            f"{self.name}.bias": (self.units,),
+        }
+        if self.activation.learned:
+            shapes[f"{self.name}.slope"] = (self.units,)
+        return shapes
+
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """First values as `fflm.config.names.Activation` says; biases are 0."""
+        fan = self.inputs if self.activation.gain == "he" else self.inputs + self.units
+        values = Parameters()
+        for name, shape in self.shapes().items():
+            if name.endswith(".weights"):
+                values[name] = uniform(generator, shape, np.sqrt(6.0 / fan))
+            else:
+                values[name] = np.full(shape, self._usual_slope if name.endswith(".slope") else 0.0, np.float32)
+        return values
+
+    @property
+    def _usual_slope(self) -> float:
+        return self.activation.slope or 0.0
+
+    def constants(self) -> Parameters:
+        """A bias of 0 and the usual slope, for whoever wants to set them without their being learned."""
+        constants = {"bias": 0.0, "slope": self._usual_slope}
+        return Parameters({f"{self.name}.{p}": np.full(self.units, v, np.float32) for p, v in constants.items()})
+
+    def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
+        """Take the parameters by name; a bias or slope that is not among them is constant."""
+        self._workers = workers
+        self.weights = parameters[f"{self.name}.weights"]
+        self.bias = parameters.get(f"{self.name}.bias", np.zeros(self.units, np.float32))
+        self.slope = parameters.get(f"{self.name}.slope", np.full(self.units, self._usual_slope, np.float32))
+        self.z_t, self.out_t = buffer(self.units, batch_size), buffer(self.units, batch_size)
+        self._rows = buffer(batch_size, self.inputs) if training else None
+        self._grads = {"weights": self.weights, "bias": self.bias, "slope": self.slope} if training else {}
+        self._grads = {part: np.zeros_like(value) for part, value in self._grads.items()}
+        self.grads = {
+            f"{self.name}.{part}": grad for part, grad in self._grads.items() if f"{self.name}.{part}" in parameters
+        }
+
+    def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None = None) -> np.ndarray:
+        """out_t = f(d + H inputs_t); in training the inputs are kept as rows (B, inputs) for `backward`."""
+
+        def task(worker: int) -> None:
+            first, last = self._share(worker)
+            matmul(self.z_t[first:last, :n], self.weights[first:last], inputs_t[:, :n], False)
+            self._activate(
+                self.out_t[first:last], self.z_t[first:last], self.bias[first:last], self.slope[first:last], n
+            )
+            if self._rows is not None:
+                first, last = self._workers.share(self.inputs, worker)
+                matrices.transpose(self._rows, inputs_t, first, last, n)
+
+        self._workers.run(task)
+        return self.out_t
+
+    def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool = False) -> None:
+        """BP1 or BP2: grad_t becomes delta, the gradient by z; then `backward_z`."""
+
+        def task(worker: int) -> None:
+            first, last = self._share(worker)
+            delta, slopes = grad_t[first:last], self._grads["slope"][first:last]
+            self._derive(delta, slopes, self.z_t[first:last], self.out_t[first:last], self.slope[first:last], n)
+
+        self._workers.run(task)
+        self.backward_z(grad_t, n, out, accumulate)
+
+    def backward_z(self, delta_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool = False) -> None:
+        """BP3, BP4 and the gradient of the inputs H.T delta, from delta_t (units, >=n), the gradient by z."""
+        self.delta_t = delta_t
+
+        def task(worker: int) -> None:
+            first, last = self._workers.share(self.units, worker)
+            matrices.row_sums(self._grads["bias"][first:last], delta_t[first:last], n)
+            matmul(self._grads["weights"][first:last], delta_t[first:last, :n], self._rows[:n, : self.inputs], False)
+            if out is not None:
+                first, last = self._workers.share(self.inputs, worker)
+                matmul(out[first:last, :n], self.weights[:, first:last].T, delta_t[:, :n], accumulate)
+
+        self._workers.run(task)
+
+    def _share(self, worker: int) -> tuple[int, int]:
+        """The worker's units; the first worker has them all where the activation needs the outputs of every unit."""
+        if self.activation.joint:
             return (0, self.units) if worker == 0 else (0, 0)
-        return self.team.share(self.units, worker)
-
-    def forward(self, inputs_t: np.ndarray, columns: int, drop: Drop | None, copy: np.ndarray | None) -> None:
-        """out_t = dropout(f(d + H inputs_t)), inputs_t (inputs, >=B); also as rows (B, units) into `copy`, if given."""
-        self.team.run(lambda worker: self._forward(worker, inputs_t[:, :columns], columns, drop, copy))
-
-    def _forward(self, worker, inputs_t, columns, drop, copy) -> None:
-        first, last = self.share(worker)
-        z, out = self.z_t[first:last], self.out_t[first:last]
-        plain = out if drop is None else self.plain_t[first:last]
-        matmul(z[:, :columns], self.weights[first:last], inputs_t, False)
-        self.activate(plain, z, self.bias[first:last], self.slope[first:last], columns)
-        if drop is not None:
-            out[:, :columns] = plain[:, :columns]
-            dropout.dropout(out, first, drop.key, drop.rate, columns)
-        if copy is not None:
-            matrices.transpose(copy, self.out_t, first, last, columns)
-
-    def finish_delta(self, first: int, last: int, columns: int, drop: Drop | None) -> None:
-        """delta_t rows first .. last-1 hold the gradient of out_t: take it back through dropout and f."""
-        delta = self.delta_t[first:last]
-        plain = (self.out_t if drop is None else self.plain_t)[first:last]
-        if drop is not None:
-            dropout.dropout(delta, first, drop.key, drop.rate, columns)
-        grad_slope = self._grads["slope"][first:last]
-        self.derive(delta, grad_slope, self.z_t[first:last], plain, self.slope[first:last], columns)
-        self.grad_bias(first, last, columns)
-
-    def grad_bias(self, first: int, last: int, columns: int) -> None:
-        """Rows first .. last-1 of dL/dd = delta, summed over the batch."""
-        matrices.row_sums(self._grads["bias"][first:last], self.delta_t[first:last], columns)
-
-    def grad_weights(self, worker: int, inputs: np.ndarray, columns: int) -> None:
-        """The worker's rows of dL/dH = delta inputs, inputs (B, inputs)."""
-        first, last = self.team.share(self.units, worker)
-        grad = self._grads["weights"]
-        matmul(grad[first:last], self.delta_t[first:last, :columns], inputs[:columns, : self.inputs], False)
-
-    def grad_inputs(self, out_t: np.ndarray, first: int, last: int, columns: int, accumulate: bool) -> None:
-        """Rows first .. last-1 of the gradient of the inputs: H.T delta, into out_t (inputs, >=B)."""
-        matmul(out_t[first:last, :columns], self.weights[:, first:last].T, self.delta_t[:, :columns], accumulate)
+        return self._workers.share(self.units, worker)

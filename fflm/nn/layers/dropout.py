@@ -1,28 +1,66 @@
-"""Dropout of one layer in one step."""
+"""Dropout: units that are 0 in one training step."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Drop:
-    """Dropout of one layer in one step: the rate and the key that the mask is a hash of."""
-
-    rate: float
-    key: np.uint32
+from fflm.kernels import dropout, matrices
+from fflm.nn.buffers import buffer
+from fflm.nn.draws import Draws
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
 
 
-def dropout_key(seed: int, step: int, layer: int) -> np.uint32:
-    """A well mixed number for the dropout of one layer in one step (the finaliser of SplitMix64)."""
-    x = (seed * 0x9E3779B97F4A7C15 + step * 0xD1B54A32D192ED03 + layer * 0x8CB92BA72F3D8DD7) % 2**64
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
-    return np.uint32((x ^ (x >> 31)) & 0xFFFFFFFF)
+class Dropout:
+    """Each unit of each column is 0 with probability `rate`, else divided by 1 - rate (Srivastava et al. 2014).
 
+    Parameters
+    ----------
+    units : int
+    rate : float
+    place : int
+        The layer's number among those that draw (see `Draws.key`).
+    """
 
-def drops_of_step(rates: list[float], seed: int, step: int) -> list[Drop | None]:
-    """The dropout of each layer in one step, by the layers' rates; None where nothing is dropped."""
-    return [Drop(rate, dropout_key(seed, step, layer)) if rate > 0.0 else None for layer, rate in enumerate(rates)]
+    def __init__(self, units: int, rate: float, place: int):
+        self.inputs = self.units = units
+        self.rate, self.place = rate, place
+        self.grads: dict[str, np.ndarray] = {}
+
+    def shapes(self) -> dict[str, Shape]:
+        """No parameters."""
+        return {}
+
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """No parameters."""
+        return Parameters()
+
+    def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
+        """Make memory for the outputs; outside training nothing is dropped."""
+        self._workers = workers
+        self._out_t = buffer(self.units, batch_size) if training and self.rate > 0.0 else None
+
+    def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
+        """The inputs with some of them 0; without `draws` the inputs as they are."""
+        self._key = None
+        if self._out_t is None or draws is None:
+            return inputs_t
+        self._key = draws.key(self.place)
+        self._masked(self._out_t, inputs_t, n, False)
+        return self._out_t
+
+    def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
+        """The same units of the gradient are 0."""
+        if out is not None:
+            self._masked(out, grad_t, n, accumulate)
+
+    def _masked(self, out: np.ndarray, values: np.ndarray, n: int, accumulate: bool) -> None:
+        def task(worker: int) -> None:
+            first, last = self._workers.share(self.units, worker)
+            if self._key is not None and accumulate:
+                dropout.dropout(values[first:last], first, self._key, self.rate, n)
+            matrices.copy(out[first:last], values[first:last], n, accumulate)
+            if self._key is not None and not accumulate:
+                dropout.dropout(out[first:last], first, self._key, self.rate, n)
+
+        self._workers.run(task)

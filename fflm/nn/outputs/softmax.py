@@ -1,27 +1,32 @@
-"""Output layer: a softmax over the vocabulary, divided among the workers (Bengio et al. 2003, section 3.2).
+"""The exact softmax over the vocabulary, divided among the workers (Bengio et al. 2003, section 3.2).
 
 The vocabulary is cut into fixed tiles, and the tiles are grouped into slices; a worker owns whole slices: their rows of
 U and b, their gradients and their update, which follows at once while the tile is in the cache. Maxima and sums are
 combined in the order of tiles, gradients of the features in the order of slices, so that the number of workers does
-not change a bit of the result.
+not change a bit of the result. Each slice is one compiled call forward and one backward.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fflm.kernels import matrices, softmax
-from fflm.kernels.matmul import matmul
+from fflm.kernels.updates import NOTHING
 from fflm.nn.buffers import buffer
+from fflm.nn.draws import Draws
 from fflm.nn.optimizers import Optimizer
-from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.nn.parameters import Parameters, Shape, uniform
+from fflm.runtime.workers import Workers
 
 SLICES = 24  # divided evenly by most numbers of cores
 PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where a batch is large
 LARGEST_TILE = 512
 TILE_WEIGHTS = 96 * 1024  # a tile of U, 384 KB, shares a second-level cache with its logits
 KEPT_BYTES = 128 * 2**20  # exponentials of a batch are kept for the backward pass up to here, else computed again
+
+WEIGHTS, BIAS = "output.weights", "output.bias"
 
 
 def cut_tiles(vocab_size: int, features: int) -> list[tuple[int, int]]:
@@ -31,169 +36,257 @@ def cut_tiles(vocab_size: int, features: int) -> list[tuple[int, int]]:
     return [(first, min(first + words, vocab_size)) for first in range(0, vocab_size, words)]
 
 
-class VocabularySoftmax:
-    """y = b + U features; loss = mean over the batch of -log softmax(y)[target].
+@dataclass(frozen=True)
+class Slice:
+    """Neighbouring tiles of the vocabulary that one worker owns, and the rows of every array that belong to them.
+
+    Attributes
+    ----------
+    bounds : (T + 1,) int64
+        The first word of each of its T tiles, and the last word plus one.
+    words, tiles : slice
+        Its rows of arrays over the vocabulary, and of arrays over the tiles.
+    """
+
+    bounds: np.ndarray
+    words: slice
+    tiles: slice
+
+    @property
+    def size(self) -> int:
+        """How many words the slice has."""
+        return self.words.stop - self.words.start
+
+
+def cut_slices(tiles: list[tuple[int, int]], count: int) -> list[Slice]:
+    """The tiles in `count` groups of neighbours, as equal as can be."""
+    starts = np.array([first for first, _ in tiles] + [tiles[-1][1]], np.int64)
+    slices = []
+    for part in range(count):
+        first, last = len(tiles) * part // count, len(tiles) * (part + 1) // count
+        words = slice(int(starts[first]), int(starts[last]))
+        slices.append(Slice(starts[first : last + 1], words, slice(first, last)))
+    return slices
+
+
+class Softmax:
+    """y = b + U features; loss = -log softmax(y)[target], exactly.
 
     Parameters
     ----------
-    parameters : dict
-        ``output.weights`` U (V, D) and ``output.bias`` b (V,).
-    team : Team
-    batch_size : int
-        Most rows B of a batch.
-    training : bool
-        Whether `backward` will be called.
-    whole_gradient : bool
-        Keep the gradients of all words in `grads` and update nothing (for clipping, and for tests).
+    vocab_size, features : int
+        V and D.
+
+    Attributes
+    ----------
+    grads : dict
+        After ``backward(None, ...)``: the gradients of U and b.
     """
 
-    def __init__(
-        self, parameters: Parameters, team: Team, batch_size: int, training: bool = False, whole_gradient: bool = False
-    ):
-        self.weights, self.bias = parameters["output.weights"], parameters["output.bias"]
-        self.team = team
-        vocab_size, features = self.weights.shape
-        self.tiles = cut_tiles(vocab_size, features)
-        self.widest = self.tiles[0][1]
-        part = buffer(1, batch_size).size * features * 4
-        self.slices = min(SLICES, len(self.tiles), max(8, PART_BYTES // part))
-        self.maxima, self.sums = buffer(len(self.tiles), batch_size), buffer(len(self.tiles), batch_size)
-        self.peaks, self.totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
-        self.target_logits = np.zeros(batch_size, np.float32)
-        kept = vocab_size * self.maxima.shape[1] * 4 <= KEPT_BYTES
-        self.exponentials = buffer(vocab_size, batch_size) if training and kept else None
-        self.scratch = (
-            [buffer(self.widest, batch_size) for _ in range(team.size)] if self.exponentials is None else None
-        )
-        self.grads = None
-        if training:
-            self.grad_features = buffer(self.slices, features, batch_size)
-            rows = vocab_size if whole_gradient else self.widest
-            self._grads = [
-                (np.zeros((rows, features), np.float32), np.zeros(rows, np.float32))
-                for _ in range(1 if whole_gradient else team.size)
-            ]
-            if whole_gradient:
-                self.grads = {"output.weights": self._grads[0][0], "output.bias": self._grads[0][1]}
+    def __init__(self, vocab_size: int, features: int):
+        self.vocab_size, self.features = vocab_size, features
+        self.grads: dict[str, np.ndarray] = {}
 
-    def owned(self, worker: int) -> range:
-        """Slices of a worker."""
-        return range(*self.team.share(self.slices, worker))
+    def shapes(self) -> dict[str, Shape]:
+        """U (V, D) and b (V,)."""
+        return {WEIGHTS: (self.vocab_size, self.features), BIAS: (self.vocab_size,)}
 
-    def slice_tiles(self, part: int) -> range:
-        """Tiles of a slice."""
-        return range(len(self.tiles) * part // self.slices, len(self.tiles) * (part + 1) // self.slices)
+    def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
+        """U in +-sqrt(1 / D) / 10; b at the log of the unigram probabilities, one added to each count."""
+        weights = uniform(generator, (self.vocab_size, self.features), 0.1 / np.sqrt(self.features))
+        smoothed = counts.astype(np.float64) + 1.0
+        return Parameters({WEIGHTS: weights, BIAS: np.log(smoothed / smoothed.sum()).astype(np.float32)})
 
-    def forward(self, features_t: np.ndarray, targets: np.ndarray) -> None:
-        """Find the maxima, sums and target logits of features_t (D, >=B) for targets (B,) int32."""
-        n = targets.size
-        self.team.run(lambda worker: self._forward(worker, features_t[:, :n], targets))
-        softmax.combine(self.peaks[:n], self.totals[:n], self.maxima, self.sums)
-
-    def _forward(self, worker: int, features_t: np.ndarray, targets: np.ndarray) -> None:
-        n = targets.size
-        for part in self.owned(worker):
-            for tile in self.slice_tiles(part):
-                first, _ = self.tiles[tile]
-                logits = self._logits(tile, worker, features_t, self.maxima[tile, :n])
-                softmax.pick_targets(self.target_logits[:n], logits, targets, first)
-                softmax.exponentials(self.sums[tile, :n], logits, self.maxima[tile, :n])
-
-    def _logits(self, tile: int, worker: int, features_t: np.ndarray, maxima: np.ndarray) -> np.ndarray:
-        first, last = self.tiles[tile]
-        values = self.scratch[worker][: last - first] if self.exponentials is None else self.exponentials[first:last]
-        matmul(values[:, : features_t.shape[1]], self.weights[first:last], features_t, False)
-        softmax.add_bias(maxima, values, self.bias[first:last])
-        return values
-
-    def log_probs(self, out: np.ndarray) -> None:
-        """Natural log P(target) of the last `forward` into out (B,) float64."""
-        n = out.size
-        softmax.log_probabilities(out, self.target_logits[:n], self.peaks[:n], self.totals[:n])
-
-    def probabilities(self, features_t: np.ndarray, out: np.ndarray) -> None:
-        """The whole distribution into out (B, V) float32, after `forward` with the same features."""
-        n = out.shape[0]
-        whole = (1.0 / self.totals[:n]).astype(np.float32)
-
-        def task(worker):
-            maxima, sums = np.empty(n, np.float32), np.empty(n, np.float32)
-            for part in self.owned(worker):
-                for tile in self.slice_tiles(part):
-                    first, last = self.tiles[tile]
-                    values = self._logits(tile, worker, features_t[:, :n], maxima)
-                    softmax.exponentials(sums, values, self.peaks[:n])
-                    softmax.scale_columns(values, whole)
-                    out[:, first:last] = values[:, :n].T
-
-        self.team.run(task)
-
-    def backward(
-        self, features_t: np.ndarray, features: np.ndarray, targets: np.ndarray, optimizer: Optimizer | None
+    def prepare(
+        self, parameters: Parameters, workers: Workers, batch_size: int, training: bool, keep_gradient: bool = False
     ) -> None:
-        """Gradients of the mean loss, after `forward`; tiles are updated at once if there is an `optimizer`.
+        """Take U and b, divide the vocabulary, and make scratch memory; only training keeps a batch's exponentials."""
+        self.weights, self.bias, self._workers = parameters[WEIGHTS], parameters[BIAS], workers
+        tiles = cut_tiles(self.vocab_size, self.features)
+        part = buffer(1, batch_size).size * self.features * 4
+        self.slices = cut_slices(tiles, min(SLICES, len(tiles), max(8, PART_BYTES // part)))
+        self._maxima, self._sums, self._factors = (buffer(len(tiles), batch_size) for _ in range(3))
+        self._peaks, self._totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
+        self._target_logits = np.zeros(batch_size, np.float32)
+        self._exponentials = None
+        if training and self.vocab_size * self._maxima.shape[1] * 4 <= KEPT_BYTES:
+            self._exponentials = buffer(self.vocab_size, batch_size)
+        largest = max(part.size for part in self.slices)
+        self._scratch = [buffer(largest, batch_size) for _ in range(workers.size if self._exponentials is None else 0)]
+        if training:
+            self._rows = buffer(batch_size, self.features)
+            self._parts = buffer(len(self.slices), self.features, batch_size)
+            rows, copies = (self.vocab_size, 1) if keep_gradient else (tiles[0][1], workers.size)
+            self._gradients = [
+                (np.zeros((rows, self.features), np.float32), np.zeros(rows, np.float32)) for _ in range(copies)
+            ]
+            self.grads = dict(zip((WEIGHTS, BIAS), self._gradients[0], strict=True)) if keep_gradient else {}
 
-        features_t (D, >=B) and features (B, D) are the same numbers; the gradient of the features is left in parts
-        `grad_features` (slices, D, >=B).
+    # Forward
+
+    def losses(
+        self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None = None, out: np.ndarray | None = None
+    ) -> None:
+        """-log P(target) of each column into out (B,) float64; the features are kept for `backward`."""
+        self._features_t, self._targets = features_t, targets
+        self._forward(features_t, targets, self._rows)
+        self._write_log_probs(out)
+        np.negative(out, out)
+
+    def log_probs(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
+        """Natural log P(target) of each column into out (B,) float64."""
+        self._forward(features_t, targets)
+        self._write_log_probs(out)
+
+    def scores(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
+        """y of the target of each column into out (B,) float32."""
+        self._forward(features_t, targets)
+        out[:] = self._target_logits[: len(out)]
+
+    def distribution(self, features_t: np.ndarray, out: np.ndarray) -> None:
+        """P of every word into out (B, V) float32; each row sums to 1."""
+        n = len(out)
+        self._forward(features_t, np.zeros(n, np.int32))
+
+        def task(worker: int) -> None:
+            for part in self._owned(worker):
+                values = self._values(part, worker)
+                if self._exponentials is None:
+                    self._slice_forward(part, values, features_t, np.zeros(n, np.int32))
+                softmax.probabilities(out, values, self._factors[part.tiles], part.bounds)
+
+        self._workers.run(task)
+
+    def _forward(self, features_t: np.ndarray, targets: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Leave each tile's maxima and sums, the factors, peaks and totals; copy the features into rows (B, D)."""
+        n = len(targets)
+
+        def task(worker: int) -> None:
+            for part in self._owned(worker):
+                self._slice_forward(part, self._values(part, worker), features_t, targets)
+            if rows is not None:
+                first, last = self._workers.share(self.features, worker)
+                matrices.transpose(rows, features_t, first, last, n)
+
+        self._workers.run(task)
+        self._workers.gather_tiles(self._maxima, self._sums)
+        softmax.combine(self._peaks[:n], self._totals[:n], self._factors, self._maxima, self._sums)
+
+    def _slice_forward(self, part: Slice, values: np.ndarray, features_t: np.ndarray, targets: np.ndarray) -> None:
+        softmax.slice_forward(
+            values,
+            self._maxima[part.tiles],
+            self._sums[part.tiles],
+            self._target_logits[: len(targets)],
+            self.weights[part.words],
+            self.bias[part.words],
+            features_t,
+            targets,
+            part.bounds,
+        )
+
+    def _write_log_probs(self, out: np.ndarray) -> None:
+        n = len(out)
+        softmax.log_probabilities(out, self._target_logits[:n], self._peaks[:n], self._totals[:n])
+
+    def _owned(self, worker: int) -> list[Slice]:
+        first, last = self._workers.share(len(self.slices), worker)
+        return self.slices[first:last]
+
+    def _values(self, part: Slice, worker: int) -> np.ndarray:
+        """Where a slice's logits, exponentials and gradients stand: (S, >=B)."""
+        return self._scratch[worker][: part.size] if self._exponentials is None else self._exponentials[part.words]
+
+    # Backward
+
+    def backward(self, optimizer: Optimizer | None, out: np.ndarray) -> None:
+        """The gradient of the features into out (D, >=B); U and b are updated, or their gradients are kept.
+
+        Where the exponentials of the batch were too many to keep, those of each slice are computed again.
         """
-        n = targets.size
-        whole = None if self.exponentials is not None else (1.0 / self.totals[:n]).astype(np.float32)
+        n, targets = len(self._targets), self._targets
 
-        def task(worker):
-            for part in self.owned(worker):
-                for number, tile in enumerate(self.slice_tiles(part)):
-                    first, last = self.tiles[tile]
-                    grad_weights, grad_bias = self._grad_rows(worker, first, last)
-                    if whole is None:
-                        values, factors = self.exponentials[first:last], self.maxima[tile, :n]
-                    else:
-                        values, factors = self._again(tile, worker, features_t[:, :n]), whole
-                    softmax.loss_gradient(grad_bias, values, factors, targets, first)
-                    matmul(self.grad_features[part, :, :n], self.weights[first:last].T, values[:, :n], number > 0)
-                    matmul(grad_weights, values[:, :n], features, False)
-                    if optimizer is not None:
-                        optimizer.update("output.weights", grad_weights, first, last)
-                        optimizer.update("output.bias", grad_bias, first, last)
+        def task(worker: int) -> None:
+            for number, part in zip(
+                range(*self._workers.share(len(self.slices), worker)), self._owned(worker), strict=True
+            ):
+                values = self._values(part, worker)
+                if self._exponentials is None:
+                    self._slice_forward(part, values, self._features_t, targets)
+                self._slice_backward(part, number, values, worker, optimizer)
 
-        self.team.run(task)
+        self._workers.run(task)
+        self._workers.sum_slices(self._parts)
 
-    def _grad_rows(self, worker: int, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        if self.grads is not None:
-            return self.grads["output.weights"][first:last], self.grads["output.bias"][first:last]
-        grad_weights, grad_bias = self._grads[worker]
-        return grad_weights[: last - first], grad_bias[: last - first]
+        def add(worker: int) -> None:
+            first, last = self._workers.share(self.features, worker)
+            matrices.sum_parts(out[first:last], self._parts, first, n)
 
-    def _again(self, tile: int, worker: int, features_t: np.ndarray) -> np.ndarray:
-        n = features_t.shape[1]
-        values = self._logits(tile, worker, features_t, np.empty(n, np.float32))
-        softmax.exponentials(np.empty(n, np.float32), values, self.peaks[:n])
-        return values
+        self._workers.run(add)
+
+    def _slice_backward(
+        self, part: Slice, number: int, values: np.ndarray, worker: int, optimizer: Optimizer | None
+    ) -> None:
+        if optimizer is None:
+            weights, bias = (
+                (self.weights[part.words], NO_ROWS, NO_ROWS),
+                (self.bias[part.words], NO_NUMBERS, NO_NUMBERS),
+            )
+            rule, rates = NOTHING, (NO_NUMBERS, NO_NUMBERS)
+            grad_weights, grad_bias = self.grads[WEIGHTS][part.words], self.grads[BIAS][part.words]
+        else:
+            weights, bias = optimizer.rows(WEIGHTS, part.words), optimizer.rows(BIAS, part.words)
+            rule, rates = optimizer.number, (optimizer.rates[WEIGHTS], optimizer.rates[BIAS])
+            grad_weights, grad_bias = self._gradients[worker]
+        softmax.slice_backward(
+            self._parts[number],
+            grad_weights,
+            grad_bias,
+            weights,
+            bias,
+            values,
+            self._factors[part.tiles],
+            self._rows,
+            self._targets,
+            part.bounds,
+            rule,
+            rates,
+        )
 
     def apply(self, optimizer: Optimizer, factor: float) -> None:
-        """Update all words from the whole gradient, scaled by `factor`."""
+        """Update all words from the gradients that were kept, times `factor`."""
 
-        def task(worker):
-            for part in self.owned(worker):
-                for tile in self.slice_tiles(part):
-                    first, last = self.tiles[tile]
-                    for name, grad in self.grads.items():
-                        rows = grad[first:last]
-                        matrices.scale(rows.reshape(1, -1), np.float32(factor), rows.size)
-                        optimizer.update(name, rows, first, last)
+        def task(worker: int) -> None:
+            for first, last in self._owned_tiles(worker):
+                for name, grad in self.grads.items():
+                    rows = grad[first:last]
+                    matrices.scale(rows.reshape(1, -1), np.float32(factor), rows.size)
+                    optimizer.update(name, rows, first, last)
 
-        self.team.run(task)
+        self._workers.run(task)
 
     def squared_norm(self) -> float:
-        """Sum of squares of the whole gradient, tiles in order."""
-        sums = np.zeros((len(self.tiles), 2))
+        """Sum of the squares of the gradients that were kept, tiles in order."""
+        tiles = [tile for part in self.slices for tile in _tiles(part)]
+        sums = np.zeros((len(tiles), len(self.grads)))
+        number = {tile: i for i, tile in enumerate(tiles)}
 
-        def task(worker):
-            for part in self.owned(worker):
-                for tile in self.slice_tiles(part):
-                    first, last = self.tiles[tile]
-                    for i, grad in enumerate(self.grads.values()):
-                        rows = grad[first:last].reshape(1, -1)
-                        sums[tile, i] = matrices.sum_of_squares(rows, rows.size)
+        def task(worker: int) -> None:
+            for tile in self._owned_tiles(worker):
+                for i, grad in enumerate(self.grads.values()):
+                    rows = grad[tile[0] : tile[1]].reshape(1, -1)
+                    sums[number[tile], i] = matrices.sum_of_squares(rows, rows.size)
 
-        self.team.run(task)
+        self._workers.run(task)
         return float(sums.sum())
+
+    def _owned_tiles(self, worker: int) -> list[tuple[int, int]]:
+        return [tile for part in self._owned(worker) for tile in _tiles(part)]
+
+
+NO_ROWS, NO_NUMBERS = np.zeros((0, 0), np.float32), np.zeros(0, np.float32)
+
+
+def _tiles(part: Slice) -> list[tuple[int, int]]:
+    bounds = part.bounds.tolist()
+    return list(zip(bounds[:-1], bounds[1:], strict=True))

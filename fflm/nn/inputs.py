@@ -1,0 +1,66 @@
+"""The inputs of a network: what its encoder reads, with dropout, and both ways round."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.kernels import dropout, matrices
+from fflm.nn.batches import Batch
+from fflm.nn.buffers import buffer
+from fflm.nn.draws import Draws
+from fflm.nn.encoders import Encoder
+from fflm.nn.parameters import Parameters
+from fflm.runtime.workers import Workers
+
+PLACE = 0  # of the inputs among what draws (see `Draws.key`)
+
+
+class Inputs:
+    """x of an encoder as rows (B, width), as the encoder writes them, and transposed, as layers read them.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    dropout : float
+        Share of the features dropped in training.
+    """
+
+    def __init__(self, encoder: Encoder, dropout: float = 0.0):
+        self.encoder, self.dropout, self.width = encoder, dropout, encoder.width
+
+    def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
+        """Prepare the encoder, and make memory for x and, in training, its gradient."""
+        self._workers = workers
+        self.encoder.prepare(parameters, batch_size)
+        self._x, self._x_t = buffer(batch_size, self.width), buffer(self.width, batch_size)
+        if training:
+            self.grad_t, self._grad = buffer(self.width, batch_size), buffer(batch_size, self.width)
+
+    def forward(self, batch: Batch, draws: Draws | None) -> np.ndarray:
+        """x transposed, (width, >=B)."""
+        self._key = None if draws is None or self.dropout == 0.0 else draws.key(PLACE)
+
+        def task(worker: int) -> None:
+            first, last = self._workers.share(len(batch), worker)
+            self.encoder.read(batch, self._x, first, last, draws)
+            self._drop(self._x, first, last)
+            matrices.transpose(self._x_t, self._x, first, last, self.width)
+
+        self._workers.run(task)
+        return self._x_t
+
+    def backward(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The gradient of x (B, >=width), from `grad_t` (width, >=B), and the rows of the tables that were touched."""
+        n = len(batch)
+
+        def task(worker: int) -> None:
+            first, last = self._workers.share(n, worker)
+            matrices.transpose_columns(self._grad, self.grad_t, first, last, self.width)
+            self._drop(self._grad, first, last)
+
+        self._workers.run(task)
+        return self._grad[:n], self.encoder.touched(batch)
+
+    def _drop(self, rows: np.ndarray, first: int, last: int) -> None:
+        if self._key is not None:
+            dropout.dropout(rows[first:last], first, self._key, self.dropout, self.width)

@@ -1,0 +1,77 @@
+"""The last layer of the textbook network with its cost, as an output layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.config.names import COSTS
+from fflm.nn.buffers import buffer
+from fflm.nn.draws import Draws
+from fflm.nn.layers.dense import Dense
+from fflm.nn.optimizers import Optimizer
+from fflm.nn.parameters import Parameters, Shape
+from fflm.runtime.workers import Workers
+from fflm.teaching import costs
+
+
+class CostOutput:
+    """A fully connected layer whose outputs a are compared with targets y by a cost C(a, y).
+
+    Where a cost goes with one activation (cross-entropy with the sigmoid, log-likelihood with the softmax), the
+    gradient by z is a - y and computed so, without f'; else it is dC/da f'(z), the lectures' BP1.
+
+    Parameters
+    ----------
+    layer : Dense
+    cost : str
+        A key of `fflm.config.names.COSTS`.
+    """
+
+    def __init__(self, layer: Dense, cost: str):
+        self.layer, self.cost = layer, cost
+        self.value = getattr(costs, cost.replace("-", "_"))
+        self.gradient = getattr(costs, cost.replace("-", "_") + "_gradient")
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """The gradients of the layer's parameters."""
+        return self.layer.grads
+
+    def shapes(self) -> dict[str, Shape]:
+        """The layer's parameters."""
+        return self.layer.shapes()
+
+    def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
+        """First values of the layer."""
+        return self.layer.initialise(generator)
+
+    def prepare(
+        self, parameters: Parameters, workers: Workers, batch_size: int, training: bool, keep_gradient: bool
+    ) -> None:
+        """Prepare the layer, and make memory for the gradient by its z."""
+        self.layer.prepare(parameters, workers, batch_size, training)
+        self._delta_t = buffer(self.layer.units, batch_size)
+
+    def outputs(self, features_t: np.ndarray, n: int) -> np.ndarray:
+        """The outputs a (outputs, n) of n columns of features_t."""
+        return self.layer.forward(features_t, n)[:, :n]
+
+    def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
+        """The cost of each column into out (B,) float64, for targets y (outputs, B) float32."""
+        self._targets, n = targets, len(out)
+        outputs = self.outputs(features_t, n)
+        out[:] = self.value(self.layer.z_t[:, :n], outputs, targets)
+
+    def backward(self, optimizer: Optimizer | None, out: np.ndarray | None) -> None:
+        """The gradient of the mean cost by the features into out (D, >=B); that of the parameters stays in `grads`.
+
+        With an `optimizer` the parameters are updated at once.
+        """
+        n = self._targets.shape[1]
+        self._delta_t[:, :n] = self.gradient(self.layer.out_t[:, :n], self._targets) / np.float32(n)
+        if COSTS[self.cost].pair is None:
+            self.layer.backward(self._delta_t, n, out)
+        else:
+            self.layer.backward_z(self._delta_t, n, out)
+        if optimizer is not None:
+            optimizer.update_all(self.grads)

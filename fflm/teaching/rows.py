@@ -1,0 +1,45 @@
+"""Rows of numbers as the inputs of a network: no embeddings, nothing learned."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fflm.nn.batches import Examples
+from fflm.nn.draws import Draws
+from fflm.nn.parameters import Parameters, Shape
+
+
+class RowsEncoder:
+    """An encoder whose inputs are the examples themselves.
+
+    Parameters
+    ----------
+    width : int
+        Numbers of an example.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+
+    def shapes(self) -> dict[str, Shape]:
+        """No tables."""
+        return {}
+
+    def initialise(self, generator: np.random.Generator) -> Parameters:
+        """No tables."""
+        return Parameters()
+
+    def prepare(self, parameters: Parameters, batch_size: int) -> None:
+        """Nothing to prepare."""
+
+    def read(self, batch: Examples, x: np.ndarray, first: int, last: int, draws: Draws | None = None) -> None:
+        """Copy examples first .. last-1 into x (B, >=width) *written*."""
+        x[first:last, : self.width] = batch.inputs[first:last]
+
+    def touched(self, batch: Examples) -> dict[str, np.ndarray]:
+        """No rows of tables."""
+        return {}
+
+    def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
+        """Never called: there are no tables."""
+        raise KeyError(name)
