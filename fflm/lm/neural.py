@@ -10,6 +10,7 @@ from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
 from fflm.nn.batches import Contexts, Windows
 from fflm.nn.language_model import context_network
+from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Workers
 from fflm.text import Tokenizer, Vocabulary
@@ -30,6 +31,8 @@ class NeuralLanguageModel:
         float32 arrays as `fflm.nn.parameters.shapes` names them.
     threads : int, optional
         Workers; every core by default. No number changes a bit of any result.
+    build : callable
+        Makes the network of a configuration and a vocabulary size, with the options of `context_network`.
 
     Examples
     --------
@@ -52,14 +55,33 @@ class NeuralLanguageModel:
         tokenizer: Tokenizer,
         parameters: Parameters,
         threads: int | None = None,
+        build: Callable[..., Network] = context_network,
     ):
         self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
-        self.parameters, self.threads = parameters, threads
+        self.parameters, self.threads, self._build = parameters, threads, build
         self.context_size = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
         """The same model with other parameters."""
-        return NeuralLanguageModel(self.config, self.vocabulary, self.tokenizer, parameters, self.threads)
+        return NeuralLanguageModel(self.config, self.vocabulary, self.tokenizer, parameters, self.threads, self._build)
+
+    def network(self, **options) -> Network:
+        """The model's network, to be prepared; `options` are those of `context_network`, for training."""
+        return self._build(self.config, len(self.vocabulary), **options)
+
+    def session(self, batch: int = BATCH) -> NeuralSession:
+        """A scorer that keeps workers and scratch memory for batches of so many rows; use it in a ``with`` statement.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> model = fflm.load("runs/demo").lm
+        >>> with model.session(batch=1) as scorer:
+        ...     shapes = [scorer.next_word(np.full((1, 2), word, np.int32)).shape for word in (3, 4)]
+        >>> shapes
+        [(1, 13), (1, 13)]
+        """
+        return NeuralSession(self, batch)
 
     def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
         """Natural log P(word | context) of every word of a stream.
@@ -81,17 +103,8 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary.
         """
-        ids = checked_ids(ids, len(self.vocabulary))
-        out = np.empty(ids.size)
-        network = context_network(self.config, len(self.vocabulary))
-        with Workers(self.threads) as workers:
-            network.prepare(self.parameters, workers, BATCH)
-            for first in range(0, ids.size, BATCH):
-                last = min(first + BATCH, ids.size)
-                network.log_probs(Windows(ids, np.arange(first, last)), out[first:last])
-                if on_batch is not None:
-                    on_batch(last - first)
-        return out
+        with self.session() as scorer:
+            return scorer.log_probs(ids, on_batch)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """P(. | context) for each row of contexts.
@@ -111,15 +124,8 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary, or a context is not K words long.
         """
-        contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
-        out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
-        network = context_network(self.config, len(self.vocabulary))
-        with Workers(self.threads) as workers:
-            network.prepare(self.parameters, workers, SMALL_BATCH)
-            for first in range(0, len(contexts), SMALL_BATCH):
-                part = contexts[first : first + SMALL_BATCH]
-                network.distribution(Contexts(part), out[first : first + SMALL_BATCH])
-        return out
+        with self.session(SMALL_BATCH) as scorer:
+            return scorer.next_word(contexts)
 
     def describe(self) -> dict:
         """Kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""
@@ -129,3 +135,47 @@ class NeuralLanguageModel:
             "model": self.config.to_dict(),
             "arrays": {name: list(value.shape) for name, value in self.parameters.items()},
         }
+
+
+class NeuralSession:
+    """What lives between two calls of a model: its workers, and a network prepared for batches of so many rows.
+
+    Parameters
+    ----------
+    model : NeuralLanguageModel
+        Its parameters must stay as they are while the session is open.
+    batch : int
+    """
+
+    def __init__(self, model: NeuralLanguageModel, batch: int):
+        self._model, self._batch = model, batch
+        self._workers = Workers(model.threads)
+        self._network = model.network()
+        self._network.prepare(model.parameters, self._workers, batch)
+
+    def __enter__(self) -> NeuralSession:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._workers.close()
+
+    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+        """`NeuralLanguageModel.log_probs`."""
+        ids = checked_ids(ids, len(self._model.vocabulary))
+        out = np.empty(ids.size)
+        for first in range(0, ids.size, self._batch):
+            last = min(first + self._batch, ids.size)
+            self._network.log_probs(Windows(ids, np.arange(first, last)), out[first:last])
+            if on_batch is not None:
+                on_batch(last - first)
+        return out
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """`NeuralLanguageModel.next_word`."""
+        vocab_size = len(self._model.vocabulary)
+        contexts = within_unit(checked_contexts(contexts, self._model.context_size, vocab_size))
+        out = np.empty((len(contexts), vocab_size), np.float32)
+        for first in range(0, len(contexts), self._batch):
+            part = contexts[first : first + self._batch]
+            self._network.distribution(Contexts(part), out[first : first + self._batch])
+        return out

@@ -23,7 +23,6 @@ from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL, save_model
 from fflm.nn.batches import Windows
 from fflm.nn.draws import Draws
-from fflm.nn.language_model import context_network
 from fflm.nn.network import Network
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.plots import can_plot
@@ -111,9 +110,8 @@ class Trainer:
         self.check_text()
         self._first_save()
         config = self.config
-        network = context_network(
-            self.model.config, len(self.model.vocabulary), config.dropout, config.embedding_dropout, self.frozen
-        )
+        rates = {"dropout": config.dropout, "embedding_dropout": config.embedding_dropout}
+        network = self.model.network(**rates, frozen=self.frozen)
         with Workers(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             self.budget.begin()
