@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Classifier:
                 network.distribution(batch_of(self.config, texts, first, last), out[first:last])
         return out
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Kind, size, shape, as plain JSON values."""
         return {
             "kind": "text classifier",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class ClassificationReport:
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self) | {"labels": list(self.labels), "confusion": [list(row) for row in self.confusion]}
 
@@ -87,4 +88,5 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     z = NORMAL_95
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return tuple(min(1.0, max(0.0, (middle + sign * spread) / (1 + z * z / count))) for sign in (-1, 1))
+    low, high = ((middle + sign * spread) / (1 + z * z / count) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)

@@ -53,7 +53,8 @@ class Windows:
     @property
     def targets(self) -> np.ndarray:
         """The words at the positions."""
-        return self.stream[self.positions]
+        words: np.ndarray = self.stream[self.positions]
+        return words
 
 
 @dataclass(frozen=True)

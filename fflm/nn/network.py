@@ -86,7 +86,7 @@ class Network:
         self.inputs.prepare(parameters, workers, batch_size, training)
         self.layers.prepare(parameters, workers, batch_size, training)
         self.output.prepare(parameters, workers, batch_size, training, keep_gradient or clip_norm is not None)
-        self._grad_features_t = buffer(self.layers.units, batch_size) if training else None
+        self._grad_features_t = buffer(self.layers.units if training else 0, batch_size)
 
     # Evaluation
 
@@ -108,7 +108,8 @@ class Network:
         """One update on a batch, with the rates that `optimizer.begin_step` has set: the losses (B,) float64."""
         if self._clip_norm is None:
             losses, grad_x, touched = self._backward(batch, optimizer, draws)
-            self._update(optimizer, touched, lambda name, *rows: self.inputs.encoder.gradients(name, *rows, grad_x))
+            encoder = self.inputs.encoder
+            self._update(optimizer, touched, lambda name, first, last: encoder.gradients(name, first, last, grad_x))
             return losses
         losses, grad_x, touched = self._backward(batch, None, draws)
         kept = self._table_gradients(grad_x, touched)

@@ -8,7 +8,7 @@ from fflm.config.names import RULES
 from fflm.kernels import embeddings, updates
 from fflm.nn.parameters import Parameters
 
-EMPTY = np.zeros(0, np.float32), np.zeros((0, 0), np.float32)  # in place of an average, of one and two dimensions
+EMPTY: list[np.ndarray] = [np.zeros((0,) * n, np.float32) for n in (1, 2)]  # an average that a rule does not keep
 ROWS = 256
 
 
@@ -85,7 +85,8 @@ class Optimizer:
         """Some rows of parameter `name` and of its two averages, which are empty where the rule keeps none."""
         arrays = self._arrays[name]
         empty = EMPTY[arrays[0].ndim - 1]
-        return tuple(arrays[i][words] if i < len(arrays) else empty for i in range(3))
+        weights, first, second = (arrays[i][words] if i < len(arrays) else empty for i in range(3))
+        return weights, first, second
 
     def update(self, name: str, grad: np.ndarray, first: int, last: int) -> None:
         """Update rows first .. last-1 of parameter `name` with their gradient, an array of the same size."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fflm.config.names import ACTIVATIONS, COSTS, RULES
 from fflm.errors import ConfigError
@@ -11,7 +14,7 @@ from fflm.teaching.costs import check_targets
 LARGEST = 1e36  # of single precision's 3e38
 
 
-def checked_sizes(layer_sizes) -> list[int]:
+def checked_sizes(layer_sizes: object) -> list[int]:
     """Inputs and units of each layer.
 
     Raises
@@ -25,7 +28,7 @@ def checked_sizes(layer_sizes) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def checked_activations(activations, cost: str, count: int) -> list[str]:
+def checked_activations(activations: object, cost: str, count: int) -> list[str]:
     """The activation of each of `count` layers.
 
     Raises
@@ -54,11 +57,11 @@ def checked_activations(activations, cost: str, count: int) -> list[str]:
     return names
 
 
-def _is_whole(number) -> bool:
+def _is_whole(number: object) -> bool:
     return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
 
 
-def check_number(name: str, number, low: float, whole: bool = False) -> None:
+def check_number(name: str, number: Any, low: float, whole: bool = False) -> None:
     """Raise ConfigError unless an option is a finite number, or a whole one, of at least `low`."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     if isinstance(number, bool) or not isinstance(number, kinds) or not low <= number <= LARGEST:
@@ -66,13 +69,13 @@ def check_number(name: str, number, low: float, whole: bool = False) -> None:
         raise ConfigError(f"{name} must be {kind} of at least {low:g}, got {number!r}")
 
 
-def check_flag(name: str, flag) -> None:
+def check_flag(name: str, flag: object) -> None:
     """Raise ConfigError unless an option is True or False."""
     if not isinstance(flag, (bool, np.bool_)):
         raise ConfigError(f"{name} must be True or False, got {flag!r}")
 
 
-def check_training(optimizer: str, epochs, batch_size, decrease) -> None:
+def check_training(optimizer: object, epochs: object, batch_size: object, decrease: object) -> None:
     """Raise ConfigError unless these are how a network can be trained."""
     if not isinstance(optimizer, str) or optimizer not in RULES:
         raise ConfigError(f"optimizer must be one of {', '.join(RULES)}, got {optimizer!r}")
@@ -81,7 +84,7 @@ def check_training(optimizer: str, epochs, batch_size, decrease) -> None:
     check_number("decrease", decrease, 0.0)
 
 
-def examples(X, inputs: int) -> np.ndarray:
+def examples(X: ArrayLike, inputs: int) -> np.ndarray:
     """X as (N, inputs) float32.
 
     Raises
@@ -95,7 +98,7 @@ def examples(X, inputs: int) -> np.ndarray:
     return x
 
 
-def targets(Y, count: int, outputs: int, cost: str) -> np.ndarray:
+def targets(Y: ArrayLike, count: int, outputs: int, cost: str) -> np.ndarray:
     """Targets (N, outputs), numbers (N,) for a single output, or classes (N,), as (outputs, N) float32.
 
     Raises
@@ -117,7 +120,7 @@ def targets(Y, count: int, outputs: int, cost: str) -> np.ndarray:
     return np.ascontiguousarray(y.T)
 
 
-def _numbers(name: str, values) -> np.ndarray:
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     try:
         array = np.asarray(values, np.float64)
     except (ValueError, TypeError, OverflowError):

@@ -29,7 +29,7 @@ class CostOutput:
 
     def __init__(self, layer: Dense, cost: str):
         self.layer, self.cost = layer, cost
-        self.value = getattr(costs, cost.replace("-", "_"))
+        self._value = getattr(costs, cost.replace("-", "_"))
         self.gradient = getattr(costs, cost.replace("-", "_") + "_gradient")
 
     @property
@@ -52,15 +52,11 @@ class CostOutput:
         self.layer.prepare(parameters, workers, batch_size, training)
         self._delta_t = buffer(self.layer.units, batch_size)
 
-    def outputs(self, features_t: np.ndarray, n: int) -> np.ndarray:
-        """The outputs a (outputs, n) of n columns of features_t."""
-        return self.layer.forward(features_t, n)[:, :n]
-
     def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
         """The cost of each column into out (B,) float64, for targets y (outputs, B) float32."""
         self._targets, n = targets, len(out)
-        outputs = self.outputs(features_t, n)
-        out[:] = self.value(self.layer.z_t[:, :n], outputs, targets)
+        self.layer.forward(features_t, n)
+        out[:] = self._value(self.layer.z_t[:, :n], self.layer.out_t[:, :n], targets)
 
     def backward(self, optimizer: Optimizer | None, out: np.ndarray | None) -> None:
         """The gradient of the mean cost by the features into out (D, >=B); that of the parameters stays in `grads`.
@@ -75,3 +71,26 @@ class CostOutput:
             self.layer.backward_z(self._delta_t, n, out)
         if optimizer is not None:
             optimizer.update_all(self.grads)
+
+    def squared_norm(self) -> float:
+        """Sum of the squares of the gradients."""
+        return sum(float(np.square(grad, dtype=np.float64).sum()) for grad in self.grads.values())
+
+    def apply(self, optimizer: Optimizer, factor: float) -> None:
+        """Update the layer from its gradients times `factor`."""
+        optimizer.update_all({name: grad * np.float32(factor) for name, grad in self.grads.items()})
+
+    def log_probs(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
+        """Minus the cost of each column into out (B,) float64: with the cost log-likelihood, natural log P(target)."""
+        self.losses(features_t, targets, None, out)
+        np.negative(out, out)
+
+    def scores(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
+        """z of the targets, the sum of y z over the outputs, into out (B,)."""
+        n = len(out)
+        self.layer.forward(features_t, n)
+        out[:] = (targets * self.layer.z_t[:, :n]).sum(axis=0)
+
+    def distribution(self, features_t: np.ndarray, out: np.ndarray) -> None:
+        """The outputs a of each column into out (B, outputs): probabilities, if the layer is a softmax."""
+        out[:] = self.layer.forward(features_t, len(out))[:, : len(out)].T

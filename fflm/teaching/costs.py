@@ -23,55 +23,55 @@ from fflm.errors import ConfigError
 
 def quadratic(z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Sum of (a - y)^2 / 2."""
-    return 0.5 * ((a.astype(np.float64) - y) ** 2).sum(axis=0)
+    return np.asarray(0.5 * ((a.astype(np.float64) - y) ** 2).sum(axis=0))
 
 
 def quadratic_gradient(a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dC/da."""
-    return a - y
+    return np.asarray(a - y)
 
 
 def squared(z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Sum of (a - y)^2."""
-    return ((a.astype(np.float64) - y) ** 2).sum(axis=0)
+    return np.asarray(((a.astype(np.float64) - y) ** 2).sum(axis=0))
 
 
 def squared_gradient(a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dC/da."""
-    return 2.0 * (a - y)
+    return np.asarray(2.0 * (a - y))
 
 
 def absolute(z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Mean of |a - y|."""
-    return np.abs(a.astype(np.float64) - y).mean(axis=0)
+    return np.asarray(np.abs(a.astype(np.float64) - y).mean(axis=0))
 
 
 def absolute_gradient(a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dC/da; 0 where a = y."""
-    return np.sign(a - y) / len(a)
+    return np.asarray(np.sign(a - y) / len(a))
 
 
 def cross_entropy(z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """-sum of y ln a + (1 - y) ln(1 - a), with a = 1 / (1 + e^-z): sum of ln(1 + e^z) - y z."""
     z = z.astype(np.float64)
-    return (np.maximum(z, 0.0) - y * z + np.log1p(np.exp(-np.abs(z)))).sum(axis=0)
+    return np.asarray((np.maximum(z, 0.0) - y * z + np.log1p(np.exp(-np.abs(z)))).sum(axis=0))
 
 
 def cross_entropy_gradient(a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dC/dz."""
-    return a - y
+    return np.asarray(a - y)
 
 
 def log_likelihood(z: np.ndarray, a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """-sum of y ln a, with a = softmax(z)."""
     z = z.astype(np.float64)
     peak = z.max(axis=0)
-    return (y * (peak + np.log(np.exp(z - peak).sum(axis=0)) - z)).sum(axis=0)
+    return np.asarray((y * (peak + np.log(np.exp(z - peak).sum(axis=0)) - z)).sum(axis=0))
 
 
 def log_likelihood_gradient(a: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dC/dz, for y that adds up to 1."""
-    return a - y
+    return np.asarray(a - y)
 
 
 def check_targets(cost: str, y: np.ndarray) -> None:

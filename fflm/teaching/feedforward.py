@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fflm.errors import DivergenceError
 from fflm.nn.batches import Examples
@@ -92,8 +93,8 @@ class FeedForward:
         check_number("seed", seed, 0, whole=True)
         check_flag("bias", bias)
         self.cost, self.seed = cost, seed
-        sizes = list(zip(self.layer_sizes[:-1], self.layer_sizes[1:], self.activations, strict=True))
-        self._layers = [Dense(f"layer.{i}", *size) for i, size in enumerate(sizes)]
+        sizes = self.layer_sizes
+        self._layers = [Dense(f"layer.{i}", sizes[i], sizes[i + 1], name) for i, name in enumerate(self.activations)]
         self._output = CostOutput(self._layers[-1], cost)
         below = Chain(self.layer_sizes[0], self._layers[:-1])
         self._network = Network(Inputs(RowsEncoder(self.layer_sizes[0])), below, self._output)
@@ -114,7 +115,7 @@ class FeedForward:
 
     # One batch
 
-    def forward(self, X) -> ForwardPass:
+    def forward(self, X: ArrayLike) -> ForwardPass:
         """z and a of every layer for examples X (N, inputs); E1 to E4.
 
         Examples
@@ -131,7 +132,7 @@ class FeedForward:
             a=[x, *(layer.out_t[:, :n].T.copy() for layer in self._layers)],
         )
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Outputs (N, outputs) float32 for examples X (N, inputs).
 
         Examples
@@ -139,9 +140,9 @@ class FeedForward:
         >>> FeedForward([2, 3], "softmax", "log-likelihood").predict([[0.0, 1.0]]).sum().round(5)
         np.float32(1.0)
         """
-        return self._outputs(examples(X, self.layer_sizes[0])).T.copy()
+        return self._outputs(examples(X, self.layer_sizes[0]))
 
-    def mean_cost(self, X, Y) -> float:
+    def mean_cost(self, X: ArrayLike, Y: ArrayLike) -> float:
         """The cost, mean over examples X (N, inputs) with targets Y; see `fit`.
 
         Examples
@@ -152,11 +153,12 @@ class FeedForward:
         2.0
         """
         x, y_t = self._pairs(X, Y)
-        outputs = self._outputs(x)
-        last = self._layers[-1]
-        return float(self._output.value(last.z_t[:, : len(x)], outputs, y_t).mean())
+        self._prepare(len(x))
+        negative = np.empty(len(x))
+        self._network.log_probs(Examples(x, y_t), negative)
+        return -float(negative.mean())
 
-    def backward(self, X, Y) -> BackwardPass:
+    def backward(self, X: ArrayLike, Y: ArrayLike) -> BackwardPass:
         """Gradients of the mean cost by backpropagation (BP1 to BP4; E7 to E12), without an update.
 
         Examples
@@ -186,16 +188,18 @@ class FeedForward:
             self._network.prepare(self._parameters, self._workers, batch_size, training=True)
 
     def _outputs(self, x: np.ndarray) -> np.ndarray:
-        """The outputs (outputs, N) of examples x (N, inputs); every layer keeps its own."""
+        """The outputs (N, outputs) of examples x (N, inputs); every layer keeps its own."""
         self._prepare(len(x))
-        return self._output.outputs(self._network.features(Examples(x, x)), len(x))
+        out = np.empty((len(x), self.layer_sizes[-1]), np.float32)
+        self._network.distribution(Examples(x, x), out)
+        return out
 
     # Training
 
     def fit(
         self,
-        X,
-        Y,
+        X: ArrayLike,
+        Y: ArrayLike,
         *,
         epochs: int = 100,
         batch_size: int | None = None,
@@ -253,30 +257,33 @@ class FeedForward:
         check_number("learning_rate", rate, 0.0)
         check_number("weight_decay", decay, 0.0)
         learned = Parameters({name: self._parameters[name] for name in self._learned})
-        before, updater, history = learned.snapshot(), Optimizer(optimizer, learned, decay), []
+        before, updater = learned.snapshot(), Optimizer(optimizer, learned, decay)
+        per_epoch = math.ceil(len(x) / size)
         self._prepare(min(size, len(x)))
-        steps_before = 0
-        for epoch in range(epochs):
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(x)) if size < len(x) else slice(None)
-            x_now, y_now = x[order], y_t[:, order]
-            batches = (
-                Examples(x_now[first : first + size], np.ascontiguousarray(y_now[:, first : first + size]))
-                for first in range(0, len(x), size)
-            )
-            slower = rate / (1.0 + decrease * epoch)
-            try:
-                done = list(
-                    steps(
-                        self._network, updater, batches, lambda _, r=slower: r, done=steps_before, largest_loss=math.inf
-                    )
-                )
-            except DivergenceError as error:
-                self._diverged(before, str(error))
-            steps_before += len(done)
-            history.append(float(sum(step.loss for step in done) / len(x)))
+
+        def rate_of(done: int) -> float:
+            return rate / (1.0 + decrease * (done // per_epoch))
+
+        sums = [0.0] * epochs
+        loop = steps(self._network, updater, self._batches(x, y_t, epochs, size), rate_of, largest_loss=math.inf)
+        try:
+            for step in loop:
+                sums[(step.number - 1) // per_epoch] += step.loss
+        except DivergenceError as error:
+            self._diverged(before, str(error))
         if not learned.are_finite():
             self._diverged(before, f"weights are not finite after the last update with learning rate {rate:g}")
-        return history
+        return [total / len(x) for total in sums]
+
+    def _batches(self, x: np.ndarray, y_t: np.ndarray, epochs: int, size: int) -> Iterator[Examples]:
+        """The examples in batches, in another order in each epoch; all of them at once as they are."""
+        for epoch in range(epochs):
+            order: np.ndarray = np.arange(len(x))
+            if size < len(x):
+                order = np.random.default_rng([self.seed, epoch]).permutation(len(x))
+            for first in range(0, len(x), size):
+                rows = order[first : first + size]
+                yield Examples(x[rows], np.ascontiguousarray(y_t[:, rows]))
 
     def _diverged(self, before: Parameters, how: str) -> NoReturn:
         self._parameters.restore(before)
@@ -284,7 +291,7 @@ class FeedForward:
 
     # Checking
 
-    def check_gradients(self, X, Y) -> dict[str, float]:
+    def check_gradients(self, X: ArrayLike, Y: ArrayLike) -> dict[str, float]:
         """How far the gradients are from central differences (E13).
 
         The differences are those of the same cost as a computation graph (`fflm.graph`) in float64, where they are
@@ -309,7 +316,7 @@ class FeedForward:
         found = central_differences(self._parameters, self._learned, self.activations, self.cost, x, y_t.T)
         return {name: largest_distance(grads[name], exact) for name, exact in found.items()}
 
-    def graph(self, X, Y) -> graph.Node:
+    def graph(self, X: ArrayLike, Y: ArrayLike) -> graph.Node:
         """The mean cost of examples as a computation graph (`fflm.graph`), as the lectures draw it (E17).
 
         Nodes are named ``layer.0.weights``, ``layer.0.bias``, ``layer.0.z``, ``layer.0.a`` ... Where an output is so
@@ -325,6 +332,6 @@ class FeedForward:
         x, y_t = self._pairs(X, Y)
         return lecture_graph(self._parameters, self.activations, self.cost, x, y_t.T)
 
-    def _pairs(self, X, Y) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, X: ArrayLike, Y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         x = examples(X, self.layer_sizes[0])
         return x, targets(Y, len(x), self.layer_sizes[-1], self.cost)

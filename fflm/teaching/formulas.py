@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import operator
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fflm.config.names import ACTIVATIONS
 from fflm.errors import ConfigError
@@ -27,7 +29,7 @@ NAMES = sorted([*FUNCTIONS, *ACTIVATION])
 LONGEST, DEEPEST, SHOWN = 10_000, 100, 100
 
 
-def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
+def parse(formula: str, values: Mapping[str, ArrayLike]) -> graph.Node:
     """The graph of a formula; its last line is the node returned.
 
     Parameters
@@ -51,7 +53,8 @@ def parse(formula: str, values: dict[str, float | list]) -> graph.Node:
     ('L', -10.0)
     """
     lines = _lines(formula)
-    used, made = set(), set()
+    used: set[str] = set()
+    made: set[str] = set()
     for line in lines:
         calls = [part.func for part in ast.walk(line) if isinstance(part, ast.Call)]
         functions = {id(part) for part in calls if isinstance(part, ast.Name) and part.id in NAMES}
@@ -108,7 +111,7 @@ def _last(names: dict[str, graph.Node], lines: Sequence[ast.stmt]) -> graph.Node
     return made[-1]
 
 
-def _array(name: str, number) -> np.ndarray:
+def _array(name: str, number: ArrayLike) -> np.ndarray:
     try:
         array = np.asarray(number, np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -137,7 +140,7 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
     if depth > DEEPEST:
         raise ConfigError(f"the formula must have at most {DEEPEST} brackets in each other")
     if _is_number(part):
-        return graph.value(_array("a number", part.value))
+        return graph.value(_array("a number", ast.literal_eval(part)))
     if isinstance(part, ast.Name):
         if part.id not in names:
             raise ConfigError(f"{part.id} has no value; give one, {part.id}=1.5")
@@ -149,8 +152,8 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
         return -node if isinstance(part.op, ast.USub) else node
     if isinstance(part, ast.BinOp) and isinstance(part.op, (ast.Pow, *OPERATORS)):
         chain = [part]
-        while isinstance(chain[-1].left, ast.BinOp) and type(chain[-1].left.op) in OPERATORS:
-            chain.append(chain[-1].left)  # a + b + c ...: as long as it likes
+        while isinstance(left := chain[-1].left, ast.BinOp) and type(left.op) in OPERATORS:
+            chain.append(left)  # a + b + c ...: as long as it likes
         node = _node(chain[-1].left, names, depth + 1)
         for step in reversed(chain):
             node = _combined(step, node, _node(step.right, names, depth + 1))
@@ -158,14 +161,15 @@ def _node(part: ast.expr, names: dict[str, graph.Node], depth: int) -> graph.Nod
     if isinstance(part, ast.Attribute) and part.attr == "T":
         return _node(part.value, names, depth + 1).T
     if isinstance(part, ast.Call) and isinstance(part.func, ast.Name):
-        return _call(part, names, depth)
+        return _call(part.func.id, part, names, depth)
     hint = "; a power is written **" if isinstance(getattr(part, "op", None), ast.BitXor) else ""
     raise ConfigError(f"not a formula: {_quoted(part)}{hint}")
 
 
 def _combined(part: ast.BinOp, left: graph.Node, right: graph.Node) -> graph.Node:
     if not isinstance(part.op, ast.Pow):
-        return OPERATORS[type(part.op)](left, right)
+        combined: graph.Node = OPERATORS[type(part.op)](left, right)
+        return combined
     named = any(node.name for node in graph.in_order(right))
     if named or right.value.size != 1 or not np.isfinite(right.value).all():
         raise ConfigError(f"not a formula: in {_quoted(part)}, the exponent must be a number")
@@ -181,17 +185,17 @@ def _quoted(part: ast.AST) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + " ..."
 
 
-def _is_number(part: ast.expr) -> bool:
+def _is_number(part: ast.expr) -> TypeGuard[ast.Constant]:
     return isinstance(part, ast.Constant) and type(part.value) in (int, float)
 
 
-def _call(part: ast.Call, names: dict[str, graph.Node], depth: int) -> graph.Node:
-    function = part.func.id
+def _call(function: str, part: ast.Call, names: dict[str, graph.Node], depth: int) -> graph.Node:
     if function not in NAMES:
         raise ConfigError(f"{function} is no function here, expected one of {', '.join(NAMES)}")
     if len(part.args) != 1 or part.keywords:
         raise ConfigError(f"{function} must be given one value, got {_quoted(part)}")
     node = _node(part.args[0], names, depth + 1)
     if function in FUNCTIONS:
-        return getattr(node, function)()
+        result: graph.Node = getattr(node, function)()
+        return result
     return on_nodes(ACTIVATION[function].formula, z=node, s=graph.value(ACTIVATION[function].slope or 0.0))

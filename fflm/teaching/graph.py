@@ -14,8 +14,12 @@ check of the compiled gradients. It is not used in training. The lecture's examp
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+Pull = Callable[[np.ndarray], np.ndarray]
 
 
 class Node:
@@ -46,11 +50,18 @@ class Node:
 
     __array_priority__ = 1000  # so that array * node asks the node
 
-    def __init__(self, value, name: str = "", operation: str = "", parents: Sequence[Node] = (), pull=()):
+    def __init__(
+        self,
+        value: ArrayLike,
+        name: str = "",
+        operation: str = "",
+        parents: Sequence[Node] = (),
+        pull: Sequence[Pull] = (),
+    ):
         self.value = np.array(value, np.float64)  # its own, whatever becomes of what it was made from
         self.grad: np.ndarray | None = None
         self.name, self.operation, self.parents = name, operation, tuple(parents)
-        self._pull: tuple[Callable, ...] = tuple(pull)  # for each parent: gradient here -> its share of the parent's
+        self._pull: tuple[Pull, ...] = tuple(pull)  # for each parent: gradient here -> its share of the parent's
 
     def __repr__(self) -> str:
         return f"<{self.name or self.operation or 'value'}: {shown(self.value)}>"
@@ -84,20 +95,20 @@ class Node:
 
     # Arithmetic
 
-    def __add__(self, other) -> Node:
+    def __add__(self, other: Any) -> Node:
         other = value(other)
         return Node(self.value + other.value, "", "+", (self, other), (lambda g: g, lambda g: g))
 
-    def __sub__(self, other) -> Node:
+    def __sub__(self, other: Any) -> Node:
         other = value(other)
         return Node(self.value - other.value, "", "-", (self, other), (lambda g: g, lambda g: -g))
 
-    def __mul__(self, other) -> Node:
+    def __mul__(self, other: Any) -> Node:
         other = value(other)
         a, b = self.value, other.value
         return Node(a * b, "", "*", (self, other), (lambda g: g * b, lambda g: g * a))
 
-    def __truediv__(self, other) -> Node:
+    def __truediv__(self, other: Any) -> Node:
         other = value(other)
         a, b = self.value, other.value
         return Node(a / b, "", "/", (self, other), (lambda g: g / b, lambda g: -g * a / b**2))
@@ -109,7 +120,7 @@ class Node:
         slope = exponent * a ** (exponent - 1) if exponent else np.zeros_like(a)  # of x^0 also at 0
         return Node(a**exponent, "", f"^{exponent:g}", (self,), (lambda g: g * slope,))
 
-    def __matmul__(self, other) -> Node:
+    def __matmul__(self, other: Any) -> Node:
         other = value(other)
         a, b = self.value, other.value
         few, many = sorted((a.ndim, b.ndim))
@@ -128,23 +139,23 @@ class Node:
     def __neg__(self) -> Node:
         return Node(-self.value, "", "-", (self,), (lambda g: -g,))
 
-    def __radd__(self, other) -> Node:
+    def __radd__(self, other: Any) -> Node:
         return value(other) + self
 
-    def __rsub__(self, other) -> Node:
+    def __rsub__(self, other: Any) -> Node:
         return value(other) - self
 
-    def __rmul__(self, other) -> Node:
+    def __rmul__(self, other: Any) -> Node:
         return value(other) * self
 
-    def __rtruediv__(self, other) -> Node:
+    def __rtruediv__(self, other: Any) -> Node:
         return value(other) / self
 
-    def __rmatmul__(self, other) -> Node:
+    def __rmatmul__(self, other: Any) -> Node:
         return value(other) @ self
 
-    def __getitem__(self, index) -> Node:
-        def pull(g):
+    def __getitem__(self, index: Any) -> Node:
+        def pull(g: np.ndarray) -> np.ndarray:
             whole = np.zeros_like(self.value)
             np.add.at(whole, index, g)
             return whole
@@ -195,7 +206,7 @@ class Node:
         """The sum of all numbers, or along one axis."""
         out, shape = self.value.sum(axis=axis, keepdims=keepdims), self.value.shape
 
-        def pull(g):
+        def pull(g: np.ndarray) -> np.ndarray:
             return np.broadcast_to(g if axis is None or keepdims else np.expand_dims(g, axis), shape)
 
         return Node(out, "", "sum", (self,), (pull,))
@@ -261,7 +272,7 @@ class Node:
         return "\n".join([*lines, "}"])
 
 
-def value(number, name: str = "") -> Node:
+def value(number: ArrayLike | Node, name: str = "") -> Node:
     """A node of a number or an array; a node stays what it is."""
     return number if isinstance(number, Node) else Node(number, name)
 

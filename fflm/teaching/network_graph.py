@@ -43,7 +43,9 @@ def lecture_graph(
         root = cost_graph(arrays, activations, cost, x, y)
         root.backward()
     nodes = graph.in_order(root)
-    if not all(np.isfinite(node.value).all() and np.isfinite(node.grad).all() for node in nodes):
+    if not all(
+        np.isfinite(node.value).all() and node.grad is not None and np.isfinite(node.grad).all() for node in nodes
+    ):
         return cost_graph(arrays, activations, cost, x, y, stable=True)
     for node in nodes:
         node.grad = None  # as of a graph just made
@@ -57,7 +59,7 @@ def central_differences(
 
     Where a corner lies between w - h and w + h, so that C has no derivative to compare with, it is nan.
     """
-    exact, differences = {name: value.astype(np.float64) for name, value in arrays.items()}, {}
+    exact, differences = Parameters({name: value.astype(np.float64) for name, value in arrays.items()}), {}
     for name in names:
         values, difference = exact[name], np.empty(exact[name].shape)
         for place in np.ndindex(values.shape):

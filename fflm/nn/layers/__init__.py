@@ -21,13 +21,14 @@ class Layer(Protocol):
     ----------
     inputs, units : int
         Features that come in and go out.
-    grads : dict
-        After `backward`: the gradient of each learned parameter by name, rows like the parameter's.
     """
 
     inputs: int
     units: int
-    grads: dict[str, np.ndarray]
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """After `backward`: the gradient of each parameter by name, of the parameter's shape."""
 
     def shapes(self) -> dict[str, Shape]:
         """Name and shape of each parameter."""

@@ -84,7 +84,8 @@ class Dense:
         self.bias = parameters.get(f"{self.name}.bias", np.zeros(self.units, np.float32))
         self.slope = parameters.get(f"{self.name}.slope", np.full(self.units, self._usual_slope, np.float32))
         self.z_t, self.out_t = buffer(self.units, batch_size), buffer(self.units, batch_size)
-        self._rows = buffer(batch_size, self.inputs) if training else None
+        self._training = training
+        self._rows = buffer(batch_size if training else 0, self.inputs)
         self._grads = {"weights": self.weights, "bias": self.bias, "slope": self.slope} if training else {}
         self._grads = {part: np.zeros_like(value) for part, value in self._grads.items()}
         self.grads = {
@@ -100,7 +101,7 @@ class Dense:
             self._activate(
                 self.out_t[first:last], self.z_t[first:last], self.bias[first:last], self.slope[first:last], n
             )
-            if self._rows is not None:
+            if self._training:
                 first, last = self._workers.share(self.inputs, worker)
                 matrices.transpose(self._rows, inputs_t, first, last, n)
 

@@ -18,6 +18,10 @@ class OutputLayer(Protocol):
     features_t is (D, >=B) *read*, a batch of B columns; targets are (B,) int32.
     """
 
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """After ``backward(None, ...)``: the gradient of each parameter by name."""
+
     def shapes(self) -> dict[str, Shape]:
         """Name and shape of each parameter."""
 

@@ -55,7 +55,7 @@ class Slice:
     @property
     def size(self) -> int:
         """How many words the slice has."""
-        return self.words.stop - self.words.start
+        return int(self.bounds[-1] - self.bounds[0])
 
 
 def cut_slices(tiles: list[tuple[int, int]], count: int) -> list[Slice]:
@@ -124,9 +124,7 @@ class Softmax:
 
     # Forward
 
-    def losses(
-        self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None = None, out: np.ndarray | None = None
-    ) -> None:
+    def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
         """-log P(target) of each column into out (B,) float64; the features are kept for `backward`."""
         self._features_t, self._targets = features_t, targets
         self._forward(features_t, targets, self._rows)
