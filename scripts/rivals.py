@@ -40,12 +40,12 @@ class Fflm:
         from fflm.nn.network import context_network
         from fflm.nn.optimizers import Optimizer
         from fflm.nn.parameters import initialise
-        from fflm.runtime.workers import Team
+        from fflm.runtime.workers import Workers
 
         config = ModelConfig(context_size=K, bag_size=0, embedding_dim=M, hidden_dims=(arguments.hidden,))
         parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
         self.training = arguments.task == "training"
-        self.network = context_network(config, parameters, Team(arguments.threads), BATCH, training=self.training)
+        self.network = context_network(config, parameters, Workers(arguments.threads), BATCH, training=self.training)
         self.optimizer = Optimizer(arguments.optimizer, parameters)
         self.rate = 0.1 if arguments.optimizer == "sgd" else 0.001
         self.stream, self.out, self.steps = stream, np.zeros(BATCH), 0
@@ -185,7 +185,7 @@ def compete(rivals: list[str], rounds: int, seconds: float, **options) -> dict[s
 def fma_peak(threads: int, seconds: float = 0.5) -> float:
     """The most single-precision operations per second: the matrix product's rectangle on operands that never move."""
     from fflm.kernels.matmul import LANES, ROWS, matmul
-    from fflm.runtime.workers import Team
+    from fflm.runtime.workers import Workers
 
     depth, counts = 512, np.zeros(threads, np.int64)
     still = np.lib.stride_tricks.as_strided
@@ -193,7 +193,7 @@ def fma_peak(threads: int, seconds: float = 0.5) -> float:
     b = still(np.ones(2 * LANES, np.float32), (depth, 2 * LANES), (0, 4))
     outs = [still(np.zeros(2 * LANES, np.float32), (ROWS * 400, 2 * LANES), (0, 4)) for _ in range(threads)]
     best = 0.0
-    with Team(threads) as team:
+    with Workers(threads) as team:
         for _ in range(5):
             counts[:] = 0
             begin = time.perf_counter()

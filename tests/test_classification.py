@@ -16,7 +16,7 @@ from fflm.classification.features import encode_texts, pairs
 from fflm.classification.report import report
 from fflm.config import ClassifierConfig, TokenizerConfig
 from fflm.config.names import RULES
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.text import Examples, Tokenizer, Vocabulary, folds, read_examples
 
 __all__ = ["torch"]  # a fixture
@@ -218,7 +218,7 @@ def test_the_network_against_pytorch(torch, pooling, hidden):
     logits = below @ tensors["output.weights"].T + tensors["output.bias"]
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(targets, dtype=torch.long), reduction="none")
     loss.mean().backward()
-    with Team(2) as team:
+    with Workers(2) as team:
         network = text_network(config, parameters, team, 9, training=True, whole_gradient=True)
         losses = np.empty(9)
         grads = network.gradients(loader(network, ids, 0, 9, targets), losses)

@@ -16,7 +16,7 @@ from fflm.nn.network import context_network
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs import softmax
 from fflm.nn.parameters import initialise, input_width, shapes
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 # Only met in pure Python: NumPy warns where hashes wrap as they are meant to, and of not-a-number.
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
@@ -40,7 +40,7 @@ each_shape = pytest.mark.parametrize("activation, hidden, direct", SHAPES)
 
 @pytest.fixture
 def team():
-    with Team(2) as team:
+    with Workers(2) as team:
         yield team
 
 
@@ -399,7 +399,7 @@ def test_same_bits_for_any_number_of_threads(optimizer_name, clip_norm):
     for activation, hidden, direct in (("tanh", (4,), False), ("relu", (5, 3), True), ("tanh", (), True)):
         results = set()
         for threads in (1, 2, 3, 7):  # 7: more threads than hidden units or slices
-            with Team(threads) as team:
+            with Workers(threads) as team:
                 config = configure(activation, hidden, direct)
                 results.add(fingerprint(*train(config, 300, team, optimizer_name, clip_norm=clip_norm, decay=0.01)))
         assert len(results) == 1
@@ -410,7 +410,7 @@ def test_same_bits_for_any_number_of_threads_when_a_slice_has_several_tiles(monk
     monkeypatch.setattr(softmax, "SLICES", 3)
     results = set()
     for threads in (1, 2, 3):
-        with Team(threads) as team:
+        with Workers(threads) as team:
             results.add(fingerprint(*train(configure(direct=True), 500, team, "adam")))
     assert len(results) == 1
 
@@ -419,7 +419,7 @@ def test_same_bits_for_any_number_of_threads_when_a_slice_has_several_tiles(monk
 def test_same_bits_for_any_number_of_threads_with_a_bag():
     results = set()
     for threads in (1, 2, 3):
-        with Team(threads) as team:
+        with Workers(threads) as team:
             results.add(fingerprint(*train(configure(bag_size=6), 300, team, "adam", decay=0.01)))
     assert len(results) == 1
 
@@ -454,7 +454,7 @@ def test_steps_equal_the_reference(optimizer_name, team):
 def test_computing_exponentials_again_agrees_with_keeping_them(clip_norm, monkeypatch):
     config = configure("tanh", (5, 3), True)
     drops = [Drop(0.3, np.uint32(11 + i)) for i in range(3)]
-    with Team(2) as team:
+    with Workers(2) as team:
         args = (config, draw(config, 300), *batch(config, 300, 19), team, drops, 25)
         kept, kept_losses = own_gradients(*args)
         weights, _, history = train(config, 300, team, "sgd", clip_norm=clip_norm)
@@ -473,7 +473,7 @@ def test_computing_exponentials_again_has_the_same_bits_for_any_number_of_thread
     monkeypatch.setattr(softmax, "KEPT_BYTES", 0)
     results = set()
     for threads in (1, 2, 3):
-        with Team(threads) as team:
+        with Workers(threads) as team:
             results.add(fingerprint(*train(configure(), 300, team, "adam")))
     assert len(results) == 1
 

@@ -9,7 +9,7 @@ from fflm.config.names import ACTIVATIONS, RULES
 from fflm.nn.network import context_network
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import shapes
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 RATES = {
     "sgd": 0.5,
@@ -179,7 +179,7 @@ def test_the_whole_network_against_pytorch(name, activation, hidden, direct, cli
     }
     tensors = {key: torch.nn.Parameter(torch.tensor(value)) for key, value in parameters.items()}
     theirs, own = torch_optimizer(torch, name, list(tensors.values()), rate), Optimizer(name, parameters)
-    with Team(2) as team:
+    with Workers(2) as team:
         network = context_network(config, parameters, team, rows, training=True, clip_norm=clip_norm)
         for step in range(1, 6):
             contexts = rng.integers(0, vocab_size, (rows, 2)).astype(np.int32)

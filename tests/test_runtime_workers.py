@@ -7,14 +7,14 @@ import pytest
 
 from fflm.errors import FflmError
 from fflm.runtime.cores import available_cores
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 SIZES = [1, 2, 3, 8]
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_shares_cover_everything_once(size):
-    with Team(size) as team:
+    with Workers(size) as team:
         for items in (0, 1, 2, 7, 8, 9, 1000):
             shares = [team.share(items, worker) for worker in range(size)]
             assert [i for first, last in shares for i in range(first, last)] == list(range(items))
@@ -24,7 +24,7 @@ def test_shares_cover_everything_once(size):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_worker_runs_once_and_all_are_waited_for(size):
-    with Team(size) as team:
+    with Workers(size) as team:
         for _ in range(20):
             calls = []
             team.run(calls.append)
@@ -32,14 +32,14 @@ def test_every_worker_runs_once_and_all_are_waited_for(size):
 
 
 def test_workers_run_at_the_same_time():
-    with Team(3) as team:
+    with Workers(3) as team:
         together = threading.Barrier(3, timeout=10)
         team.run(lambda worker: together.wait())  # would break if one had to end before another begins
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_a_worker_raises_is_raised_and_the_team_goes_on(size):
-    with Team(size) as team:
+    with Workers(size) as team:
         for culprit in range(size):
 
             def task(worker, culprit=culprit):
@@ -57,7 +57,7 @@ def test_all_may_raise():
     def task(worker):
         raise RuntimeError("no")
 
-    with Team(3) as team:
+    with Workers(3) as team:
         for _ in range(3):
             with pytest.raises(RuntimeError, match="no"):
                 team.run(task)
@@ -76,7 +76,7 @@ def test_an_error_of_the_caller_waits_for_the_others(error):
         time.sleep(0.05)
         finished.append(worker)
 
-    with Team(3) as team:
+    with Workers(3) as team:
         with pytest.raises(error, match="stop"):
             team.run(task)
         assert sorted(finished) == [1, 2]
@@ -84,7 +84,7 @@ def test_an_error_of_the_caller_waits_for_the_others(error):
 
 def test_close_ends_the_threads():
     before = set(threading.enumerate())
-    with Team(4):
+    with Workers(4):
         own = set(threading.enumerate()) - before
         assert len(own) == 3
     for thread in own:
@@ -94,7 +94,7 @@ def test_close_ends_the_threads():
 
 def test_default_is_every_core():
     assert available_cores() >= 1
-    with Team() as team:
+    with Workers() as team:
         assert team.size == available_cores()
 
 
@@ -104,4 +104,4 @@ def test_more_threads_than_the_system_allows(monkeypatch):
 
     monkeypatch.setattr("threading.Thread.start", refuse)
     with pytest.raises(FflmError, match="^the system allows no 3 threads: can't start new thread; give a smaller"):
-        Team(3)
+        Workers(3)

@@ -12,7 +12,7 @@ from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS
 from fflm.nn.network import context_network
 from fflm.nn.parameters import shapes
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.teaching.formulas import FUNCTIONS, NAMES, parse
 
 
@@ -181,7 +181,7 @@ def test_the_language_models_loss_as_a_graph(activation, hidden, direct, bag):
     logits = features @ nodes["output.weights"].T + nodes["output.bias"]
     loss = (logits.logsumexp().reshape(rows) - logits[np.arange(rows), targets]).mean()
     loss.backward()
-    with Team(2) as team:
+    with Workers(2) as team:
         network = context_network(config, parameters, team, rows, training=True, whole_gradient=True)
         losses = np.empty(rows)
         grads = network.gradients(network.inputs.given(contexts, targets), losses)

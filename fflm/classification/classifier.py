@@ -12,7 +12,7 @@ from fflm.nn.encoders.context import ContextInputs
 from fflm.nn.encoders.texts import TextInputs
 from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters, layer_shapes
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256
@@ -32,7 +32,9 @@ def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, 
     return table | layer_shapes(width, config.hidden_dims, config.activation, labels)
 
 
-def text_network(config: ClassifierConfig, parameters: Parameters, team: Team, batch_size: int, **options) -> Network:
+def text_network(
+    config: ClassifierConfig, parameters: Parameters, team: Workers, batch_size: int, **options
+) -> Network:
     """The classifier's network, which sees whole texts; `options` are those of `Network`."""
     table = parameters["embeddings"]
     if config.pooling == "window":
@@ -86,7 +88,7 @@ class Classifier:
     def probabilities(self, texts: TextIds) -> np.ndarray:
         """P(label | text): (texts, labels) float32, each row sums to 1; a text of unknown words is as one of none."""
         out = np.empty((len(texts), len(self.labels)), np.float32)
-        with Team(self.threads) as team:
+        with Workers(self.threads) as team:
             network = text_network(self.config, self.parameters, team, BATCH)
             for first in range(0, len(texts), BATCH):
                 last = min(first + BATCH, len(texts))

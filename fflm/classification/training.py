@@ -14,7 +14,7 @@ from fflm.config import ClassifierTrainConfig
 from fflm.errors import DivergenceError
 from fflm.nn.layers.dropout import drops_of_step
 from fflm.nn.optimizers import Optimizer, usual_rates
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 #: Learning rate and weight decay, where others suit texts than suit a language model.
 USUAL = {"adam": (0.002, 0.0), "adamw": (0.002, 3.0)}
@@ -47,7 +47,7 @@ def fit(
     rates = [config.embedding_dropout] + [config.dropout] * len(classifier.config.hidden_dims)
     size = config.batch_size
     steps, step = config.epochs * math.ceil(len(texts) / size), 0
-    with Team(_workers(classifier, texts, config)) as team:
+    with Workers(_workers(classifier, texts, config)) as team:
         network = text_network(classifier.config, classifier.parameters, team, size, training=True)
         for epoch in range(config.epochs):
             order, total = np.random.default_rng([config.seed, epoch]).permutation(len(texts)), 0.0

@@ -11,14 +11,14 @@ from fflm.kernels._jit import COMPILER, PROCESSOR
 from fflm.kernels.matmul import LANES, ROWS, matmul
 from fflm.nn.buffers import buffer
 from fflm.runtime.cores import available_cores
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 
 def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
     """Floating-point operations per second of `matmul` on `threads` workers at once, each on matrices of its own."""
     operands = [[buffer(size, size) for _ in range(3)] for _ in range(threads)]
     repetitions = np.zeros(threads, np.int64)
-    with Team(threads) as team:
+    with Workers(threads) as team:
         begin = time.perf_counter()
 
         def task(worker):

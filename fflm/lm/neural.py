@@ -10,7 +10,7 @@ from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
 from fflm.nn.network import context_network
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.text import Tokenizer, Vocabulary
 
 BATCH = 256
@@ -82,7 +82,7 @@ class NeuralLanguageModel:
         """
         ids = checked_ids(ids, len(self.vocabulary))
         out = np.empty(ids.size)
-        with Team(self.threads) as team:
+        with Workers(self.threads) as team:
             network = context_network(self.config, self.parameters, team, BATCH)
             for first in range(0, ids.size, BATCH):
                 last = min(first + BATCH, ids.size)
@@ -111,7 +111,7 @@ class NeuralLanguageModel:
         """
         contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
-        with Team(self.threads) as team:
+        with Workers(self.threads) as team:
             network = context_network(self.config, self.parameters, team, SMALL_BATCH)
             for first in range(0, len(contexts), SMALL_BATCH):
                 part = contexts[first : first + SMALL_BATCH]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 BATCH = 65536
 
@@ -13,7 +13,7 @@ def in_parallel(
     task: Callable[[int, int], None], size: int, threads: int | None, on_batch: Callable[[int], None] | None
 ) -> None:
     """Call `task` with the first and last-plus-one of each part of 0 .. size-1, several at once."""
-    with Team(threads) as team:
+    with Workers(threads) as team:
         for first in range(0, size, BATCH):
             count = min(BATCH, size - first)
 

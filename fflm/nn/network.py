@@ -19,7 +19,7 @@ from fflm.nn.layers.dropout import Drop
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs.softmax import VocabularySoftmax
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 
 class Network:
@@ -32,7 +32,7 @@ class Network:
         As `fflm.nn.parameters.shapes` names them; read here, and updated in place by `step`.
     inputs : Inputs
         What the network sees, and the largest batch.
-    team : Team
+    team : Workers
     training : bool
         Whether `step` or `gradients` will be called.
     clip_norm : float, optional
@@ -44,7 +44,7 @@ class Network:
         config: ModelConfig,
         parameters: Parameters,
         inputs: Inputs,
-        team: Team,
+        team: Workers,
         training: bool = False,
         clip_norm: float | None = None,
         whole_gradient: bool = False,
@@ -217,7 +217,7 @@ class Network:
 def context_network(
     config: ModelConfig,
     parameters: Parameters,
-    team: Team,
+    team: Workers,
     batch_size: int,
     frozen: np.ndarray | None = None,
     **options,

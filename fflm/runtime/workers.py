@@ -14,12 +14,12 @@ from fflm.errors import FflmError
 from fflm.runtime.cores import available_cores
 
 
-class Team:
+class Workers:
     """`threads` workers, the calling thread among them; close it, or use it in a ``with`` statement.
 
     Examples
     --------
-    >>> with Team(2) as team:
+    >>> with Workers(2) as team:
     ...     parts = [None, None]
     ...     team.run(lambda worker: parts.__setitem__(worker, team.share(10, worker)))
     >>> parts
@@ -68,7 +68,7 @@ class Team:
             tasks.put(None)
         self._tasks = []
 
-    def __enter__(self) -> Team:
+    def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *exception) -> None:

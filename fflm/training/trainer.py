@@ -28,7 +28,7 @@ from fflm.plots import can_plot
 from fflm.plots.learning_curve import learning_curve
 from fflm.runtime.interrupt import Interrupt
 from fflm.runtime.progress import Bar, say
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 from fflm.storage.files import write
 from fflm.text import Corpus
 from fflm.training.report import TrainReport
@@ -110,7 +110,7 @@ class Trainer:
         self._first_save()
         shape, parameters, size = self.model.config, self.model.parameters, self.config.batch_size
         options = {"training": True, "clip_norm": self.config.clip_norm}
-        with Team(self.config.threads) as team, self.interrupt:
+        with Workers(self.config.threads) as team, self.interrupt:
             self._measure_evaluation()
             self.budget.begin()
             self._train(context_network(shape, parameters, team, size, self.frozen, **options))

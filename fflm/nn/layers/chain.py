@@ -14,7 +14,7 @@ import numpy as np
 from fflm.nn.buffers import buffer
 from fflm.nn.layers.dense import DenseLayer
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 
 class DenseStack:
@@ -32,7 +32,7 @@ class DenseStack:
 
     def __init__(self, arrays: Parameters, sizes: Sequence[int], activations: Sequence[str]):
         self._arrays, self._sizes, self._activations = arrays, sizes, activations
-        self._team = Team(1)
+        self._team = Workers(1)
         self._make_layers(1)
 
     def _make_layers(self, batch_size: int) -> None:

@@ -13,7 +13,7 @@ from fflm.kernels.matmul import matmul
 from fflm.nn.buffers import buffer
 from fflm.nn.layers.dropout import Drop
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 
 class DenseLayer:
@@ -32,7 +32,7 @@ class DenseLayer:
     """
 
     def __init__(
-        self, name: str, parameters: Parameters, activation: str, team: Team, batch_size: int, out_t: np.ndarray
+        self, name: str, parameters: Parameters, activation: str, team: Workers, batch_size: int, out_t: np.ndarray
     ):
         self.name = name
         self.weights = parameters[f"{name}.weights"]

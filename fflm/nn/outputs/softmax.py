@@ -15,7 +15,7 @@ from fflm.kernels.matmul import matmul
 from fflm.nn.buffers import buffer
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import Parameters
-from fflm.runtime.workers import Team
+from fflm.runtime.workers import Workers
 
 SLICES = 24  # divided evenly by most numbers of cores
 PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where a batch is large
@@ -38,7 +38,7 @@ class VocabularySoftmax:
     ----------
     parameters : dict
         ``output.weights`` U (V, D) and ``output.bias`` b (V,).
-    team : Team
+    team : Workers
     batch_size : int
         Most rows B of a batch.
     training : bool
@@ -48,7 +48,12 @@ class VocabularySoftmax:
     """
 
     def __init__(
-        self, parameters: Parameters, team: Team, batch_size: int, training: bool = False, whole_gradient: bool = False
+        self,
+        parameters: Parameters,
+        team: Workers,
+        batch_size: int,
+        training: bool = False,
+        whole_gradient: bool = False,
     ):
         self.weights, self.bias = parameters["output.weights"], parameters["output.bias"]
         self.team = team
