@@ -1,4 +1,4 @@
-"""The errors of fflm. Every one of them is a single line that says what is wrong and what to do."""
+"""The errors of fflm, each a single line that says what is wrong and what to do; and how Ctrl-C ends a training."""
 
 
 class FflmError(Exception):
@@ -19,3 +19,32 @@ class ModelFileError(FflmError):
 
 class DivergenceError(FflmError, ArithmeticError):
     """Training met a loss that is not a number; the last good model is still on disk."""
+
+
+class LossError(DivergenceError):
+    """The loss of a training step is no finite number; it names the step and its learning rate."""
+
+
+class PerplexityError(FflmError, ArithmeticError):
+    """A perplexity that is undefined, because a probability is 0 or no number, or too large for a number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a training, and everything has been saved: the same call with ``resume=True`` goes on.
+
+    It is a `KeyboardInterrupt`, not an `FflmError`: a loop over several trainings ends, unless it catches either.
+
+    Attributes
+    ----------
+    model : Model
+        The best model so far, evaluated as at the end of any training; its `report` says how far training came.
+    """
+
+    def __init__(self, message: str, model):
+        super().__init__(message)
+        self.model = model
+
+    @property
+    def report(self):
+        """The figures of the run, those of ``model.report``."""
+        return self.model.report

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save, save_file
 
 import fflm
 from fflm.errors import FflmError, ModelFileError
 from fflm.model_file import MODEL
 from fflm.storage.files import read_json, write_json
+from fflm.storage.tensors import read_tensors, write_tensors
 from fflm.training.run_folder import STATE
 
 NOT_FINITE = (np.nan, np.inf, -np.inf)
@@ -330,17 +331,44 @@ def no_space(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
-def half_a_file(tensors, path, metadata):
-    """What safetensors does on a full disk."""
-    Path(path).write_bytes(b"half")
-    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+@pytest.mark.parametrize(
+    ("tensors", "description"),
+    [
+        ({}, {}),
+        ({"a": np.zeros(0, np.float32), "b": np.zeros((0, 3), np.int64)}, {"words": []}),
+        (
+            {"x": np.arange(7, dtype=np.uint8), "y": np.array([True]), "\u00e9": np.ones((2, 3, 4))},
+            {"w": '"\\/\n\u00e9\U0001f600'},
+        ),
+        ({"b": np.ones((3, 2), np.float32), "a.b": np.ones(1, np.float32), "c": np.ones(1, np.int32)}, {"n": 1.5}),
+        ({"z": np.ones(1, np.int64), "y": np.ones(2), "t": np.ones((4, 3), np.float32).T}, {}),
+    ],
+)
+def test_the_file_is_that_of_the_safetensors_library(tmp_path, tensors, description):
+    write_tensors(tmp_path / "file", tensors, "test", description)
+    entry = json.dumps({"version": 1, "kind": "test", **description})
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    assert (tmp_path / "file").read_bytes() == save(arrays, {"fflm": entry})
+    again, described = read_tensors(tmp_path / "file", ["test"], "test")
+    assert described == {"version": 1, "kind": "test", **description}
+    assert set(again) == set(tensors)
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(again[name], value)
+
+
+def test_every_temporary_name_is_ours(file, demo, monkeypatch):
+    """What a kill leaves behind can be told from any file of the user's."""
+    names, replace = [], os.replace
+    monkeypatch.setattr("os.replace", lambda old, new: (names.extend(os.listdir(file.parent)), replace(old, new)))
+    fflm.load(demo).save(file)
+    (temporary,) = set(names) - {file.name}
+    assert re.fullmatch(r"\.model\.safetensors\.[0-9a-f]{8}\.tmp", temporary)
 
 
 @pytest.mark.parametrize(
     ("where", "what"),
     [
         ("builtins.open", no_space),
-        ("safetensors.numpy.save_file", half_a_file),
         ("fflm.storage.files.os.fsync", no_space),
         ("fflm.storage.files.os.replace", no_space),
     ],

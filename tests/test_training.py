@@ -18,10 +18,10 @@ from safetensors import safe_open
 
 import fflm
 from fflm.config import DataConfig
-from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
+from fflm.errors import ConfigError, DivergenceError, FflmError, Interrupted, ModelFileError, TextError
 from fflm.model_file import MODEL
 from fflm.text import encode
-from fflm.training import trainer
+from fflm.training import trainer, validation
 from fflm.training.run_folder import CONFIG, LOG, STATE
 from fflm.training.schedule import Schedule
 
@@ -301,10 +301,13 @@ def test_a_run_that_has_not_begun_yet_can_be_begun(certain, tmp_path):
 def test_what_a_kill_left_behind_is_cleared_away(certain, tmp_path):
     """A kill within a write leaves a temporary file, as large as the state."""
     fflm.train(certain, out=tmp_path / "run", epochs=1, **PLAIN)
-    (tmp_path / "run" / f".{STATE}.0123abcd.tmp").write_bytes(b"half")
-    (tmp_path / "run" / ".tmpAbC123").write_bytes(b"half")
+    for name in WHOLE_RUN:
+        (tmp_path / "run" / f".{name}.0123abcd.tmp").write_bytes(b"half")
+    theirs = {".tmp_notes", ".tmpAbC123", f".{STATE}.0123abcd.tmp.bak", f".{MODEL}.old_copy.tmp", ".notes.0123abcd.tmp"}
+    for name in theirs:
+        (tmp_path / "run" / name).write_text("mine")
     fflm.train(certain, out=tmp_path / "run", epochs=2, resume=True, **PLAIN)
-    assert files_of(tmp_path / "run") == WHOLE_RUN
+    assert set(files_of(tmp_path / "run")) == {*WHOLE_RUN, *theirs}
 
 
 # Validation decides. What it finds is dictated here.
@@ -323,7 +326,7 @@ def dictate(monkeypatch):
             value = remaining.pop(0)
             return replace(report, cross_entropy_nats=value, perplexity=math.exp(value))
 
-        monkeypatch.setattr(trainer, "evaluate", evaluate)
+        monkeypatch.setattr(validation, "evaluate", evaluate)
         return seen
 
     return dictate
@@ -354,7 +357,7 @@ def test_rate_is_halved_training_stops_and_the_best_model_is_kept(certain, tmp_p
 
 def test_a_run_that_stopped_early_is_over(certain, tmp_path, dictate):
     seen = dictate(3.0, 3.1, 3.1, 3.0)
-    options = PLAIN | {"epochs": 50, "patience": 2, "out": tmp_path / "run"}
+    options = PLAIN | {"epochs": 50, "patience": 2, "schedule": "plateau", "out": tmp_path / "run"}
     steps = fflm.train(certain, **options).report.steps
     report = fflm.train(certain, resume=True, **options).report
     assert (report.steps, report.stopped) == (steps, "early")
@@ -367,7 +370,7 @@ def test_resumed_model_is_the_best_one_even_if_the_interrupted_one_was_better(ce
     fflm.train(certain, out=tmp_path / "never", epochs=3, **DROPPING)
     dictate(2.0, 1.0)
     interrupt_at(monkeypatch, 60)
-    report = fflm.train(certain, out=tmp_path / "run", epochs=3, **DROPPING).report
+    report = interrupted(certain, out=tmp_path / "run", epochs=3, **DROPPING).report
     assert report.interrupted and report.steps == 60
     monkeypatch.undo()
     dictate(3.0, 3.0, 2.0)
@@ -377,10 +380,11 @@ def test_resumed_model_is_the_best_one_even_if_the_interrupted_one_was_better(ce
 
 def test_interrupted_in_the_step_that_would_have_been_the_last(certain, tmp_path, dictate, monkeypatch):
     """Validation stopped improving in the very step of Ctrl-C: there is nothing to go on with."""
-    options = DROPPING | {"epochs": 9, "patience": 2, "validate_every": 320, "out": tmp_path / "run"}
+    options = DROPPING | {"epochs": 9, "patience": 2, "schedule": "plateau", "validate_every": 320}
+    options["out"] = tmp_path / "run"
     seen = dictate(2.0, 3.0, 3.0, 2.0)
     interrupt_at(monkeypatch, 30)
-    assert fflm.train(certain, **options).report.steps == 30
+    assert interrupted(certain, **options).report.steps == 30
     monkeypatch.undo()
     dictate(2.0, *[1.0] * 40)
     report = fflm.train(certain, resume=True, **options).report
@@ -393,10 +397,17 @@ def interrupt_at(monkeypatch, step):
     original = trainer.Trainer._reason_to_stop
 
     def reason_to_stop(trainer):
-        trainer.interrupt.asked = trainer.interrupt.asked or trainer.position.step == step
+        trainer.interrupt.asked = trainer.interrupt.asked or trainer.state.position.step == step
         return original(trainer)
 
     monkeypatch.setattr(trainer.Trainer, "_reason_to_stop", reason_to_stop)
+
+
+def interrupted(*sources, **options) -> Interrupted:
+    """What such a training ends with."""
+    with pytest.raises(Interrupted) as caught:
+        fflm.train(*sources, **options)
+    return caught.value
 
 
 @pytest.mark.parametrize("step", [1, 36, 40, 43, 100])
@@ -405,7 +416,7 @@ def test_interrupted_anywhere_and_resumed(certain, tmp_path, monkeypatch, step):
     options = DROPPING | {"epochs": 3, "validate_every": 320, "clip_norm": 1.0}
     fflm.train(certain, out=tmp_path / "never", **options)
     interrupt_at(monkeypatch, step)
-    report = fflm.train(certain, out=tmp_path / "run", **options).report
+    report = interrupted(certain, out=tmp_path / "run", **options).report
     assert (report.interrupted, report.steps) == (True, step)
     fflm.load(tmp_path / "run")
     monkeypatch.undo()
@@ -661,21 +672,22 @@ def test_whole_cycle_of_the_docs(workshop):
 
 def test_time_that_ends_within_a_validation_leads_to_no_other(certain, tmp_path, monkeypatch):
     """The budget runs out in the validation at the end of an epoch: no step, and no validation, comes after it."""
-    original = trainer.Trainer._evaluate
+    original = validation.Validation.evaluate
     labels = []
 
-    def evaluate(trainer, text, label):
+    def evaluate(validation, text, label):
+        if not labels:
+            signal.raise_signal(signal.SIGINT)
         labels.append(label)
-        trainer.interrupt.asked = True
-        return original(trainer, text, label)
+        return original(validation, text, label)
 
-    monkeypatch.setattr(trainer.Trainer, "_evaluate", evaluate)
-    report = fflm.train(certain, test=certain, out=tmp_path / "run", epochs=5, **PLAIN).report
+    monkeypatch.setattr(validation.Validation, "evaluate", evaluate)
+    report = interrupted(certain, test=certain, out=tmp_path / "run", epochs=5, **PLAIN).report
     assert (report.epochs, report.stopped, labels) == (1.0, "interrupted", ["validation", "test"])
 
 
 def test_more_patience_on_resume_goes_on(certain, tmp_path, dictate):
-    options = PLAIN | {"epochs": 6, "out": tmp_path / "run"}
+    options = PLAIN | {"epochs": 6, "schedule": "plateau", "out": tmp_path / "run"}
     dictate(2.0, 3.0)
     assert fflm.train(certain, patience=1, **options).report.stopped == "early"
     dictate(2.0, 3.0, 3.0, 3.0, 3.0)
@@ -685,5 +697,5 @@ def test_more_patience_on_resume_goes_on(certain, tmp_path, dictate):
 
 def test_the_log_holds_the_validation_after_ctrl_c(certain, tmp_path, monkeypatch):
     interrupt_at(monkeypatch, 3)
-    report = fflm.train(certain, out=tmp_path / "run", epochs=2, **PLAIN).report
+    report = interrupted(certain, out=tmp_path / "run", epochs=2, **PLAIN).report
     assert [record["valid_perplexity"] for record in log_of(tmp_path / "run")] == [report.valid_perplexity]

@@ -11,11 +11,12 @@ from fflm.api.arguments import names, prompts, tell
 from fflm.api.model import Model
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
+from fflm.errors import Interrupted
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
 from fflm.text import Tokenizer, fingerprint
 from fflm.text import load as load_corpus
-from fflm.training.run_folder import begin, check_folder, check_unchanged
+from fflm.training.run_folder import RunFolder
 from fflm.training.trainer import Trainer
 from fflm.word_vectors.files import check_vectors
 from fflm.word_vectors.pretrained import GivenVectors
@@ -44,9 +45,12 @@ def train(
     out : path, optional
         Run folder: the best model, the training state, the configuration and a log.
     resume : bool
-        Go on with the run in `out`, with the same text and configuration.
+        Go on with the run in `out`, with the same text and configuration. To the same end, in epochs, the run goes on
+        as if it had never stopped. To another one (other `epochs`, or any `minutes`) the linear learning rate falls
+        once more, from where it stands or from the height of a run planned so from the beginning, whichever is
+        higher, to 0 at the new end; the report has a note of it.
     quiet : bool
-        Nothing on stderr.
+        Whether to say nothing on stderr.
     started : float, optional
         ``time.monotonic()`` from which the option `minutes` counts; now, by default.
     **options
@@ -61,6 +65,9 @@ def train(
     ------
     ConfigError, TextError, ModelFileError, DivergenceError
         All of them `FflmError`; nothing that was there before is harmed.
+    Interrupted
+        At Ctrl-C while it trains, a `KeyboardInterrupt` that carries the best `model`: once the step is done, the run
+        saved and the model evaluated. A second Ctrl-C stops at once.
 
     Examples
     --------
@@ -73,39 +80,40 @@ def train(
     if isinstance(options.get("vectors"), Path):
         options["vectors"] = str(options["vectors"])
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
-    folder = None if out is None else Path(out)
-    check_folder(folder, resume)
-    sources, valid, test = (names(value) for value in (sources, valid, test))
-    if config.vectors is not None:
-        check_vectors(config.vectors)
-    corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
-    tell(corpus.warnings, quiet)
-    vectors = None
-    if config.vectors is not None:
-        vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
-        shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
-        corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
-    described = {
-        "vectors_content": vectors and vectors.fingerprint(),
-        "sources": sources,
-        "valid": valid,
-        "test": test,
-        "text": fingerprint(corpus),
-    }
-    for part in (tokenizer_config, data, shape, config):
-        described |= part.to_dict()
-    parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
-    frozen = None
-    if vectors is not None:
-        vectors.put_into(parameters["embeddings"])
-        frozen = vectors.known if config.freeze_vectors else None
-    lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
-    trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
-    if resume:
-        check_unchanged(folder, described)
-        trainer.state.load(folder)
-    elif folder is not None:
-        trainer.check_text()
-        begin(folder, described)
-    report = trainer.run()
-    return Model(lm, report, prompts(lm, corpus.valid.ids))
+    with RunFolder(None if out is None else Path(out), resume, quiet) as folder:
+        sources, valid, test = (names(value) for value in (sources, valid, test))
+        if config.vectors is not None:
+            check_vectors(config.vectors)
+        corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
+        tell(corpus.warnings, quiet)
+        vectors = None
+        if config.vectors is not None:
+            vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
+            shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
+            corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
+        described = {
+            "vectors_content": vectors and vectors.fingerprint(),
+            "sources": sources,
+            "valid": valid,
+            "test": test,
+            "text": fingerprint(corpus),
+        }
+        for part in (tokenizer_config, data, shape, config):
+            described |= part.to_dict()
+        parameters = initialise(shape, corpus.vocabulary.counts, config.seed)
+        frozen = None
+        if vectors is not None:
+            vectors.put_into(parameters["embeddings"])
+            frozen = vectors.known if config.freeze_vectors else None
+        lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
+        trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
+        if resume:
+            folder.check_unchanged(described)
+        else:
+            folder.begin(described)
+        report = trainer.run(resume_from=folder if resume else None)
+    model = Model(lm, report, prompts(lm, corpus.valid.ids))
+    if report.interrupted:
+        kept = "nothing was written, since there was no out" if out is None else f"resume=True goes on with {out}"
+        raise Interrupted(f"training was interrupted after {report.steps:,} steps; {kept}", model)
+    return model

@@ -1,4 +1,4 @@
-"""fflm train"""
+"""The command ``fflm train``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
 from fflm.cli.printing import perplexity_line, print_json, visible
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
+from fflm.errors import Interrupted
+
+RESUME = (
+    "go on with the run in RUN; give the same options again. With the same --epochs and no --minutes it is as if the "
+    "run had never stopped; to another end, the linear learning rate falls once more: from where it stands, or from "
+    "the height of a run planned so from the beginning, whichever is higher"
+)
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "train",
@@ -21,7 +28,7 @@ def add(verbs) -> None:
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="folder for the model, the training state and the log"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN (give the same options again)")
+    parser.add_argument("--resume", action="store_true", help=RESUME)
     parser.add_argument(
         "--valid", metavar="SOURCE", help="validation text (default: a named corpus's own, else held out)"
     )
@@ -35,16 +42,19 @@ def add(verbs) -> None:
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
-    model = fflm.train(
-        *arguments.sources,
-        valid=arguments.valid,
-        test=arguments.test,
-        out=arguments.out,
-        resume=arguments.resume,
-        started=arguments.started,
-        **given(arguments, TokenizerConfig, DataConfig, ModelConfig, TrainConfig),
-    )
+    """Train, and print the figures of the run and samples of the model; also after Ctrl-C, with status 130."""
+    try:
+        model = fflm.train(
+            *arguments.sources,
+            valid=arguments.valid,
+            test=arguments.test,
+            out=arguments.out,
+            resume=arguments.resume,
+            started=arguments.started,
+            **given(arguments, TokenizerConfig, DataConfig, ModelConfig, TrainConfig),
+        )
+    except Interrupted as stop:
+        model = stop.model
     report = model.report
     if arguments.json:
         print_json(report.to_dict())

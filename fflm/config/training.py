@@ -47,11 +47,16 @@ class TrainConfig(Checked):
     )
     batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
     epochs: int = option(12, "most passes over the training text", low=0, metavar="N")
-    patience: int = option(3, "stop after this many validations without improvement", low=1, metavar="N")
+    patience: int = option(
+        3,
+        "schedule plateau: stop after this many validations without improvement (linear goes on to its end)",
+        low=1,
+        metavar="N",
+    )
     schedule: str = option(
         "linear",
-        "learning rate: linear (falls to 0 over the epochs, or over the minutes), plateau (halved after each "
-        "validation without improvement)",
+        "learning rate: linear (falls to 0 over the epochs, or over the minutes, of a resumed run to its new end), "
+        "plateau (halved after each validation without improvement)",
         choices=("linear", "plateau"),
     )
     minutes: float | None = option(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fflm.errors import FflmError
+from fflm.errors import PerplexityError
 from fflm.evaluation.resampling import interval
 from fflm.lm import LanguageModel
 from fflm.text import TokenStream, Vocabulary
@@ -79,7 +79,7 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
 
     Raises
     ------
-    FflmError
+    PerplexityError
         If a probability is 0 or not a number, naming the first such token, or if the perplexity is beyond 1e304.
 
     Examples
@@ -117,7 +117,9 @@ def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray
     if not np.isfinite(log_probs).all():
         place = int(np.flatnonzero(~np.isfinite(log_probs))[0])
         word = vocabulary.words[int(stream.ids[place])]
-        raise FflmError(f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability")
+        raise PerplexityError(
+            f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability"
+        )
     known = stream.ids != Vocabulary.UNK
     nats = -float(log_probs.mean())
     low, high = (_exponential(bound, stream.source) for bound in interval(-log_probs, stream.unit_starts))
@@ -149,5 +151,5 @@ def speed(model: LanguageModel, ids: np.ndarray, most: int = 8192) -> float:
 
 def _exponential(nats: float, source: str) -> float:
     if nats > LARGEST_NATS:
-        raise FflmError(f"perplexity of {source} is too large for a number: the cross-entropy is {nats:g} nats")
+        raise PerplexityError(f"perplexity of {source} is too large for a number: the cross-entropy is {nats:g} nats")
     return math.exp(nats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from fflm.errors import DivergenceError
+from fflm.errors import LossError
 from fflm.nn.batches import Batch
 from fflm.nn.draws import Draws
 from fflm.nn.network import Network
@@ -63,7 +63,7 @@ def steps(
 
     Raises
     ------
-    DivergenceError
+    LossError
         Naming the step and its learning rate.
     """
     for number, batch in enumerate(batches, start=done + 1):
@@ -72,5 +72,5 @@ def steps(
         loss = float(network.step(batch, optimizer, Draws(seed, number - 1)).sum())
         if not loss < largest_loss * len(batch):
             mean = loss / len(batch)
-            raise DivergenceError(f"the loss is {mean:g} at step {number} with learning rate {learning_rate:.4g}")
+            raise LossError(f"the loss is {mean:g} at step {number} with learning rate {learning_rate:.4g}")
         yield Step(number, learning_rate, loss, len(batch))

@@ -1,8 +1,44 @@
 """Pictures, one a file: with the `plot` extra, and of graphs with Graphviz."""
 
+from contextlib import contextmanager
 from importlib.util import find_spec
+
+from fflm.errors import FflmError
+from fflm.storage.files import one_line
 
 
 def can_plot() -> bool:
-    """Whether matplotlib is installed."""
-    return find_spec("matplotlib") is not None
+    """Whether matplotlib is installed; it may be broken all the same, see `drawing`."""
+    try:
+        return find_spec("matplotlib") is not None
+    except ValueError:  # it has been imported, and has no specification
+        return False
+
+
+@contextmanager
+def drawing():
+    """Turn whatever a broken matplotlib or scikit-learn raises, at import or while it draws, into one error.
+
+    Also a decorator.
+
+    Raises
+    ------
+    FflmError
+        Naming what was raised inside. Lack of memory stays what it is.
+
+    Examples
+    --------
+    >>> with drawing():
+    ...     raise AttributeError("module 'numpy' has no attribute 'float'")
+    Traceback (most recent call last):
+    fflm.errors.FflmError: the picture can't be drawn: AttributeError: module 'numpy' has no attribute 'float'; ...
+    """
+    try:
+        yield
+    except (FflmError, MemoryError):
+        raise
+    except Exception as error:
+        raise FflmError(
+            f"the picture can't be drawn: {type(error).__name__}: {one_line(error)}; it may help to install the plot "
+            "extra again: python -m pip install --force-reinstall 'fflm[plot]'"
+        ) from error

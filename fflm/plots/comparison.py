@@ -6,7 +6,10 @@ import io
 
 import numpy as np
 
+from fflm.plots import drawing
 
+
+@drawing()
 def comparison_plot(bits_a: np.ndarray, bits_b: np.ndarray, title: str = "") -> bytes:
     r"""A PNG of two models' bits on the same tokens: how they differ, and both of them token by token.
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import io
 
+from fflm.plots import drawing
 
+#: Our mark in the picture, by which it can be told from a picture of someone else.
+MARK = "fflm learning curve"
+
+
+@drawing()
 def learning_curve(log: list[dict]) -> bytes:
     r"""A PNG of training and validation perplexity over epochs.
 
@@ -42,5 +48,10 @@ def learning_curve(log: list[dict]) -> bytes:
     axes.set_ylabel("perplexity")
     axes.legend()
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150)
+    figure.savefig(picture, format="png", dpi=150, metadata={"Software": MARK})
     return picture.getvalue()
+
+
+def is_learning_curve(picture: bytes) -> bool:
+    """Whether a picture was drawn by `learning_curve`."""
+    return f"Software\0{MARK}".encode() in picture[:1024]

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from fflm.errors import ConfigError, FflmError
-from fflm.plots import can_plot
+from fflm.plots import can_plot, drawing
 
 PICTURES = ("svg", "png", "pdf")
 
@@ -36,6 +36,7 @@ def picture_format(path: str) -> str:
     return kind
 
 
+@drawing()
 def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     """A map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
 

@@ -7,9 +7,15 @@ import threading
 
 
 class Interrupt:
-    """Inside the ``with`` statement the first Ctrl-C only sets `asked`; the second one is the usual one.
+    """Inside the ``with`` statement the first Ctrl-C only sets `asked`; the second one does what the first did before.
 
-    In another thread than the main one, and where Ctrl-C is ignored, it stays as it is.
+    Ctrl-C stays as it is in another thread than the main one, where it is ignored (in a script's background job, say),
+    and where something other than Python handles it.
+
+    Attributes
+    ----------
+    asked : bool
+        Whether Ctrl-C was pressed.
     """
 
     def __init__(self):
@@ -17,14 +23,15 @@ class Interrupt:
         self._before = None
 
     def __enter__(self) -> Interrupt:
-        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # a script's background job, say
-        if threading.current_thread() is threading.main_thread() and not ignored:
-            self._before = signal.signal(signal.SIGINT, self._ask)
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and before not in (None, signal.SIG_IGN):
+            self._before = before
+            signal.signal(signal.SIGINT, self._ask)
         return self
 
     def _ask(self, number, frame) -> None:
         self.asked = True
-        signal.signal(signal.SIGINT, self._before or signal.SIG_DFL)
+        signal.signal(signal.SIGINT, self._before)
 
     def __exit__(self, *exception) -> None:
         if self._before is not None:

@@ -6,15 +6,22 @@ for a path.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from fflm.errors import FflmError, ModelFileError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
@@ -46,6 +53,110 @@ def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, names: Iterable[str]) -> list[Path]:
+    """The temporary files of `write` for files of these names, left in `folder` by a process that was killed.
+
+    Examples
+    --------
+    >>> folder = Path("runs/demo")
+    >>> (folder / ".config.json.0123abcd.tmp").touch()
+    >>> (folder / ".tmp_notes").touch()
+    >>> [path.name for path in leftovers(folder, ["config.json"])]
+    ['.config.json.0123abcd.tmp']
+    """
+    ours = re.compile(rf"\.({'|'.join(map(re.escape, names))})\.[0-9a-f]{{8}}\.tmp")
+    return sorted(path for path in folder.iterdir() if ours.fullmatch(path.name) and path.is_file())
+
+
+class Lock:
+    """A lock that one process at a time can hold, by a file that exists while it is held.
+
+    The operating system keeps the lock and drops it when the process ends, however it ends: what a kill leaves behind
+    is a file, which locks nobody out.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it holds the process id of the holder and is removed by `release`.
+
+    Examples
+    --------
+    >>> first, second = Lock(Path(".lock")), Lock(Path(".lock"))
+    >>> first.acquire(), second.acquire(), second.holder() == os.getpid()
+    (True, False, True)
+    >>> first.release()
+    >>> second.acquire()
+    True
+    >>> second.release()
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock, and say whether it is held now; False if someone else has it.
+
+        Raises
+        ------
+        LockUnsupported
+            If this system or this file system knows no such locks.
+        OSError
+            If the file can't be made.
+        """
+        if fcntl is None:
+            raise LockUnsupported
+        while self._handle is None:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_file_of(handle):  # and not one that its holder has just removed
+                    self._handle, handle = handle, None
+                    with suppress(OSError):  # on a full disk the lock is as good without
+                        os.truncate(self._handle, 0)
+                        os.write(self._handle, f"{os.getpid()}\n".encode())
+            except OSError as error:
+                if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                    return False
+                if error.errno in UNSUPPORTED:
+                    self.path.unlink(missing_ok=True)
+                    raise LockUnsupported from error
+                raise
+            finally:
+                if handle is not None:
+                    os.close(handle)
+        return True
+
+    def holder(self) -> int | None:
+        """The process id of the holder, where it can be told."""
+        try:
+            return int(self.path.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def release(self) -> None:
+        """Give the lock back, if it is held."""
+        if self._handle is not None:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)  # first, while nobody else can hold it
+            os.close(self._handle)
+            self._handle = None
+
+    def _is_file_of(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+
+class LockUnsupported(Exception):
+    """The file system, or the operating system, knows no locks."""
+
+
+#: What flock says where there are no locks.
+UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP, errno.ENOTSUP}
 
 
 def _is_file(path: Path) -> bool:

@@ -17,6 +17,9 @@ from fflm.errors import ModelFileError
 from fflm.storage.files import _is_file, one_line, write
 
 FORMAT, VERSION = "fflm", 1
+#: Names of array types in the file format, in the order in which the arrays stand there: wide ones first, so that each
+#: is aligned.
+TYPES = {"<i8": "I64", "<f8": "F64", "<f4": "F32", "<i4": "I32", "|u1": "U8", "|b1": "BOOL"}
 
 
 CLASSIFIER_KIND = "text classifier"
@@ -29,18 +32,27 @@ MAKE_CLASSIFIER = "; fflm classify train makes one"
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
-    """Write arrays and their description, which must be plain JSON values."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+    """Write arrays and their description, which must be plain JSON values, to `path`: whole or not at all.
 
+    The file is the one that the safetensors library would write, to the byte; it is written here because the library
+    writes under a temporary name of its own choice, and what a kill leaves of it could not be told from other files.
+    """
     entry = json.dumps({"version": VERSION, "kind": kind, **description})
-    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.ascontiguousarray(value, value.dtype.newbyteorder("<")) for name, value in tensors.items()}
+    names = sorted(arrays, key=lambda name: (list(TYPES).index(arrays[name].dtype.str), name))
+    header, offset = {"__metadata__": {FORMAT: entry}}, 0
+    for name in names:
+        value, end = arrays[name], offset + arrays[name].nbytes
+        header[name] = {"dtype": TYPES[value.dtype.str], "shape": list(value.shape), "data_offsets": [offset, end]}
+        offset = end
+    head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)
 
     def fill(temporary: str) -> None:
-        try:
-            save_file(tensors, temporary, {FORMAT: entry})
-        except SafetensorError as error:  # it does not tell errors of the disk apart
-            raise OSError(one_line(error)) from error
+        with open(temporary, "wb") as file:
+            file.write(len(head).to_bytes(8, "little") + head)
+            for name in names:
+                file.write(memoryview(arrays[name]).cast("B") if arrays[name].size else b"")
 
     write(path, fill)
 

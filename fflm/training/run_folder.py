@@ -1,131 +1,243 @@
-"""The folder of a run: whether it may be begun or resumed, and by whom it was begun."""
+"""The folder of a run: who trains into it, what the run was begun with, and its files."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fflm.errors import ConfigError, FflmError, ModelFileError
-from fflm.model_file import MODEL
-from fflm.storage.files import read_json, write, write_json
+from fflm.lm import NeuralLanguageModel
+from fflm.model_file import MODEL, save_model
+from fflm.plots import can_plot
+from fflm.plots.learning_curve import is_learning_curve, learning_curve
+from fflm.runtime.progress import say
+from fflm.storage.files import Lock, LockUnsupported, leftovers, read_json, write, write_json
 from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
 
 STATE, LOG, CONFIG, CURVE = "state.safetensors", "log.jsonl", "config.json", "learning_curve.png"
+LOCK = ".fflm.lock"
 STATE_KIND = "training state"
-# What a resumed run may have otherwise; the text is compared by its fingerprint, wherever it is read from.
+#: Options that may differ when a run is resumed. The text is compared by its fingerprint, wherever it is read from.
 MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test", "vectors"}
 
 
-def check_folder(folder: Path | None, resume: bool) -> None:
-    """Refuse a folder in which a run can't be begun, or resumed; nothing is read of the text before.
+class RunFolder:
+    """The folder of one run, for as long as this process trains into it; to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    path : Path or None
+        Without one nothing is read or written, whatever is called.
+    resume : bool
+        Whether the run in it is to be resumed, or one to be begun.
+    quiet : bool
+        Whether to say nothing on stderr.
 
     Raises
     ------
     FflmError
-        If it holds another run, or files of someone else under our names, or is no folder.
+        If it holds another run, or files of someone else under our names, or is no folder, or if another process
+        trains into it.
     ModelFileError
         If there is no run to resume.
+
+    Examples
+    --------
+    >>> with RunFolder(Path("runs/new"), resume=False, quiet=True) as folder:
+    ...     folder.begin({"seed": 1})
+    ...     sorted(path.name for path in Path("runs/new").iterdir())
+    ['.fflm.lock', 'config.json']
     """
-    if folder is None:
-        if resume:
-            raise ModelFileError("there is no run to resume in None; leave out --resume to begin one")
-        return
-    if not folder.name:
-        raise ConfigError(f"out must name a folder of its own, got {str(folder)!r}")
+
+    def __init__(self, path: Path | None, resume: bool = False, quiet: bool = False):
+        self.path, self.quiet = path, quiet
+        self._lock = None if path is None else Lock(path / LOCK)
+        self._unlockable = False
+        if path is None:
+            if resume:
+                raise ModelFileError("there is no run to resume in None; leave out --resume to begin one")
+            return
+        if not path.name:
+            raise ConfigError(f"out must name a folder of its own, got {str(path)!r}")
+        self._guarded(self._check_to_resume if resume else self._check_to_begin)
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    # Whose it is
+
+    def begin(self, described: dict) -> None:
+        """Make the folder and write the configuration of a new run.
+
+        Raises
+        ------
+        FflmError
+            As the constructor, for what has happened since.
+        """
+        if self.path is None:
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FflmError(f"can't make the folder {self.path}: {error.strerror or error}") from error
+        self._guarded(self._check_to_begin)
+        write_json(self.path / CONFIG, {FORMAT: VERSION, **described})
+
+    def check_unchanged(self, described: dict) -> None:
+        """Refuse to resume a run with other options (but for how long) or another text than it was begun with.
+
+        Raises
+        ------
+        ConfigError
+            Naming the first option that differs.
+        """
+        before = read_json(self.path / CONFIG)
+        changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
+        if "vectors_content" in changed:
+            raise ConfigError(
+                f"the word vectors must be those of the run to resume in {self.path}, got others; begin a new run"
+            )
+        for name in sorted(changed, key=lambda name: name == "text"):  # other options may be why the text is another
+            if name == "text":
+                raise ConfigError(
+                    f"the text must be that of the run to resume in {self.path}, got another; begin a new run"
+                )
+            raise ConfigError(
+                f"{name} must be as in the run to resume, {_shown(before.get(name))}, got {_shown(described[name])}; "
+                "give the options of the first call, or begin a new run"
+            )
+
+    def _guarded(self, check: Callable[[], None]) -> None:
+        """Run a check; give the lock back if it fails, and name the folder where the system refuses its name."""
+        try:
+            check()
+        except FflmError:
+            self._lock.release()
+            raise
+        except (OSError, ValueError) as error:
+            self._lock.release()
+            reason = getattr(error, "strerror", None) or error
+            raise FflmError(f"can't make the folder {self.path}: {reason}") from error
+
+    def _check_to_resume(self) -> None:
+        if not (self.path / STATE).exists():
+            raise ModelFileError(f"there is no run to resume in {self.path}; leave out --resume to begin one")
+        self._take_lock()
+
+    def _check_to_begin(self) -> None:
+        path = self.path
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise FflmError(f"can't write a run to {path}: it is a file; choose another folder")
+        if (path / STATE).exists():
+            raise FflmError(f"{path} holds another run; give --resume to go on with it, or choose another folder")
+        if (path / MODEL).exists():
+            raise FflmError(
+                f"{path} holds a model without its training state; choose another folder, or remove {MODEL}"
+            )
+        for name, is_ours in ((CONFIG, _is_config), (LOG, _is_log), (CURVE, _is_curve)):
+            if (path / name).exists() and not (is_ours(path / name) or _is_config(path / CONFIG)):
+                raise FflmError(f"{path} holds a file {name} that is not fflm's; choose another folder")
+        self._take_lock()
+
+    def _take_lock(self) -> None:
+        if self._unlockable:
+            return
+        try:
+            if self._lock.acquire():
+                return
+        except LockUnsupported:
+            self._unlockable = True
+            if not self.quiet:
+                say(f"note: files can't be locked in {self.path}; see to it that nothing else trains into it")
+            return
+        except OSError as error:
+            raise FflmError(f"can't write to {self.path}: {error.strerror or error}") from error
+        holder = self._lock.holder()
+        by = "another process" if holder is None else f"another process (pid {holder})"
+        raise FflmError(f"{self.path} is being trained into by {by}; wait for its end, or choose another folder")
+
+    # What is in it
+
+    def clear_leftovers(self) -> None:
+        """Remove the temporary files of a process that was killed while it wrote into the folder."""
+        if self.path is not None:
+            for path in leftovers(self.path, (MODEL, STATE, LOG, CONFIG, CURVE)):
+                path.unlink(missing_ok=True)
+
+    def save_model(self, model: NeuralLanguageModel) -> None:
+        """Write the model file of the run."""
+        if self.path is not None:
+            save_model(model, self.path / MODEL)
+
+    def save_state(self, tensors: dict[str, np.ndarray], progress: dict) -> None:
+        """Write the training state: arrays, and a JSON object that says where training stands."""
+        if self.path is not None:
+            write_tensors(self.path / STATE, tensors, STATE_KIND, {"progress": progress})
+
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Read what `save_state` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged.
+        """
+        tensors, description = read_tensors(self.path / STATE, [STATE_KIND], STATE_KIND)
+        if not isinstance(description.get("progress"), dict):
+            raise ModelFileError(f"{self.path / STATE} is damaged: its progress is missing")
+        return tensors, description["progress"]
+
+    def write_log(self, records: list[dict]) -> None:
+        """Write the log: one JSON object a line, one line a validation."""
+        if self.path is not None:
+            write(self.path / LOG, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+    def draw_curve(self, records: list[dict]) -> None:
+        """Draw the learning curve from the records of the log, where there are two of them and matplotlib.
+
+        A picture is never worth a run: whatever fails becomes a note on stderr.
+        """
+        if self.path is None or len(records) < 2:
+            return
+        try:
+            if can_plot():
+                write(self.path / CURVE, learning_curve(records))
+        except FflmError as error:
+            if not self.quiet:
+                say(f"note: no {CURVE}: {error}")
+
+
+def _is_config(path: Path) -> bool:
+    """Whether a configuration was written by `RunFolder.begin`."""
     try:
-        _check_contents(folder, resume)
-    except (OSError, ValueError) as error:  # a name that no folder can have
-        reason = getattr(error, "strerror", None) or error
-        raise FflmError(f"can't make the folder {folder}: {reason}") from error
-
-
-def _check_contents(folder: Path, resume: bool) -> None:
-    if resume:
-        if not (folder / STATE).exists():
-            raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
-        return
-    if folder.exists() and not folder.is_dir():
-        raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
-    if is_run(folder):
-        raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
-    for name in (CONFIG, LOG, CURVE):
-        if (folder / name).exists() and not _is_ours(folder / CONFIG):
-            raise FflmError(f"{folder} holds a file {name} that is not fflm's; choose another folder")
-
-
-def _is_ours(config: Path) -> bool:
-    """Whether a configuration was written by `begin`, in a run that was killed before its first step."""
-    try:
-        return FORMAT in read_json(config)
+        return FORMAT in read_json(path)
     except ModelFileError:
         return False
 
 
-def begin(folder: Path, described: dict) -> None:
-    """Make the folder and write the configuration of a new run."""
+def _is_log(path: Path) -> bool:
+    """Whether a log was written by `RunFolder.write_log`: an empty file is one too."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FflmError(f"can't make the folder {folder}: {error.strerror or error}") from error
-    write_json(folder / CONFIG, {FORMAT: VERSION, **described})
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+    except (OSError, ValueError, RecursionError):
+        return False
+    return all(isinstance(record, dict) and {"step", "valid_perplexity"} <= set(record) for record in records)
 
 
-def check_unchanged(folder: Path, described: dict) -> None:
-    """A resumed run must be the same run: same options (but for how long), same text.
-
-    Raises
-    ------
-    ConfigError
-        Naming the first option that differs.
-    """
-    before = read_json(folder / CONFIG)
-    changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
-    if "vectors_content" in changed:
-        raise ConfigError(
-            f"the word vectors must be those of the run to resume in {folder}, got others; begin a new run"
-        )
-    for name in sorted(changed, key=lambda name: name == "text"):  # other options may be why the text is another
-        if name == "text":
-            raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")
-        raise ConfigError(
-            f"{name} must be as in the run to resume, {_shown(before.get(name))}, got {_shown(described[name])}; "
-            "give the options of the first call, or begin a new run"
-        )
+def _is_curve(path: Path) -> bool:
+    """Whether a picture is a learning curve of ours, or stands beside a log of ours (older ones bear no mark)."""
+    log = path.parent / LOG
+    return is_learning_curve(path.read_bytes()) or (log.exists() and _is_log(log))
 
 
 def _shown(value) -> str:
     return "the default" if value is None else " ".join(map(str, value)) if isinstance(value, list) else repr(value)
-
-
-def save_state(run: Path, tensors: dict[str, np.ndarray], progress: dict) -> None:
-    """Write the training state of a run folder: arrays, and a JSON object that says where training stands."""
-    write_tensors(run / STATE, tensors, STATE_KIND, {"progress": progress})
-
-
-def load_state(run: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Read what `save_state` wrote."""
-    tensors, description = read_tensors(run / STATE, [STATE_KIND], STATE_KIND)
-    if not isinstance(description.get("progress"), dict):
-        raise ModelFileError(f"{run / STATE} is damaged: its progress is missing")
-    return tensors, description["progress"]
-
-
-def write_log(run: Path, records: list[dict]) -> None:
-    """Write the log of a run: one JSON object a line, one line a validation."""
-    write(run / LOG, "".join(json.dumps(record) + "\n" for record in records).encode())
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run: a model or a training state."""
-    return (folder / MODEL).exists() or (folder / STATE).exists()
-
-
-def clear_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a process that was killed while it wrote into the run folder."""
-    ours = [f".{name}.????????.tmp" for name in (MODEL, STATE, LOG, CONFIG, CURVE)]
-    for pattern in [*ours, ".tmp??????"]:  # the last one is what safetensors writes under
-        for path in folder.glob(pattern):
-            if path.is_file():
-                path.unlink()

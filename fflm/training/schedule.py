@@ -1,25 +1,37 @@
-"""The learning rate of each step."""
+"""The learning rate of each step, and when there is no more to be gained."""
 
 from __future__ import annotations
 
 from fflm.config import TrainConfig
-from fflm.training.state import Position
+from fflm.training.state import Plan, Position
 from fflm.training.time_budget import TimeBudget
 
 PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
 
 
 class Schedule:
-    """``linear``: the rate falls in a straight line to 0, which it reaches at the end of the epochs, or of the time
-    budget where that comes first. ``plateau``: it is halved after each validation without improvement; for SGD it
-    also falls as in the paper.
+    """The learning rate over the steps of a run.
+
+    ``plateau``: the rate is halved after each validation without improvement, and training ends after `patience` of
+    them; for SGD the rate also falls as in the paper.
+
+    ``linear``: the rate falls in a straight line to 0, which it reaches at the end of the epochs, or of the time budget
+    where that comes first. No validation ends it, since the last part of the line is where most is gained. The line is
+    the plan of a run. A run that was stopped and is resumed to the same end, in epochs, goes on in the same line, to
+    the bit. Resumed to another end (other epochs, or any minutes) it gets a new line from where it stands to the new
+    end. That line begins at the rate of the last step, or, if this is lower, at the height at which a run planned to
+    the new end from the beginning would be now: after 10 minutes, with 10 more to come, at half the learning rate. A
+    lower beginning is calmer and ends higher in perplexity: 2 epochs on part of Brown ended at 105.5; with 2 more they
+    ended at 96.0 from this height, at 99.9, 102.4 and 104.2 from a half, a quarter and a tenth of it, at 90.6 where 4
+    had been planned from the beginning. The first validations may be worse than where the run stopped; the best model
+    is kept.
 
     Parameters
     ----------
     config : TrainConfig
     steps_per_epoch : int
     budget : TimeBudget
-        Without minutes every rate is a function of the step alone.
+        Without minutes every rate is a function of the plan and the step alone.
 
     Examples
     --------
@@ -32,16 +44,52 @@ class Schedule:
         self._config, self._budget = config, budget
         self._steps = config.epochs * steps_per_epoch
 
+    def begin(self, position: Position) -> str | None:
+        """Plan this call, once its time for training is known; what is to be said if that changes the plan of a run.
+
+        Parameters
+        ----------
+        position : Position
+            Where training stands; it gets the plan.
+        """
+        config, before = self._config, position.plan
+        plan = Plan(config.epochs, config.minutes)
+        if config.schedule != "linear" or position.step == 0:
+            position.plan = plan
+            return None
+        if config.minutes is None and before.minutes is None and before.epochs in (config.epochs, None):
+            return None  # the same end
+        if position.step >= self._steps or self._budget.is_over():
+            return None  # no step follows
+        begin = max(position.rate / position.learning_rate, self._planned_height(position))
+        position.plan = Plan(config.epochs, config.minutes, position.step, begin)
+        return (
+            f"resumed after {position.step:,} steps to another end: the learning rate, {position.rate:.3g} in the last "
+            f"of them, falls again from {begin * position.learning_rate:.3g} to 0"
+        )
+
+    def _planned_height(self, position: Position) -> float:
+        """Where the line of a run planned to the present end from the beginning would be now."""
+        left = self._steps - position.step
+        if position.seconds:
+            left = min(left, self._budget.remaining() * position.step / position.seconds)
+        return left / (position.step + left)
+
     def rate(self, position: Position) -> float:
         """The learning rate of the step after `position`."""
         if self._config.schedule == "linear":
-            done = position.step / self._steps if self._steps else 0.0
-            return position.learning_rate * max(0.0, 1.0 - max(done, self._budget.share()))
+            plan, length = position.plan, self._steps - position.plan.begin
+            done = (position.step - plan.begin) / length if length > 0 else 0.0
+            return position.learning_rate * plan.height * max(0.0, 1.0 - max(done, self._budget.share()))
         if self._config.optimizer == "sgd":
             return position.learning_rate / (1.0 + PAPER_DECAY * position.tokens)
         return position.learning_rate
 
     def failed(self, position: Position) -> None:
-        """Validation has not improved."""
+        """Take note that a validation has not improved."""
         if self._config.schedule == "plateau":
             position.learning_rate /= 2.0
+
+    def gives_up(self, position: Position) -> bool:
+        """Whether so many validations have failed that training ends early; never while the rate falls by plan."""
+        return self._config.schedule == "plateau" and position.failures >= self._config.patience

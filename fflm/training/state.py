@@ -1,10 +1,9 @@
-"""Where training stands: what a resumed run needs, saved and restored."""
+"""Where training stands: what a resumed run needs, saved and restored; and who may write the parameters."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -12,58 +11,145 @@ from fflm.errors import ModelFileError
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.parameters import Parameters
 from fflm.storage.tensors import check_arrays
-from fflm.training.run_folder import STATE, load_state, save_state, write_log
+from fflm.training.run_folder import STATE, RunFolder
+
+
+@dataclass
+class Plan:
+    """The straight line in which the learning rate falls, schedule `linear`; see `fflm.training.schedule.Schedule`.
+
+    Attributes
+    ----------
+    epochs : int or None
+        Where the line ends, in epochs since the beginning of the run; None before there is a plan.
+    minutes : float or None
+        The time budget of the call that made the plan: the line may end earlier, by the clock.
+    begin : int
+        The step at which the line begins.
+    height : float
+        Where it begins, as a share of the learning rate that was asked for.
+    """
+
+    epochs: int | None = None
+    minutes: float | None = None
+    begin: int = 0
+    height: float = 1.0
 
 
 @dataclass
 class Position:
-    """Everything about the progress of training that is not an array."""
+    """Everything about the progress of training that is not an array.
+
+    Attributes
+    ----------
+    step, epoch : int
+        How many are done.
+    batch : int
+        Steps of the present epoch that are done.
+    learning_rate : float
+        What was asked for; halved by the schedule `plateau`.
+    rate : float
+        The learning rate of the last step.
+    best : float
+        Lowest validation cross-entropy so far, in nats.
+    failures : int
+        Validations since then.
+    loss_sum, loss_tokens : float, int
+        Training loss in nats, and its tokens, since the last validation.
+    seconds : float
+        Spent on training steps alone.
+    tokens : int
+        Trained on so far, repetitions counted.
+    plan : Plan
+    """
 
     step: int = 0
     epoch: int = 0
-    batch: int = 0  # steps of this epoch that are done
+    batch: int = 0
     learning_rate: float = 0.0
-    best: float = math.inf  # lowest validation cross-entropy, nats
-    failures: int = 0  # validations since then
-    loss_sum: float = 0.0  # since the last validation
+    rate: float = 0.0
+    best: float = math.inf
+    failures: int = 0
+    loss_sum: float = 0.0
     loss_tokens: int = 0
-    seconds: float = 0.0  # training only
-    tokens: int = 0  # trained on in all
+    seconds: float = 0.0
+    tokens: int = 0
+    plan: Plan = field(default_factory=Plan)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Position:
+        """The inverse of `dataclasses.asdict`; what files of older versions lack has its default."""
+        return cls(**values | {"plan": Plan(**values.get("plan", {}))})
 
     @property
     def tokens_per_second(self) -> float:
-        """Of training only; 0 before the first step."""
+        """Speed of training alone; 0 before the first step."""
         return self.tokens / self.seconds if self.seconds else 0.0
+
+    def advance(self, loss: float, tokens: int, seconds: float) -> None:
+        """Count one step: the sum of its losses in nats, its tokens, and how long it took."""
+        self.step, self.batch = self.step + 1, self.batch + 1
+        self.loss_sum, self.loss_tokens = self.loss_sum + loss, self.loss_tokens + tokens
+        self.tokens += tokens
+        self.seconds += seconds
+
+
+class TrainedParameters:
+    """The parameters of a network in training, and a copy of the best values they have had.
+
+    The training state owns both. `arrays` is lent to the model, the network and the optimiser and never replaced:
+    the optimiser writes it during a step; between two steps only `restore` and `TrainingState.load` do, and everything
+    else reads it. `best` is written by `snapshot` (and `load`) alone.
+
+    Parameters
+    ----------
+    arrays : dict
+        float32 arrays by name.
+
+    Examples
+    --------
+    >>> parameters = TrainedParameters({"output.bias": np.zeros(2, np.float32)})
+    >>> parameters.arrays["output.bias"] += 1.0
+    >>> parameters.snapshot()
+    >>> parameters.arrays["output.bias"] += 1.0
+    >>> parameters.restore()
+    >>> parameters.arrays["output.bias"].tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, arrays: Parameters):
+        self.arrays = arrays
+        self.best = {name: value.copy() for name, value in arrays.items()}
+
+    def snapshot(self) -> None:
+        """Take the current values as the best ones."""
+        _copy(self.best, self.arrays)
+
+    def restore(self) -> None:
+        """Make the best values the current ones."""
+        _copy(self.arrays, self.best)
 
 
 @dataclass
 class TrainingState:
-    """Position, log, and the arrays of a run: current parameters, best ones, the optimiser's averages."""
+    """Position, log, and all arrays of a run: current parameters, best ones, the optimiser's averages."""
 
-    parameters: Parameters
+    parameters: TrainedParameters
     optimizer: Optimizer
     position: Position
     log: list[dict] = field(default_factory=list)
 
-    def __post_init__(self):
-        self.best = {name: value.copy() for name, value in self.parameters.items()}
+    def is_finite(self) -> bool:
+        """Whether every number in the arrays is finite: a state of which one is not would be refused by `load`."""
+        current = {**self.parameters.arrays, **self.optimizer.state}
+        return all(np.isfinite(value.min()) and np.isfinite(value.max()) for value in current.values() if value.size)
 
-    def keep_best(self) -> None:
-        """Take the current parameters as the best ones."""
-        for name, value in self.parameters.items():
-            self.best[name][...] = value
+    def save(self, folder: RunFolder) -> None:
+        """Write the training state and the log of a run."""
+        folder.save_state(self._arrays(), {"position": asdict(self.position), "log": self.log})
+        folder.write_log(self.log)
 
-    def restore_best(self) -> None:
-        """Make the best parameters the current ones."""
-        for name, value in self.best.items():
-            self.parameters[name][...] = value
-
-    def save(self, folder: Path) -> None:
-        """Write the training state and the log of the run in `folder`."""
-        save_state(folder, self._arrays(), {"position": asdict(self.position), "log": self.log})
-        write_log(folder, self.log)
-
-    def load(self, folder: Path) -> None:
+    def load(self, folder: RunFolder) -> None:
         """Go back to what `save` wrote.
 
         Raises
@@ -71,17 +157,21 @@ class TrainingState:
         ModelFileError
             If the file is damaged, or of another network.
         """
-        tensors, progress = load_state(folder)
-        path, arrays = folder / STATE, self._arrays()
+        tensors, progress = folder.load_state()
+        arrays = self._arrays()
         try:
             check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
-            self.position, self.log = Position(**progress["position"]), list(progress["log"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path} is damaged: {error}") from error
-        for name, value in arrays.items():
-            value[...] = tensors[name]
+            self.position, self.log = Position.from_dict(progress["position"]), list(progress["log"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{folder.path / STATE} is damaged: {error}") from error
+        _copy(arrays, tensors)
 
-    def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {f"parameters.{name}": value for name, value in self.parameters.items()}
-        arrays |= {f"best.{name}": value for name, value in self.best.items()}
+    def _arrays(self) -> Parameters:
+        arrays = {f"parameters.{name}": value for name, value in self.parameters.arrays.items()}
+        arrays |= {f"best.{name}": value for name, value in self.parameters.best.items()}
         return arrays | self.optimizer.state
+
+
+def _copy(to: Parameters, values: Parameters) -> None:
+    for name, value in values.items():
+        to[name][...] = value

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
+
+SAVING_SECONDS = 0.3  # kept free at the end, besides what saving takes
 
 
 class TimeBudget:
@@ -13,6 +16,13 @@ class TimeBudget:
     minutes : float or None
     started : float
         ``time.monotonic()`` from which they count.
+
+    Attributes
+    ----------
+    closing_seconds : float
+        Time kept for what comes after training; see `reserve`.
+    saving_seconds : float
+        The part of it in which the model and the state are saved.
 
     Examples
     --------
@@ -26,20 +36,34 @@ class TimeBudget:
 
     def __init__(self, minutes: float | None, started: float):
         self._end = None if minutes is None else started + 60.0 * minutes
-        self.closing_seconds = 0.0  # kept for what comes after training
+        self.saving_seconds = SAVING_SECONDS
+        self.closing_seconds = 0.0
         self._begin = time.monotonic()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are minutes at all."""
+        return self._end is not None
 
     def is_over(self) -> bool:
         """Whether the time for training is up."""
-        return self._end is not None and time.monotonic() >= self._end - self.closing_seconds
+        return self.remaining() <= 0.0
+
+    def remaining(self) -> float:
+        """Seconds left for training; infinite without minutes."""
+        return math.inf if self._end is None else self._end - self.closing_seconds - time.monotonic()
+
+    def reserve(self, held_out: int, tokens_per_second: float) -> None:
+        """Keep time for saving, and for evaluating `held_out` tokens at this speed."""
+        self.closing_seconds = self.saving_seconds + 1.05 * held_out / tokens_per_second
 
     def begin(self) -> None:
         """Count the time for training from now on."""
         self._begin = time.monotonic()
 
     def share(self) -> float:
-        """How much of the time for training is over, from 0 to 1; 0 without a budget."""
+        """How much of the time for training is over, from 0 to 1; 0 without minutes."""
         if self._end is None:
             return 0.0
-        whole = self._end - self.closing_seconds - self._begin
-        return min(1.0, (time.monotonic() - self._begin) / whole) if whole > 0.0 else 1.0
+        total = self._end - self.closing_seconds - self._begin
+        return min(1.0, (time.monotonic() - self._begin) / total) if total > 0.0 else 1.0
