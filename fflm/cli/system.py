@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from fflm.kernels._jit import COMPILER, PROCESSOR
-from fflm.kernels.matmul import LANES, ROWS, matmul
+from fflm.kernels._jit import COMPILER, LANES, PROCESSOR
+from fflm.kernels.matmul import METHOD, ROWS, matmul
 from fflm.nn.buffers import buffer
 from fflm.runtime.cores import available_cores
 from fflm.runtime.workers import Team
@@ -37,7 +37,8 @@ def describe_system() -> dict:
     Returns
     -------
     dict
-        Speeds in GFLOP/s of single precision; no BLAS takes part.
+        Speeds in GFLOP/s of single precision; no BLAS takes part. "matrix_product" is "rectangles", or says what
+        stands in for them and why.
 
     Examples
     --------
@@ -57,6 +58,7 @@ def describe_system() -> dict:
         "threads": threads,
         "vector_floats": LANES,
         "kernel_rows": ROWS,
+        "matrix_product": METHOD,
         "gflops_one_thread": round(matmul_speed(1) / 1e9, 1),
         "gflops_all_threads": round(matmul_speed(threads) / 1e9, 1),
     }
