@@ -13,6 +13,7 @@ Nothing heavy is imported before it is used; the first use on a machine compiles
 
 from importlib import import_module as _import_module
 from importlib import metadata as _metadata
+from typing import Any as _Any
 
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
 
@@ -37,7 +38,7 @@ _LAZY = {
 __all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> _Any:
     if name == "graph":
         return _import_module("fflm.teaching.graph")
     if name not in _LAZY:

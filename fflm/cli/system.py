@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
     with Team(threads) as team:
         begin = time.perf_counter()
 
-        def task(worker):
+        def task(worker: int) -> None:
             while time.perf_counter() - begin < seconds:
                 out, a, b = (array[:, :size] for array in operands[worker])
                 matmul(out, a, b, False)
@@ -31,7 +32,7 @@ def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
         return float(repetitions.sum()) * 2 * size**3 / (time.perf_counter() - begin)
 
 
-def describe_system() -> dict:
+def describe_system() -> dict[str, Any]:
     """Versions, processor and speeds, as plain JSON values.
 
     Returns

@@ -69,10 +69,10 @@ class _Shipped(InTreeCacheLocator):
     """The folder beside the sources where it can only be read, such as that of a container's image; taken last."""
 
     @classmethod
-    def from_function(cls, py_func: Callable, py_file: str) -> _Shipped:
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _Shipped:
         return cls(py_func, py_file)
 
-    def get_source_stamp(self) -> bytes | None:
+    def get_source_stamp(self) -> Any:
         """Return Numba's hash of the file, or None where only byte code was installed."""
         with suppress(OSError):
             return super().get_source_stamp()
@@ -98,7 +98,7 @@ class KernelCache(FunctionCache):
     _patient = True
     _told = False
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable[..., Any]):
         super().__init__(function)
         self._held: BinaryIO | None = None
         # A name for each kind of machine, so that machines that share a home never write into each other's files.

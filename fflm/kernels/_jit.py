@@ -1,5 +1,8 @@
 """The one decorator of the compiled loops."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 from llvmlite import binding
 
@@ -23,14 +26,14 @@ FEATURES = _features()
 LANES = 16 if FEATURES.get("avx512f") else 8 if FEATURES.get("avx2") else 4
 
 
-def kernel(signature: str, reassociate: bool = False):
+def kernel(signature: str, reassociate: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a loop over arrays: no GIL, cached on disk, one signature.
 
     Compiled eagerly for `signature`, so that an array of another type or layout is refused instead of compiled
     for again, and so that all compiling happens when `fflm.kernels` is imported.
     """
 
-    def compile(function):
+    def compile(function: Callable[..., Any]) -> Any:
         flags = EXACT | {"reassoc"} if reassociate else EXACT
         dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(function)
         if numba.config.DISABLE_JIT:
