@@ -13,7 +13,6 @@ Nothing heavy is imported before it is used; the first use on a machine compiles
 
 from importlib import import_module as _import_module
 from importlib import metadata as _metadata
-from typing import Any as _Any
 
 from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
 
@@ -38,15 +37,12 @@ _LAZY = {
 __all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
 
 
-def __getattr__(name: str) -> _Any:
+def __getattr__(name: str):
     if name == "graph":
         return _import_module("fflm.teaching.graph")
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
-    from fflm.runtime.progress import COMPILING, announce_if_slow
-
-    with announce_if_slow(COMPILING):
-        found = getattr(_import_module(_LAZY[name]), name)
+    found = getattr(_import_module(_LAZY[name]), name)
     globals()[name] = found
     return found
 

@@ -26,8 +26,9 @@ from numba.core.registry import cpu_target
 
 from fflm.runtime.progress import say
 
+COMPILING = "compiling the kernels for this processor (first use only, some seconds) ..."
 NOT_KEPT = (
-    "note: compiled kernels can't be kept ({reason}), so every use compiles them like the first; "
+    "note: compiled kernels can't be kept ({reason}), so every use compiles them, which takes some seconds; "
     "set NUMBA_CACHE_DIR to a folder that can be written"
 )
 #: Settings of Numba that change the code of a kernel, apart from the processor, which its keys hold.
@@ -36,6 +37,7 @@ SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_
 #: longer is a process that has been stopped.
 PATIENCE = 30.0
 PAUSE = 0.05
+UNSAID = 3.0  # seconds of compiling about which nothing is said
 
 
 def _hash(parts: list[bytes]) -> str:
@@ -96,6 +98,7 @@ class KernelCache(FunctionCache):
 
     _impl_class = _Folders
     _patient = True
+    _began: float | None = None
     _told = False
 
     def __init__(self, function: Callable[..., Any]):
@@ -104,9 +107,10 @@ class KernelCache(FunctionCache):
         # A name for each kind of machine, so that machines that share a home never write into each other's files.
         self._name = f"{self._impl.filename_base}-{_machine()}"
         stamp = (STAMP, self._impl.locator.get_source_stamp())
-        beside = str(Path(function.__code__.co_filename).parent / "__pycache__")
-        folders = dict.fromkeys([self._cache_path, beside])
-        self._files = [IndexDataCacheFile(folder, self._name, stamp) for folder in folders]
+        folders = [self._cache_path]
+        if not numba.config.CACHE_DIR:  # what an image was built with is read even where another folder is written
+            folders.append(str(Path(function.__code__.co_filename).parent / "__pycache__"))
+        self._files = [IndexDataCacheFile(folder, self._name, stamp) for folder in dict.fromkeys(folders)]
         self._cache_file = self._files[0]
 
     def _read(self, sig: Any, target_context: Any) -> Any:
@@ -129,6 +133,7 @@ class KernelCache(FunctionCache):
             code = self._read(sig, target_context)
             if code is not None or self._held is not None:
                 return code
+            _announce()
             if not KernelCache._patient or not self._lock():
                 return None
             if self._held is None:
@@ -140,9 +145,7 @@ class KernelCache(FunctionCache):
         try:
             super().save_overload(sig, data)
         except OSError as error:
-            if not KernelCache._told and sys.stderr is not None:
-                say(NOT_KEPT.format(reason=error.strerror or error))
-            KernelCache._told = True
+            _tell(NOT_KEPT.format(reason=error.strerror or error))
 
     def _lock(self) -> bool:
         """Try to lock this kernel; False where locks are impossible. A process that has ended holds none."""
@@ -165,6 +168,20 @@ class KernelCache(FunctionCache):
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def _announce() -> None:
+    """Say that kernels are compiled, once it has taken a while."""
+    now = time.monotonic()
+    KernelCache._began = now if KernelCache._began is None else KernelCache._began
+    if now - KernelCache._began > UNSAID:
+        _tell(COMPILING)
+
+
+def _tell(line: str) -> None:
+    if not KernelCache._told and sys.stderr is not None:
+        say(line)
+    KernelCache._told = True
 
 
 def _lock_byte(file: BinaryIO, place: int) -> bool:
