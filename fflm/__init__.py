@@ -42,10 +42,7 @@ def __getattr__(name: str):
         return _import_module("fflm.teaching.graph")
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
-    from fflm.runtime.progress import COMPILING, announce_if_slow
-
-    with announce_if_slow(COMPILING):
-        found = getattr(_import_module(_LAZY[name]), name)
+    found = getattr(_import_module(_LAZY[name]), name)
     globals()[name] = found
     return found
 

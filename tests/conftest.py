@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,16 @@ import fflm
 from fflm.cli.main import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+#: The tests that may skip although every independent implementation is installed: the begin of a name, and a reason.
+MAY_SKIP = dict(
+    line.split(maxsplit=1)
+    for line in (REPOSITORY / "tests" / "may_skip.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; processes inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Where the fflm under test is imported from: the repository, or an installation.
 CODE = Path(fflm.__file__).resolve().parent.parent
@@ -35,6 +46,37 @@ class Outcome(NamedTuple):
     code: int
     out: str
     err: str
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--no-skips", action="store_true", help="a test that skips fails, but for those that tests/may_skip.txt names"
+    )
+
+
+def _may_skip(name: str) -> bool:
+    return any(name.startswith(begin) for begin in MAY_SKIP)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    return _without_skips(item.config, report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    return _without_skips(collector.config, report)
+
+
+def _without_skips(config, report):
+    """Turn a skip into a failure, on request."""
+    if report.skipped and not hasattr(report, "wasxfail") and config.getoption("no_skips"):
+        if not _may_skip(report.nodeid):
+            report.outcome = "failed"
+            report.longrepr = f"{report.nodeid} may not skip: {report.longrepr[2]}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -304,3 +304,5 @@ def test_plot_embeddings_errors(fflm_main, workshop, tmp_path, monkeypatch):
     monkeypatch.setattr("fflm.plots.word_map.can_plot", lambda: False)
     message = "fflm: error: maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'\n"
     assert fflm_main("plot-embeddings", run, "--out", tmp_path / "map.svg") == (1, "", message)
+    message = "fflm: error: no such model: missing\n"  # what is wrong with the model is said first, extra or not
+    assert fflm_main("plot-embeddings", "missing", "--out", tmp_path / "map.svg") == (1, "", message)

@@ -26,12 +26,14 @@ def add(verbs) -> None:
 def run(arguments) -> int:
     """Open, one library call, print."""
     from fflm.api.arguments import check_new_file
-    from fflm.plots.word_map import embedding_map, picture_format
+    from fflm.plots.word_map import check_can_draw_maps, embedding_map, picture_format
     from fflm.storage.files import write
 
     kind = picture_format(arguments.out)
     check_new_file(arguments.out)
-    words, matrix = load_model(arguments).word_vectors().most_frequent(arguments.words)
+    vectors = load_model(arguments).word_vectors()
+    check_can_draw_maps()
+    words, matrix = vectors.most_frequent(arguments.words)
     write(Path(arguments.out), embedding_map([visible(word) for word in words], matrix, kind))
     if arguments.json:
         print_json({"out": arguments.out, "words": len(words)})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 import time
+from typing import Any
 
 import numpy as np
 
-from fflm.kernels._jit import COMPILER, PROCESSOR
-from fflm.kernels.matmul import LANES, ROWS, matmul
+from fflm.kernels._jit import COMPILER, LANES, PROCESSOR
+from fflm.kernels.matmul import METHOD, ROWS, matmul
 from fflm.nn.buffers import buffer
 from fflm.runtime.cores import available_cores
 from fflm.runtime.workers import Workers
@@ -21,7 +22,7 @@ def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
     with Workers(threads) as team:
         begin = time.perf_counter()
 
-        def task(worker):
+        def task(worker: int) -> None:
             while time.perf_counter() - begin < seconds:
                 out, a, b = (array[:, :size] for array in operands[worker])
                 matmul(out, a, b, False)
@@ -31,13 +32,14 @@ def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
         return float(repetitions.sum()) * 2 * size**3 / (time.perf_counter() - begin)
 
 
-def describe_system() -> dict:
+def describe_system() -> dict[str, Any]:
     """Versions, processor and speeds, as plain JSON values.
 
     Returns
     -------
     dict
-        Speeds in GFLOP/s of single precision; no BLAS takes part.
+        Speeds in GFLOP/s of single precision; no BLAS takes part. "matrix_product" is "rectangles", or says what
+        stands in for them and why.
 
     Examples
     --------
@@ -57,6 +59,7 @@ def describe_system() -> dict:
         "threads": threads,
         "vector_floats": LANES,
         "kernel_rows": ROWS,
+        "matrix_product": METHOD,
         "gflops_one_thread": round(matmul_speed(1) / 1e9, 1),
         "gflops_all_threads": round(matmul_speed(threads) / 1e9, 1),
     }

@@ -1,41 +1,49 @@
 """The one decorator of the compiled loops."""
 
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numba
 from llvmlite import binding
 
+from fflm.kernels._cache import KernelCache
+
 # Never "nnan" or "ninf": with them isfinite() lies. "reassoc" is asked for where a sum may be vectorised.
 EXACT = {"contract", "nsz", "arcp"}
-ROOM = Path(__file__).parent
 COMPILER = numba.__version__
 PROCESSOR = numba.config.CPU_NAME or binding.get_host_cpu_name()
 
 
-def kernel(signature: str, reassociate: bool = False):
+def _features() -> dict[str, bool]:
+    text = numba.config.CPU_FEATURES
+    if text:
+        return {name[1:]: name[0] == "+" for name in text.split(",") if name}
+    return dict(binding.get_host_cpu_features())
+
+
+FEATURES = _features()
+# Floats in a vector register.
+LANES = 16 if FEATURES.get("avx512f") else 8 if FEATURES.get("avx2") else 4
+
+
+def kernel(signature: str, reassociate: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Compile a loop over arrays: no GIL, cached on disk, one signature.
 
     Compiled eagerly for `signature`, so that an array of another type or layout is refused instead of compiled
     for again, and so that all compiling happens when `fflm.kernels` is imported.
     """
 
-    def compile(function):
+    def compile(function: Callable[..., Any]) -> Any:
         flags = EXACT | {"reassoc"} if reassociate else EXACT
-        dispatcher = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=flags)(function)
+        dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(function)
         if numba.config.DISABLE_JIT:
             return dispatcher
-        _watch_whole_room(dispatcher)
-        dispatcher.compile(signature)
+        cache = dispatcher._cache = KernelCache(function)
+        try:
+            dispatcher.compile(signature)
+        finally:
+            cache.release()
         dispatcher.disable_compile()
         return dispatcher
 
     return compile
-
-
-def _watch_whole_room(dispatcher) -> None:
-    # Numba recompiles when a kernel's own file changes; a kernel here may be built from its neighbours' code too.
-    stats = [path.stat() for path in sorted(ROOM.glob("*.py"))]
-    stamp = (max(s.st_mtime for s in stats), sum(s.st_size for s in stats))
-    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = stamp

@@ -19,21 +19,23 @@ EXACT_WORDS = 1000
 
 
 def picture_format(path: str) -> str:
-    """The format that a file's name asks for, once it is known that a map of words can be drawn.
+    """The format that a file's name asks for.
 
     Raises
     ------
     ConfigError
         If it is none of those known.
-    FflmError
-        If the plot extra is not installed.
     """
     kind = path.lower().rpartition(".")[2] if "." in path else ""
     if kind not in PICTURES:
         raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
+    return kind
+
+
+def check_can_draw_maps() -> None:
+    """Raise FflmError if the plot extra is not installed."""
     if not can_plot() or find_spec("sklearn") is None:
         raise FflmError("maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'")
-    return kind
 
 
 @drawing()

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-from contextlib import contextmanager
-
-COMPILING = "compiling the kernels for this processor (first use only, some seconds) ..."
 
 
 def say(line: str) -> None:
@@ -15,18 +11,6 @@ def say(line: str) -> None:
 
     tqdm.write(line, file=sys.stderr)
     sys.stderr.flush()
-
-
-@contextmanager
-def announce_if_slow(line: str, seconds: float = 3.0):
-    """Print `line` on stderr if what is done inside takes longer than `seconds`."""
-    timer = threading.Timer(seconds, lambda: print(line, file=sys.stderr, flush=True))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 class Bar:
