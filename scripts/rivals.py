@@ -41,6 +41,7 @@ class Fflm:
         from fflm.nn.optimizers import Optimizer
         from fflm.nn.parameters import initialise
         from fflm.runtime.workers import Team
+        from fflm.text import NO_BREAKS
 
         config = ModelConfig(context_size=K, bag_size=0, embedding_dim=M, hidden_dims=(arguments.hidden,))
         parameters = initialise(config, np.zeros(VOCAB_SIZE, np.int64), 1)
@@ -48,10 +49,10 @@ class Fflm:
         self.network = context_network(config, parameters, Team(arguments.threads), BATCH, training=self.training)
         self.optimizer = Optimizer(arguments.optimizer, parameters)
         self.rate = 0.1 if arguments.optimizer == "sgd" else 0.001
-        self.stream, self.out, self.steps = stream, np.zeros(BATCH), 0
+        self.stream, self.breaks, self.out, self.steps = stream, NO_BREAKS, np.zeros(BATCH), 0
 
     def step(self, positions):
-        load = self.network.inputs.windows_at(self.stream, positions)
+        load = self.network.inputs.windows_at(self.stream, positions, self.breaks)
         if not self.training:
             self.network.log_probs(load, self.out)
             return -self.out.mean()

@@ -381,7 +381,7 @@ def test_contributions(fflm_main, models_here):
         assert math.fsum(prediction["parts"].values()) == pytest.approx(prediction["probability"], rel=1e-12)
         if word is not None:
             for part, weight, value in zip(lm.parts, lm.weights[0], prediction["parts"].values(), strict=True):
-                alone = part.next_word(ids[:, lm.context_size - part.context_size :])[0, word]
+                alone = part.next_word(ids[:, lm.reach - part.reach :])[0, word]
                 assert value == pytest.approx(weight * alone, rel=1e-12)
 
 

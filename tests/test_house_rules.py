@@ -34,7 +34,7 @@ INSIDE = {
         ["network"],
     ],
     "text": [
-        ["sources", "tokenizer"],
+        ["notes", "order", "sources", "tokenizer"],
         ["vocabulary", "corpora"],
         ["stream", "labelled"],
         ["leaks"],

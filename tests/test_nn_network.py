@@ -226,7 +226,7 @@ def test_windows_are_batches(direct, team):
     positions = np.array([7, 0, 3, 5, 4], np.int64)
     contexts, targets = reference.gather_windows(stream, positions, 2)
     network, out = context_network(config, parameters, team, 8), np.empty(5)
-    network.log_probs(network.inputs.windows_at(stream, positions), out)
+    network.log_probs(network.inputs.windows_at(stream, positions, np.zeros(0, np.int64)), out)
     given = own_log_probs(config, parameters, contexts.astype(np.int32), targets.astype(np.int32), team, 8)
     assert (out == given).all()
 

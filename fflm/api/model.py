@@ -54,7 +54,7 @@ class Model:
 
     def __repr__(self) -> str:
         size = self.lm.describe()["parameters"]
-        return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
+        return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
 
     def perplexity(self, *sources: str | Path, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
         """Perplexity on a text (defined in `fflm.evaluation.perplexity`).
@@ -230,7 +230,7 @@ class Model:
         """
         vocabulary = self.lm.vocabulary
         return self.lm.describe() | {
-            "context_size": self.lm.context_size,
+            "reach": self.lm.reach,
             "vocab_size": len(vocabulary),
             "train_tokens": int(vocabulary.counts.sum()),
             "tokenizer": self.lm.tokenizer.config.to_dict(),
@@ -249,7 +249,7 @@ def load(path: str | Path, threads: int | None = None) -> Model:
     Examples
     --------
     >>> import fflm
-    >>> fflm.load("runs/demo").lm.context_size
+    >>> fflm.load("runs/demo").lm.reach
     2
     """
     return Model(load_model(path, threads))

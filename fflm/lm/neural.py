@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
+from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, within_unit
 from fflm.nn.network import context_network
 from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Team
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 BATCH = 256
 SMALL_BATCH = 16
@@ -54,21 +54,25 @@ class NeuralLanguageModel:
     ):
         self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
         self.parameters, self.threads = parameters, threads
-        self.context_size = config.bag_size + config.context_size
+        self.reach = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
         """The same model with other parameters."""
         return NeuralLanguageModel(self.config, self.vocabulary, self.tokenizer, parameters, self.threads)
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
         """Natural log P(word | context) of every word of a stream.
 
         Parameters
         ----------
         ids : (N,) int32
-            Word ids; contexts do not reach before the beginning or before a ``</s>``.
+            Word ids; contexts do not reach before the beginning, before a ``</s>`` or before a break.
         on_batch : callable, optional
             Called with the number of words after each batch, for progress.
+        breaks : (S,) int64
+            Where text begins that does not follow what stands before it; see `LanguageModel`.
 
         Returns
         -------
@@ -78,15 +82,15 @@ class NeuralLanguageModel:
         Raises
         ------
         ConfigError
-            If an id is outside the vocabulary.
+            If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
-        ids = checked_ids(ids, len(self.vocabulary))
+        ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         out = np.empty(ids.size)
         with Team(self.threads) as team:
             network = context_network(self.config, self.parameters, team, BATCH)
             for first in range(0, ids.size, BATCH):
                 last = min(first + BATCH, ids.size)
-                network.log_probs(network.inputs.windows_at(ids, np.arange(first, last)), out[first:last])
+                network.log_probs(network.inputs.windows_at(ids, np.arange(first, last), breaks), out[first:last])
                 if on_batch is not None:
                     on_batch(last - first)
         return out
@@ -109,7 +113,7 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary, or a context is not K words long.
         """
-        contexts = within_unit(checked_contexts(contexts, self.context_size, len(self.vocabulary)))
+        contexts = within_unit(checked_contexts(contexts, self.reach, len(self.vocabulary)))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         with Team(self.threads) as team:
             network = context_network(self.config, self.parameters, team, SMALL_BATCH)

@@ -18,7 +18,6 @@ import numpy as np
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, FflmError, TextError
 from fflm.evaluation.perplexity import LARGEST_NATS, Perplexity, evaluate, speed
-from fflm.kernels import shuffle
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL, save_model
 from fflm.nn.layers.dropout import drops_of_step
@@ -31,13 +30,13 @@ from fflm.runtime.progress import Bar, say
 from fflm.runtime.workers import Team
 from fflm.storage.files import write
 from fflm.text import Corpus
+from fflm.text.order import ShuffledOrder
 from fflm.training.report import TrainReport
 from fflm.training.run_folder import CURVE, clear_leftovers, write_log
 from fflm.training.schedule import Schedule
 from fflm.training.state import Position, TrainingState
 from fflm.training.time_budget import TimeBudget
 
-SHUFFLE_ROUNDS = 6
 SAVING_SECONDS = 0.3  # kept free at the end of a time budget, besides what saving takes
 
 
@@ -143,8 +142,8 @@ class Trainer:
 
     def _epoch(self, network: Network, bar: Bar) -> None:
         config, position = self.config, self.position
-        keys = np.random.SeedSequence([config.seed, position.epoch]).generate_state(SHUFFLE_ROUNDS)
         size = len(self.stream)
+        order = ShuffledOrder(size, config.seed, position.epoch)
         places = np.zeros(config.batch_size, np.int64)
         losses = np.zeros(config.batch_size)
         rates = [config.embedding_dropout] + [config.dropout] * len(self.model.config.hidden_dims)
@@ -153,10 +152,10 @@ class Trainer:
             begin = time.perf_counter()
             first = position.batch * config.batch_size
             rows = min(config.batch_size, size - first)
-            shuffle.shuffled(places[:rows], first, size, keys)
+            order.places(first, places[:rows])
             self.rate = self.schedule.rate(position)
             self.optimizer.begin_step(position.step + 1, self.rate)
-            load = network.inputs.windows_at(self.stream, places[:rows])
+            load = network.inputs.windows_at(self.stream, places[:rows], self.corpus.train.breaks)
             network.step(load, losses[:rows], self.optimizer, drops_of_step(rates, config.seed, position.step))
             loss = float(losses[:rows].sum())
             if not loss < LARGEST_NATS * rows:
@@ -308,7 +307,7 @@ class Trainer:
             parameters=sum(value.size for value in self.model.parameters.values()),
             stopped=self.stopped,
             interrupted=self.interrupt.asked,
-            notes=self.corpus.notes,
+            notes=tuple(map(str, self.corpus.notes)),
         )
 
     def _draw(self) -> None:

@@ -24,11 +24,12 @@ class ContextInputs(Inputs):
 
     # Loading a batch: a function that fills rows first .. last-1 of contexts and targets, called by each worker.
 
-    def windows_at(self, stream: np.ndarray, positions: np.ndarray) -> Callable[[int, int], None]:
-        """Load the windows that end at `positions` (B,) int64 of `stream` (N,) int32."""
+    def windows_at(self, stream: np.ndarray, positions: np.ndarray, breaks: np.ndarray) -> Callable[[int, int], None]:
+        """Load the windows that end at `positions` (B,) int64 of `stream` (N,) int32, cut at breaks (S,) int64."""
 
         def load(first, last):
-            windows.gather_windows(self.contexts[first:last], self.targets[first:last], stream, positions[first:last])
+            contexts, targets = self.contexts[first:last], self.targets[first:last]
+            windows.gather_windows(contexts, targets, stream, breaks, positions[first:last])
 
         return load
 
