@@ -39,7 +39,7 @@ class Model:
     >>> import fflm
     >>> model = fflm.load("runs/demo")
     >>> model
-    Model(13 words, context 2, 1,165 parameters)
+    Model(13 words, reach 2, 1,165 parameters)
     >>> model.predict("the cat sat on the", top=1)[0].word
     'mat'
     """
@@ -151,7 +151,7 @@ class Model:
         >>> import fflm
         >>> fflm.load("runs/demo").save("demo.safetensors")
         >>> fflm.load("demo.safetensors")
-        Model(13 words, context 2, 1,165 parameters)
+        Model(13 words, reach 2, 1,165 parameters)
         """
         save_model(self.lm, path)
 
