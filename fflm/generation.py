@@ -45,7 +45,7 @@ class Sample:
 
 def context_of(model: LanguageModel, tokens: Sequence[str]) -> np.ndarray:
     """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter."""
-    size = model.context_size
+    size = model.reach
     ids = model.vocabulary.encode(tokens)
     ids = ids[max(0, len(ids) - size) :]
     return np.concatenate([np.full(size - len(ids), Vocabulary.BOS, np.int32), ids])

@@ -16,11 +16,16 @@ def ulps(values, exact):
 # Windows and shuffling
 
 
-def gather_windows(stream, positions, size):
+def begin_of_text(breaks, position):
+    """The last break at or before a position, or the beginning of the stream."""
+    return max([0, *(int(place) for place in breaks if place <= position)])
+
+
+def gather_windows(stream, positions, size, breaks=()):
     """contexts (B, K), oldest word first, and targets (B,)."""
     contexts, targets = [], []
     for position in positions:
-        before = list(stream[:position])
+        before = list(stream[begin_of_text(breaks, position) : position])
         if UNIT_END in before:
             before = before[len(before) - before[::-1].index(UNIT_END) :]
         contexts.append(([UNIT_BEGIN] * size + before)[-size:])
@@ -259,10 +264,13 @@ RULES = {
 # n-grams: dictionaries of tuples. Each unit begins with <s>, which is never predicted.
 
 
-def units(ids):
+def units(ids, breaks=()):
     """The units of a text, each a list that begins with <s>."""
     out, unit = [], [UNIT_BEGIN]
-    for word in map(int, ids):
+    for place, word in enumerate(map(int, ids)):
+        if place in breaks and len(unit) > 1:
+            out.append(unit)
+            unit = [UNIT_BEGIN]
         unit.append(word)
         if word == UNIT_END:
             out.append(unit)
@@ -270,18 +278,18 @@ def units(ids):
     return [*out, unit] if len(unit) > 1 else out
 
 
-def context_before(ids, position, size):
+def context_before(ids, position, size, breaks=()):
     """The last `size` words before a position, within its unit; <s> is one of them."""
     before = [UNIT_BEGIN]
-    for word in map(int, ids[:position]):
+    for word in map(int, ids[begin_of_text(breaks, position) : position]):
         before = [UNIT_BEGIN] if word == UNIT_END else [*before, word]
     return tuple(before[len(before) - min(size, len(before)) :])
 
 
-def ngram_counts(ids, order):
+def ngram_counts(ids, order, breaks=()):
     """How often each n-gram of 1 to `order` words occurs."""
     counts = {}
-    for unit in units(ids):
+    for unit in units(ids, breaks):
         for first in range(len(unit)):
             for size in range(1, min(order, len(unit) - first) + 1):
                 ngram = tuple(unit[first : first + size])

@@ -50,7 +50,8 @@ def test_kneser_ney_is_estimated_from_what_is_not_held_out(here, order, boundary
     """The same words and units that `fflm.train` would take with this seed."""
     model = fflm.ngram("train.txt", order=order, boundary=boundary, seed=7, quiet=True)
     corpus = load(["train.txt"], None, None, TokenizerConfig(boundary=boundary), DataConfig(), seed=7)
-    expected = NgramModel.kneser_ney(corpus.train.ids, order, corpus.vocabulary, model.lm.tokenizer)
+    breaks = corpus.train.breaks
+    expected = NgramModel.kneser_ney(corpus.train.ids, order, corpus.vocabulary, model.lm.tokenizer, breaks=breaks)
     ids = corpus.valid.ids
     assert model.lm.log_probs(ids).tobytes() == expected.log_probs(ids).tobytes()
     assert model.lm.vocabulary.words == corpus.vocabulary.words
@@ -274,8 +275,8 @@ def test_mixtures_of_mixtures(here, models):
 def test_a_cache(here):
     model = fflm.mix("kn", valid="valid.txt", cache=30, cache_half_life=2.5, quiet=True)
     cache = model.lm.parts[1]
-    assert (cache.context_size, cache.half_life) == (30, 2.5)
-    assert model.lm.context_size == 30
+    assert (cache.reach, cache.half_life) == (30, 2.5)
+    assert model.lm.reach == 30
     assert fflm.mix("kn", valid="valid.txt", cache=9, quiet=True).lm.parts[1].half_life is None
 
 

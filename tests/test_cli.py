@@ -82,7 +82,7 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
             rf"\w+ +perplexity {number} \(95 % interval {number} to {number}\) on {tokens} tokens, 0.00 % unknown", line
         )
     assert lines[5] == f"note         warning: {text} is training text and held-out text at once"
-    assert lines[6] == "note         validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
+    assert lines[6] == "note         validation: 5 % of the units (5 of 100 blocks) held out in 1 stretch, seed 1"
     leaks = [
         ("2 of 2 validation", "training", 2),
         ("50 of 50 test", "training", 50),
@@ -160,7 +160,7 @@ def test_flags_reach_the_model(fflm_main, text, tmp_path):
         "digits_to_zero": False,
         "boundary": "line",
     }
-    assert facts["vocab_size"] == 8
+    assert facts["vocab_size"] == 8 and facts["reach"] == 7 and "context_size" not in facts
     config = json.loads((run / "config.json").read_text())
     assert (config["seed"], config["clip_norm"], config["weight_decay"], config["sources"]) == (5, 2.0, 0.001, [text])
 

@@ -80,7 +80,7 @@ def test_ngram_holds_out_like_train(fflm_main, here):
     _, ngrams, _, valid, note = lines_of(outcome, "model", "n-grams", "text", "validation", "note")
     assert ngrams == "13 of 1 word"
     assert re.fullmatch(PERPLEXITY, valid)[1] == "80"
-    assert note == "validation: 5 % of the units (5 of 100 blocks) held out at random, seed 3"
+    assert note == "validation: 5 % of the units (5 of 100 blocks) held out in 1 stretch, seed 3"
 
 
 def test_ngram_json(fflm_main, here):
@@ -381,7 +381,7 @@ def test_contributions(fflm_main, models_here):
         assert math.fsum(prediction["parts"].values()) == pytest.approx(prediction["probability"], rel=1e-12)
         if word is not None:
             for part, weight, value in zip(lm.parts, lm.weights[0], prediction["parts"].values(), strict=True):
-                alone = part.next_word(ids[:, lm.context_size - part.context_size :])[0, word]
+                alone = part.next_word(ids[:, lm.reach - part.reach :])[0, word]
                 assert value == pytest.approx(weight * alone, rel=1e-12)
 
 

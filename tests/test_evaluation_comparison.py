@@ -19,7 +19,7 @@ from fflm.evaluation import resampling
 from fflm.evaluation.comparison import compare
 from fflm.lm import NgramModel
 from fflm.plots.comparison import comparison_plot
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", "yes", "no"]
 TEXT = "yes no\nyes dog\nyes yes\n"
@@ -34,7 +34,7 @@ KEYS = """conclusion source per a b difference difference_low difference_high p_
 class Unigram:
     """A language model of a few lines: nothing but what the interface promises."""
 
-    context_size = 1
+    reach = 1
 
     def __init__(self, bits, words=WORDS, counts=(7, 0, 3, 5, 2000), **options):
         self.vocabulary = Vocabulary(words, counts)
@@ -42,7 +42,7 @@ class Unigram:
         self.tokenizer = Tokenizer(TokenizerConfig(**options))
         self.bits = np.array(bits, float)
 
-    def log_probs(self, ids, on_batch=None):
+    def log_probs(self, ids, on_batch=None, breaks=NO_BREAKS):
         return -math.log(2) * self.bits[ids]
 
     def describe(self):
@@ -54,7 +54,7 @@ class Counting(Unigram):
 
     table, counts = SimpleNamespace(order=3), np.ones(5)
 
-    def context_counts(self, ids):
+    def context_counts(self, ids, breaks=NO_BREAKS):
         return 10 * np.arange(len(ids))
 
 

@@ -12,7 +12,7 @@ from fflm.errors import FflmError, TextError
 from fflm.evaluation import resampling
 from fflm.evaluation.perplexity import evaluate
 from fflm.lm import neural
-from fflm.text import Tokenizer, TokenStream, Vocabulary, encode
+from fflm.text import NO_BREAKS, Tokenizer, TokenStream, Vocabulary, encode
 
 WORDS = ["<unk>", "<s>", "</s>", "yes", "no"]
 KEYS = [
@@ -38,10 +38,10 @@ class Unigram:
     def __init__(self, probabilities, boundary="stream"):
         self.vocabulary = Vocabulary(WORDS)
         self.tokenizer = Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary=boundary))
-        self.context_size = 1
+        self.reach = 1
         self.probabilities = np.array(probabilities)
 
-    def log_probs(self, ids, on_batch=None):
+    def log_probs(self, ids, on_batch=None, breaks=NO_BREAKS):
         with np.errstate(divide="ignore"):
             return np.log(self.probabilities[ids])
 
@@ -193,7 +193,7 @@ def test_token_without_probability_is_named(bad):
 
 def test_perplexity_beyond_all_numbers():
     class Hopeless(Unigram):
-        def log_probs(self, ids, on_batch=None):
+        def log_probs(self, ids, on_batch=None, breaks=NO_BREAKS):
             return np.full(len(ids), -800.0)
 
     with pytest.raises(FflmError, match="some text is too large for a number: the cross-entropy is 800 nats$"):

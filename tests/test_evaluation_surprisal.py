@@ -19,13 +19,13 @@ from fflm.evaluation.perplexity import evaluate
 from fflm.evaluation.surprisal import score
 from fflm.evaluation.surprisal_page import MOST_TOKENS, alternatives, page
 from fflm.lm.contexts import contexts_at, within_unit
-from fflm.text import Tokenizer, Vocabulary, encode
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary, encode
 
 
 class TableModel:
     """P(word | its two words of context) from a seeded table; a few words of it have equal probability."""
 
-    context_size = 2
+    reach = 2
 
     def __init__(self, words, tokenizer="whitespace", boundary="stream", **options):
         self.vocabulary = Vocabulary(["<unk>", "<s>", "</s>", *words])
@@ -40,8 +40,8 @@ class TableModel:
         inside = within_unit(contexts)
         return self.table[inside[:, 0], inside[:, 1]].astype(np.float32)
 
-    def log_probs(self, ids, on_batch=None):
-        inside = within_unit(contexts_at(ids, np.arange(len(ids)), 2))
+    def log_probs(self, ids, on_batch=None, breaks=NO_BREAKS):
+        inside = within_unit(contexts_at(ids, np.arange(len(ids)), 2, breaks))
         return np.log(self.table[inside[:, 0], inside[:, 1], ids])
 
 
@@ -178,7 +178,7 @@ def test_distributions_of_a_large_vocabulary_are_few_at_once():
     vocabulary = Vocabulary(["<unk>", "<s>", "</s>", *map(str, range(2**20))])
 
     class Uniform:
-        context_size = 1
+        reach = 1
 
         def next_word(self, contexts):
             sizes.append(contexts.shape)

@@ -22,11 +22,11 @@ class Bigram:
     def __init__(self, rows, boundary="stream", otherwise=(0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2)):
         self.vocabulary = Vocabulary(WORDS)
         self.tokenizer = Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary=boundary))
-        self.context_size = 2
+        self.reach = 2
         self.table = np.array([rows.get(word, otherwise) for word in range(len(WORDS))], np.float32)
 
     def next_word(self, contexts):
-        assert contexts.dtype == np.int32 and contexts.shape[1] == self.context_size
+        assert contexts.dtype == np.int32 and contexts.shape[1] == self.reach
         return self.table[contexts[:, -1]]
 
 

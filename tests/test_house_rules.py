@@ -35,7 +35,7 @@ INSIDE = {
         ["language_model", "steps"],
     ],
     "text": [
-        ["sources", "tokenizer"],
+        ["notes", "order", "sources", "tokenizer"],
         ["vocabulary", "corpora"],
         ["stream", "labelled"],
         ["leaks"],

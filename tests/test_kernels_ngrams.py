@@ -7,6 +7,10 @@ import reference
 from fflm.kernels import ngrams, unigram_cache
 
 VOCAB = 7
+NO_BREAKS = np.zeros(0, np.int64)
+#: Breaks of a text of 60 words: none, one, two side by side, some at line ends and inside lines.
+BREAKS = {"none": [], "one": [20], "many": [1, 2, 17, 30, 31, 49]}
+each_breaks = pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
 
 
 def text(length=60, seed=1, ends=0.15):
@@ -80,23 +84,26 @@ def test_states_are_the_longest_known_suffixes(tree):
             assert found == tree.place[tree.known(within)], context
 
 
-def test_state_before_every_word(tree):
+@each_breaks
+def test_state_before_every_word(tree, breaks):
+    places = np.array(breaks, np.int64)
     for size in range(tree.order):
         for position in range(len(tree.ids)):
-            context = reference.context_before(tree.ids, position, size)
+            context = reference.context_before(tree.ids, position, size, breaks)
             expected = tree.place[next(s for s in reference.suffixes(context) if s in tree.place)]
-            assert ngrams.state_before(*tree.arrays, tree.ids, position, size) == expected
+            assert ngrams.state_before(*tree.arrays, tree.ids, places, position, size) == expected
 
 
-def test_backoff_log_probs_from_any_word_on(tree):
+@each_breaks
+def test_backoff_log_probs_from_any_word_on(tree, breaks):
+    places, size = np.array(breaks, np.int64), tree.order - 1
     other = text(50, seed=9)
     for ids in (tree.ids, other):
-        expected = np.array(
-            [tree.log_prob(reference.context_before(ids, t, tree.order - 1), int(word)) for t, word in enumerate(ids)]
-        )
-        for first, count in ((0, len(ids)), (1, 20), (len(ids) - 1, 1), (17, 0)):
+        contexts = [reference.context_before(ids, t, size, breaks) for t in range(len(ids))]
+        expected = np.array([tree.log_prob(c, int(word)) for c, word in zip(contexts, ids, strict=True)])
+        for first, count in ((0, len(ids)), (1, 20), (20, 12), (len(ids) - 1, 1), (17, 0)):
             out = np.full(count, np.nan)
-            ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, ids, first, tree.order - 1)
+            ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, ids, places, first, size)
             np.testing.assert_allclose(out, expected[first : first + count], rtol=0, atol=2e-6)
 
 
@@ -113,7 +120,7 @@ def test_words_that_are_impossible():
     tree = Tree(3)
     tree.log_probs[:] = -np.inf
     out = np.zeros(len(tree.ids))
-    ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, tree.ids, 0, 2)
+    ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, tree.ids, NO_BREAKS, 0, 2)
     assert (out == -np.inf).all()
     row = np.full(VOCAB, np.nan)
     ngrams.backoff_distribution(row, *tree.arrays, tree.log_probs, tree.backoffs, tree.place[(3, 4)])
@@ -124,7 +131,7 @@ def test_order_one_has_no_contexts():
     tree = Tree(1)
     assert tree.arrays[1].tolist() == [VOCAB]
     out, row = np.zeros(len(tree.ids)), np.zeros(VOCAB)
-    ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, tree.ids, 0, 0)
+    ngrams.backoff_log_probs(out, *tree.arrays, tree.log_probs, tree.backoffs, tree.ids, NO_BREAKS, 0, 0)
     assert (out == tree.log_probs[tree.ids]).all()
     ngrams.backoff_distribution(row, *tree.arrays, tree.log_probs, tree.backoffs, -1)
     np.testing.assert_allclose(row, np.exp(tree.log_probs), rtol=1e-6)
@@ -153,13 +160,15 @@ def test_longest_seen_and_level(counted):
     assert unfollowed
 
 
-def test_relative_frequencies(counted):
+@each_breaks
+def test_relative_frequencies(counted, breaks):
     tree, counts, totals = counted
+    places = np.array(breaks, np.int64)
     for ids in (tree.ids, text(50, seed=9), np.array([6, 6, 6, 0, 0, 2, 2, 1], np.int32)):
         out = np.full((len(ids) - 3, tree.order + 1), np.nan)
-        ngrams.relative_frequencies(out, *tree.arrays, counts, totals, ids, 3)
+        ngrams.relative_frequencies(out, *tree.arrays, counts, totals, ids, places, 3)
         for t, row in enumerate(out, start=3):
-            context = reference.context_before(ids, t, tree.order - 1)
+            context = reference.context_before(ids, t, tree.order - 1, breaks)
             expected = reference.relative_frequencies(tree.counts, tree.order, VOCAB, context, int(ids[t]))
             np.testing.assert_allclose(row, expected, rtol=1e-12, err_msg=f"{context} {ids[t]}")
 
@@ -179,14 +188,15 @@ def test_interpolated_distribution(counted):
         assert out.sum() == pytest.approx(1.0, abs=1e-12)
 
 
-def test_longest_ngrams():
+@each_breaks
+def test_longest_ngrams(breaks):
     tree = Tree(3)
     ids = text(50, seed=9)
     out = np.full(45, -7, np.int64)
-    ngrams.longest_ngrams(out, *tree.arrays, ids, 5, 2)
+    ngrams.longest_ngrams(out, *tree.arrays, ids, np.array(breaks, np.int64), 5, 2)
     lengths = set()
     for t, found in enumerate(out, start=5):
-        context = reference.context_before(ids, t, 2)
+        context = reference.context_before(ids, t, 2, breaks)
         known = [(*s, int(ids[t])) for s in reference.suffixes(context) if (*s, int(ids[t])) in tree.place]
         assert found == tree.place[known[0]]
         lengths.add(len(known[0]))
@@ -204,15 +214,21 @@ def test_places_before():
     assert last.tolist() == [-1, -1, 5, -1, 3, -1, 4]
 
 
+@each_breaks
 @pytest.mark.parametrize("half_life", [None, 3.0, 1e-9, 1e12])
 @pytest.mark.parametrize("size", [1, 2, 10, 1000])
-def test_cache_probabilities(size, half_life):
-    ids = text(60)
+def test_cache_probabilities(size, half_life, breaks):
+    """It looks across </s> and not across a break, where nothing is left to look at."""
+    ids, places = text(60), np.array(breaks, np.int64)
     before = np.full(60, -7, np.int32)
     unigram_cache.places_before(before, np.full(VOCAB, -1, np.int32), ids)
     decay = 0.0 if half_life is None else np.log(2.0) / half_life
-    expected = [0.0, *(reference.cache_probs(ids[:t], size, half_life, VOCAB)[ids[t]] for t in range(1, 60))]
-    for first, count in ((0, 60), (13, 20), (59, 1), (3, 0)):
+    begins = [reference.begin_of_text(breaks, t) for t in range(60)]
+    expected = [
+        reference.cache_probs(ids[begin:t], size, half_life, VOCAB)[ids[t]] if begin < t else 0.0
+        for t, begin in enumerate(begins)
+    ]
+    for first, count in ((0, 60), (13, 20), (20, 5), (59, 1), (3, 0)):
         out = np.full(count, np.nan)
-        unigram_cache.cache_probabilities(out, ids, before, first, size, decay)
+        unigram_cache.cache_probabilities(out, ids, places, before, first, size, decay)
         np.testing.assert_allclose(out, expected[first : first + count], rtol=1e-11, atol=0)

@@ -12,10 +12,15 @@ COMPILED = not numba.config.DISABLE_JIT
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 
 
-def gather(stream, positions, size):
+def gather(stream, positions, size, breaks=()):
     contexts = np.full((len(positions), size), -7, np.int32)
     targets = np.full(len(positions), -7, np.int32)
-    windows.gather_windows(contexts, targets, np.asarray(stream, np.int32), np.asarray(positions, np.int64))
+    stream, breaks, positions = (
+        np.asarray(stream, np.int32),
+        np.array(breaks, np.int64),
+        np.asarray(positions, np.int64),
+    )
+    windows.gather_windows(contexts, targets, stream, breaks, positions)
     return contexts, targets
 
 
@@ -46,15 +51,42 @@ def test_contexts_do_not_look_before_a_unit():
     assert targets.tolist() == [5, 6, 2, 7, 8, 2, 2, 9]
 
 
+def test_contexts_do_not_look_across_a_break():
+    """At a break text begins as at the beginning of the stream, whatever stands before it."""
+    contexts, targets = gather([5, 6, 7, 8, 2, 9, 5], range(7), 3, breaks=[1, 3, 6])
+    assert contexts.tolist() == [
+        [1, 1, 1],
+        [1, 1, 1],  # 6 begins a text of two words
+        [1, 1, 6],
+        [1, 1, 1],
+        [1, 1, 8],
+        [1, 1, 1],  # after </s>, inside the third text
+        [1, 1, 1],
+    ]
+    assert targets.tolist() == [5, 6, 7, 8, 2, 9, 5]
+
+
+def test_the_beginning_of_a_text_is_the_last_break_before_it():
+    for breaks in ([], [4], [1, 2, 3], [2, 3, 7, 11, 12], [1, 19]):
+        held = np.array(breaks, np.int64)
+        for position in range(20):
+            assert windows.breaks_until(held, position) == sum(place <= position for place in breaks)
+            assert windows.text_begin(held, position) == reference.begin_of_text(breaks, position)
+
+
+@pytest.mark.parametrize("breaks", [0, 1, 2, 30])
 @pytest.mark.parametrize("size", [1, 2, 5, 12])
-def test_random_streams_equal_the_reference(size):
+def test_random_streams_equal_the_reference(size, breaks):
     rng = np.random.default_rng(size)
     stream = rng.integers(0, 6, 150)
     positions = rng.permutation(150)
-    for found, expected in zip(
-        gather(stream, positions, size), reference.gather_windows(stream, positions, size), strict=True
+    breaks = np.sort(rng.choice(np.arange(1, 150), breaks, replace=False))
+    for values, expected in zip(
+        gather(stream, positions, size, breaks),
+        reference.gather_windows(stream, positions, size, breaks),
+        strict=True,
     ):
-        assert (found == expected).all()
+        assert (values == expected).all()
 
 
 def test_ids_at_the_limits_of_int32_are_just_ids():

@@ -190,7 +190,7 @@ def read(tmp_path, text, boundary="line", **options):
 
 
 def log10_prob(model, context, word):
-    size = model.context_size
+    size = model.reach
     ids = [model.vocabulary.words.index(w) if w in model.vocabulary.words else UNK for w in context.split()]
     probabilities = model.next_word(np.array([([BOS] * size + ids)[-size:]], np.int32))[0]
     with np.errstate(divide="ignore"):
@@ -200,7 +200,7 @@ def log10_prob(model, context, word):
 def test_a_file_as_srilm_writes_it(tmp_path):
     model = read(tmp_path, SRILM)
     assert model.vocabulary.words == ["<unk>", "<s>", "</s>", "a", "b", "c"]
-    assert (model.context_size, model.table.sizes, model.counts) == (2, (6, 5, 2), None)
+    assert (model.reach, model.table.sizes, model.counts) == (2, (6, 5, 2), None)
     assert model.describe()["smoothing"] == "as in the ARPA file"
     for context, word, expected in BY_HAND:
         assert log10_prob(model, context, word) == pytest.approx(expected, abs=1e-6), (context, word)
@@ -456,7 +456,7 @@ def test_orders_up_to_twenty(tmp_path):
         sections = "".join(f"\\{k}-grams:\n" + f"-0.5 {'a ' * k}\n" for k in range(2, order + 1))
         return f"\\data\\\n{counts}\\1-grams:\n-0.5 a\n-0.6 b\n{sections}\\end\\\n"
 
-    assert read(tmp_path, text(20)).context_size == 19
+    assert read(tmp_path, text(20)).reach == 19
     message = "line 22: expected ngram 21= and a number, the order at most 20, got 'ngram 21=1'"
     broken(tmp_path, text(21), f"is not a sound ARPA file: {message}")
 

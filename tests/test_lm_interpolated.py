@@ -88,7 +88,7 @@ def test_weights_are_those_under_which_the_held_out_text_is_most_probable(model)
 
 def test_distributions_sum_to_one_in_every_context(model):
     """All that occur, and as many that may never have."""
-    size = model.context_size
+    size = model.reach
     ids = text(boundary=model.tokenizer.config.boundary)
     for contexts in (
         contexts_at(ids, np.arange(len(ids)), size),
@@ -103,7 +103,7 @@ def test_distributions_sum_to_one_in_every_context(model):
 
 def test_log_probs_equal_next_word_at_every_position(model):
     for ids in (text(150, 3), np.random.default_rng(5).integers(2, VOCAB, 150)):
-        contexts = contexts_at(ids, np.arange(len(ids)), model.context_size)
+        contexts = contexts_at(ids, np.arange(len(ids)), model.reach)
         one_by_one = model.next_word(contexts)[np.arange(len(ids)), ids]
         np.testing.assert_allclose(model.log_probs(ids), np.log(one_by_one), rtol=0, atol=1e-6)
 
@@ -143,7 +143,7 @@ def test_s_is_never_predicted(model):
 
 
 def test_ids_and_contexts_that_do_not_fit(model):
-    size = model.context_size
+    size = model.reach
     with pytest.raises(ConfigError, match="^ids must be from 0 to 8, got 3 to 9$"):
         model.log_probs(np.array([3, 9]))
     with pytest.raises(ConfigError, match=rf"^contexts must have shape \(B, {size}\), got \(1, {size + 1}\)$"):

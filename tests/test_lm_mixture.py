@@ -215,8 +215,8 @@ def expected_weights(mixture, ids):
         return np.repeat(mixture.weights, len(ids), axis=0)
     counting = mixture
     while isinstance(counting, Mixture):
-        counting = next(p for p in counting.parts if isinstance(p, Mixture) or p.context_size and hasattr(p, "table"))
-    size = min(2, counting.context_size)
+        counting = next(p for p in counting.parts if isinstance(p, Mixture) or p.reach and hasattr(p, "table"))
+    size = min(2, counting.reach)
     counts = reference.ngram_counts(text(), size)
     seen = [reference.context_count(counts, reference.context_before(ids, t, size), size) for t in range(len(ids))]
     return mixture.weights[[min(int(math.log2(1 + count)), 15) for count in seen]]
@@ -231,11 +231,11 @@ def test_log_probs_are_those_of_the_weighted_sum(mixture):
 
 def test_contributions_are_weights_times_probabilities_and_add_up(mixture):
     ids = text(200, 3)
-    contexts = contexts_at(ids, np.arange(len(ids)), mixture.context_size)
+    contexts = contexts_at(ids, np.arange(len(ids)), mixture.reach)
     contributions, weights = mixture.contributions(contexts), expected_weights(mixture, ids)
     assert contributions.shape == (len(mixture.parts), len(ids), VOCAB) and contributions.dtype == np.float64
     for i, part in enumerate(mixture.parts):
-        own = part.next_word(contexts_at(ids, np.arange(len(ids)), part.context_size))
+        own = part.next_word(contexts_at(ids, np.arange(len(ids)), part.reach))
         np.testing.assert_allclose(contributions[i], weights[:, i, None] * own, rtol=1e-12)
     probabilities = mixture.next_word(contexts)
     assert probabilities.dtype == np.float32
@@ -246,7 +246,7 @@ def test_contributions_are_weights_times_probabilities_and_add_up(mixture):
 def test_log_probs_equal_next_word_at_every_position(mixture):
     """Across the ends of lines too, where the cache looks and the other parts don't."""
     ids = text(200, 3)
-    contexts = contexts_at(ids, np.arange(len(ids)), mixture.context_size)
+    contexts = contexts_at(ids, np.arange(len(ids)), mixture.reach)
     one_by_one = mixture.next_word(contexts)[np.arange(len(ids)), ids]
     np.testing.assert_allclose(np.exp(mixture.log_probs(ids)), one_by_one, rtol=5e-6)
 
@@ -269,7 +269,7 @@ def test_progress_counts_every_word_once(mixture):
 
 def test_a_cache_sees_the_line_before_and_an_ngram_model_does_not(parts):
     mixture = Mixture([parts.cache, parts.trigram], np.array([[0.5, 0.5]]))
-    assert mixture.context_size == 40
+    assert mixture.reach == 40
     first, second = np.array([[A, A, A, EOS]]), np.array([[B, B, B, EOS]])
     padded = [np.concatenate([np.full((1, 36), BOS), line], axis=1) for line in (first, second)]
     cache, trigram = (mixture.contributions(padded[0]) - mixture.contributions(padded[1]))[:, 0]
@@ -284,7 +284,7 @@ def test_words_that_are_impossible_under_all_parts(parts):
 
 def test_contexts_of_a_network_end_at_the_line_before(parts):
     """</s> and all before it are <s> to it: each row equals the one that says so."""
-    size = parts.network.context_size
+    size = parts.network.reach
     rng = np.random.default_rng(2)
     contexts = rng.integers(0, VOCAB, (200, size)).astype(np.int32)
     cut = contexts.copy()
@@ -386,7 +386,7 @@ def test_ids_and_contexts_that_do_not_fit(mixture):
     with pytest.raises(ConfigError, match="^ids must be from 0 to 8, got 3 to 9$"):
         mixture.log_probs(np.array([3, 9]))
     with pytest.raises(ConfigError, match=r"^contexts must have shape \(B, "):
-        mixture.next_word(np.full((1, mixture.context_size + 1), A))
+        mixture.next_word(np.full((1, mixture.reach + 1), A))
 
 
 def test_names_and_description(parts):

@@ -27,7 +27,7 @@ IDS = np.random.default_rng(1).integers(2, V, 300).astype(np.int32)
 def works(model):
     """It can be used without a crash, whatever its numbers are."""
     lm = model.lm
-    contexts = np.random.default_rng(2).integers(0, len(lm.vocabulary), (3, lm.context_size)).astype(np.int32)
+    contexts = np.random.default_rng(2).integers(0, len(lm.vocabulary), (3, lm.reach)).astype(np.int32)
     assert lm.log_probs(IDS % len(lm.vocabulary)).shape == IDS.shape
     assert lm.next_word(contexts).shape == (3, len(lm.vocabulary))
     assert repr(model) and json.dumps(model.info()) and model.predict("the cat")
@@ -99,9 +99,9 @@ def described(**values):
 def test_saved_and_loaded_to_the_bit(models, model_files, tmp_path, name):
     before, after = models[name].lm, fflm.load(model_files / name).lm
     assert after.log_probs(IDS).tobytes() == before.log_probs(IDS).tobytes()
-    contexts = np.random.default_rng(3).integers(0, V, (9, before.context_size)).astype(np.int32)
+    contexts = np.random.default_rng(3).integers(0, V, (9, before.reach)).astype(np.int32)
     assert after.next_word(contexts).tobytes() == before.next_word(contexts).tobytes()
-    assert type(after) is type(before) and after.context_size == before.context_size
+    assert type(after) is type(before) and after.reach == before.reach
     assert after.describe() == before.describe()
     assert after.vocabulary.words == before.vocabulary.words
     assert after.vocabulary.counts.tolist() == before.vocabulary.counts.tolist()

@@ -124,7 +124,7 @@ class DecayedSum(EmbeddingRows):
         contexts = self.contexts[first:last]
         if isinstance(batch, Windows):
             targets = np.empty(last - first, np.int32)
-            windows.gather_windows(contexts, targets, batch.stream, batch.positions[first:last])
+            windows.gather_windows(contexts, targets, batch.stream, batch.breaks, batch.positions[first:last])
         else:
             contexts[:] = batch.ids[first:last]
         factors = self.weights * (contexts != Vocabulary.BOS)

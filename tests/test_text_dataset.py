@@ -1,5 +1,7 @@
 """Text to ids: units, held-out parts and vocabulary."""
 
+import dataclasses
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -8,7 +10,23 @@ import pytest
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
-from fflm.text import Tokenizer, Vocabulary, corpora, encode, encode_tokens, fingerprint, load, sources
+from fflm.lm import contexts_at
+from fflm.text import (
+    Corpus,
+    Note,
+    Tokenizer,
+    TokenStream,
+    Vocabulary,
+    corpora,
+    dataset,
+    encode,
+    encode_texts,
+    encode_tokens,
+    fingerprint,
+    known_ids,
+    load,
+    sources,
+)
 
 WORDS = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
 
@@ -24,6 +42,10 @@ def write(tmp_path):
         return str(tmp_path / name)
 
     return write
+
+
+def notes_of(corpus):
+    return tuple(map(str, corpus.notes))
 
 
 def words_of(corpus, stream):
@@ -159,7 +181,7 @@ def test_held_out_lines(write):
         return load([path], None, None, config, DataConfig(min_count=1, **options), seed)
 
     corpus = held_out(1)
-    assert corpus.notes == ("validation: 5 % of the units (2 of 40 lines) held out at random, seed 1",)
+    assert notes_of(corpus) == ("validation: 5 % of the units (2 of 40 lines) held out at random, seed 1",)
     assert words_of(corpus, corpus.valid) == ["<unk>", "<unk>", "</s>"] * 2
     assert corpus.valid.unit_starts.tolist() == [0, 3, 6]
     kept = corpus.vocabulary.words[3:]
@@ -177,9 +199,169 @@ def test_held_out_lines(write):
 def test_held_out_blocks_of_the_stream(write):
     path = write("a.txt", "".join(f"{i} " for i in range(250)))
     corpus = load([path], None, None, TokenizerConfig(tokenizer="char"), DataConfig(valid_fraction=0.1), seed=3)
-    assert corpus.notes == ("validation: 9.82 % of the units (11 of 112 blocks) held out at random, seed 3",)
+    assert notes_of(corpus) == ("validation: 9.82 % of the units (11 of 112 blocks) held out in 1 stretch, seed 3",)
     assert corpus.valid.characters == len(corpus.valid)
     assert corpus.train.characters == len(corpus.train)
+
+
+def stretches_of(corpus):
+    """First and last word of each stretch of the held-out text, which consists of the numbers from 0 on."""
+    numbers = [int(word) for word in words_of(corpus, corpus.valid)]
+    return [(run[0], run[-1]) for run in np.split(np.array(numbers), corpus.valid.breaks)]
+
+
+def load_numbers(write, count, seed=1, **options):
+    path = write("n.txt", " ".join(map(str, range(count))))
+    words = write("words.txt", "\n".join(map(str, range(count))))
+    return load([path], None, None, TokenizerConfig("whitespace"), DataConfig(vocab=words, **options), seed)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "fraction", "stretches"),
+    [(200, None, 1), (10_000, None, 1), (20_000, 0.1, 2), (60_000, None, 3), (100_000, None, 4), (100_000, 0.2, 4)],
+)
+def test_held_out_stretches(write, tokens, fraction, stretches):
+    """At most four, each of at least 1,000 tokens where the text allows it, one in each equal part of the text."""
+    corpus = load_numbers(write, tokens, valid_fraction=fraction)
+    runs, part = stretches_of(corpus), tokens / stretches
+    assert len(runs) == stretches and len(corpus.valid) == tokens * (fraction or 0.05)
+    for number, (first, last) in enumerate(runs):
+        assert number * part <= first < last < (number + 1) * part
+    # Whole units, and all that is left stays in order, with a break wherever something was taken out.
+    assert not {first for first, _ in runs} - set(range(0, tokens, min(1000, tokens // 100)))
+    kept = np.array([int(word) for word in words_of(corpus, corpus.train)])
+    assert (np.diff(kept) > 0).all() and len(kept) + len(corpus.valid) == tokens
+    assert corpus.train.breaks.tolist() == (np.flatnonzero(np.diff(kept) > 1) + 1).tolist()
+    assert notes_of(corpus)[0].endswith(
+        f"held out in {stretches} {'stretch' if stretches == 1 else 'stretches'}, seed 1"
+    )
+
+
+def test_the_seed_says_where_the_stretches_are(write):
+    places = {tuple(stretches_of(load_numbers(write, 30_000, seed, valid_fraction=0.1))) for seed in range(1, 6)}
+    assert len(places) == 5
+    again = [stretches_of(load_numbers(write, 30_000, 3, valid_fraction=0.1)) for _ in range(2)]
+    assert again[0] == again[1]
+
+
+@pytest.mark.parametrize("units", [2, 3, 7, 12, 100])
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+def test_stretches_hold_as_many_units_as_asked_for(units, most):
+    for count in range(1, units):
+        runs = dataset._stretches(units, count, most, np.random.default_rng(count))
+        assert len(runs) == min(most, count) and sum(last - first for first, last in runs) == count
+        bounds = [0, *(place for run in runs for place in run), units]
+        assert bounds == sorted(bounds)
+
+
+@pytest.mark.parametrize("size", [1, 108])
+def test_no_context_of_held_out_text_crosses_a_joint(write, size):
+    """Nearly every context did, in texts of less than 10,000 tokens, when blocks were drawn at random."""
+    for tokens in (2_000, 9_000, 120_000):
+        corpus = load_numbers(write, tokens)
+        for stream in (corpus.train, corpus.valid):
+            assert len(stream.breaks) <= 4
+            numbers = np.array([int(word) for word in words_of(corpus, stream)])
+            contexts = contexts_at(stream.ids, np.arange(len(stream)), size, stream.breaks)
+            read = contexts != Vocabulary.BOS
+            # The word `back` places before number n is n - back, or none.
+            expected = numbers[:, None] + np.arange(-size, 0)
+            assert (np.where(read, contexts - 3, expected) == expected).all()
+            assert read.mean() > 0.4
+
+
+def test_lines_that_are_left_out_leave_breaks(write):
+    """A cache may not look across them; other contexts end with their lines anyway."""
+    path = write("a.txt", "".join(f"w{i} w{i}\n" for i in range(40)))
+    config = TokenizerConfig(tokenizer="whitespace", boundary="line")
+    corpus = load([path], None, None, config, DataConfig(min_count=1, valid_fraction=0.1), seed=1)
+    lines = [int(word[1:]) for word in words_of(corpus, corpus.train)[::3]]
+    assert corpus.train.breaks.tolist() == [3 * i for i in range(1, len(lines)) if lines[i] != lines[i - 1] + 1]
+    assert 0 < len(corpus.train.breaks) <= 4
+
+
+def test_draws_for_the_text_are_their_own(write, monkeypatch):
+    """Not those of the first weights: a generator of the seed alone stands elsewhere."""
+    asked = []
+    monkeypatch.setattr(
+        np.random, "default_rng", lambda seed: asked.append(seed) or np.random.Generator(np.random.PCG64(seed))
+    )
+    load_numbers(write, 3000, seed=7)
+    assert [list(seed.entropy) for seed in asked] == [[7, dataset.HELD_OUT]]
+
+
+def test_a_part_of_a_text_keeps_the_breaks_inside_it():
+    ids = np.arange(3, 13, dtype=np.int32)
+    stream = TokenStream(ids, np.arange(0, 11, 2), 20, "a.txt", np.array([2, 6]))
+    part = stream.select(np.array([True, True, False, True, True]), 16)
+    assert part.ids.tolist() == [3, 4, 5, 6, 9, 10, 11, 12]
+    assert part.unit_starts.tolist() == [0, 2, 4, 6, 8] and part.breaks.tolist() == [2, 4]
+    part = stream.select(np.array([False, True, True, False, True]), 12)
+    assert part.ids.tolist() == [5, 6, 7, 8, 11, 12] and part.breaks.tolist() == [4]
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("name", ["word", "char"])
+def test_a_corpus_is_a_text_by_itself_and_files_are_one_text(monkeypatch, write, name, boundary):
+    monkeypatch.setattr(corpora, "_nltk_texts", lambda name: ["one two\n"])
+    kind = tokenizer(name, boundary=boundary)
+    a, b = write("a.txt", "a b"), write("b.txt", "b\n")
+    sources = [a, b, "inaugural", "state_union", a]
+    stream = encode(sources, kind, WORDS, DataConfig())
+    sizes = [len(encode([source], kind, WORDS, DataConfig())) for source in sources]
+    if name == "char" and boundary == "stream":
+        sizes[0] += 1  # the line end that keeps the files apart
+    assert len(stream) == sum(sizes)
+    assert stream.breaks.tolist() == np.cumsum(sizes)[1:-1].tolist()
+    assert not set(stream.breaks.tolist()) - set(stream.unit_starts.tolist())
+    assert encode([a, b], kind, WORDS, DataConfig()).breaks.tolist() == []
+
+
+@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("name", ["word", "whitespace", "char", "treebank"])
+def test_breaks_of_a_corpus_stand_where_its_pieces_were_joined(monkeypatch, name, boundary):
+    monkeypatch.setattr(corpora, "_nltk_texts", lambda name: [f"a w{i:03}\n" for i in range(160)])
+    kind = tokenizer(name, boundary=boundary)
+    stream, tokens = encode_tokens(["inaugural:valid"], kind, WORDS, DataConfig())
+    piece = len(stream) // 8
+    assert stream.breaks.tolist() == [2 * piece, 4 * piece, 6 * piece] and stream.breaks.dtype == np.int64
+    texts = ["".join(part).replace("</s>", "") for part in np.split(np.array(tokens, object), stream.breaks)]
+    assert [text.count("w") for text in texts] == [2] * 4 and all(text.startswith("a") for text in texts)
+
+
+def test_the_fingerprint_tells_texts_with_other_breaks_apart(write):
+    """A run is not resumed on a text that is cut elsewhere; one without breaks has the fingerprint it always had."""
+    corpus = load_numbers(write, 3000)
+    streams = ("train", "valid")
+    prints = {fingerprint(corpus)}
+    for name in streams:
+        for breaks in ([], [5], [5, 6]):
+            stream = dataclasses.replace(getattr(corpus, name), breaks=np.array(breaks, np.int64))
+            prints.add(fingerprint(dataclasses.replace(corpus, **{name: stream})))
+    assert len(prints) == 6  # as the text has one break in its training part, and none in the other
+    path = write("b.txt", "a b a b\n")
+    corpus = load([path], [path], None, TokenizerConfig("whitespace"), DataConfig(), seed=1)
+    digest = hashlib.sha256(b"<unk>\n<s>\n</s>\na\nb" + 2 * (b"4:" + corpus.train.ids.tobytes()) + b"none")
+    assert fingerprint(corpus) == digest.hexdigest()
+
+
+def test_streams_are_checked_where_they_are_made(write):
+    path = write("a.txt", "a b c\n" * 30)
+    corpus = load([path], None, None, TokenizerConfig(), DataConfig(), seed=1)
+    streams = [corpus.train, corpus.valid, encode([path], tokenizer(), WORDS, DataConfig())]
+    streams.append(encode_tokens([path], tokenizer(), WORDS, DataConfig())[0])
+    streams.append(encode_texts({"validation": [path]}, tokenizer(), WORDS, DataConfig())[0]["validation"])
+    sizes = [len(corpus.vocabulary)] * 2 + [len(WORDS)] * 3
+    assert [stream.ids.vocab_size for stream in streams] == sizes
+    with pytest.raises(ConfigError, match="^ids must be whole numbers, got an array of float64$"):
+        known_ids(np.array([1.0]), 9)
+
+
+def test_notes():
+    note, warning = Note("validation: a.txt"), Note("it is read twice", is_warning=True)
+    assert (str(note), str(warning)) == ("validation: a.txt", "warning: it is read twice")
+    corpus = Corpus(WORDS, None, None, None, (note, warning))
+    assert corpus.warnings == [warning]
 
 
 def test_one_unit_cannot_be_divided(write):
@@ -250,14 +432,14 @@ def test_own_splits_of_a_corpus(monkeypatch, write):
     monkeypatch.setattr(corpora, "_nltk_texts", lambda name: [f"a w{i}\n" for i in range(40)])
     config, data = TokenizerConfig(boundary="line"), DataConfig(min_count=1)
     corpus = load(["inaugural"], None, None, config, data, seed=1)
-    assert corpus.notes == ("validation: inaugural:valid", "test: inaugural:test")
+    assert notes_of(corpus) == ("validation: inaugural:valid", "test: inaugural:test")
     assert [len(s.unit_starts) - 1 for s in (corpus.train, corpus.valid, corpus.test)] == [36, 2, 2]
-    assert "w9" not in corpus.vocabulary and "w8" in corpus.vocabulary
+    assert "w19" not in corpus.vocabulary and "w16" in corpus.vocabulary
     other = load(["inaugural"], None, [write("a.txt", "a\n")], config, data, seed=1)
-    assert len(other.test) == 2 and other.notes == ("validation: inaugural:valid",)
+    assert len(other.test) == 2 and notes_of(other) == ("validation: inaugural:valid",)
     assert load(["inaugural:train"], None, None, config, data, seed=1).test is None
     fraction = load(["inaugural"], None, None, config, DataConfig(valid_fraction=0.1), seed=1)
-    assert fraction.notes[0].startswith("validation: 10 % of the units (4 of 40 lines)")
+    assert notes_of(fraction)[0].startswith("validation: 10 % of the units (4 of 40 lines)")
 
 
 def test_all_words_unknown_is_only_reported(write):

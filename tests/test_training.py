@@ -464,7 +464,7 @@ def test_no_epochs_leave_the_untrained_model(certain, tmp_path):
 
 def test_held_out_text_is_said_to_be(certain, tmp_path):
     report = fflm.train(certain, epochs=0, **PLAIN).report
-    assert report.notes[0] == "validation: 5 % of the units (5 of 100 blocks) held out at random, seed 1"
+    assert report.notes[0] == "validation: 5 % of the units (5 of 100 blocks) held out in 1 stretch, seed 1"
     assert "2 of 2 validation units" in report.notes[1]  # five blocks together are looked for
     assert report.test_perplexity is None
     (tmp_path / "other").write_text(CERTAIN * 10)

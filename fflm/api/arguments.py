@@ -15,14 +15,14 @@ from fflm.evaluation.perplexity import evaluate
 from fflm.lm import LanguageModel
 from fflm.model_file import check_name, load_model
 from fflm.runtime.progress import Bar, say
-from fflm.text import TokenStream, Vocabulary
+from fflm.text import Note, TokenStream, Vocabulary
 
 PROMPT_WORDS = 5
 
 
 def prompts(lm: LanguageModel, ids: np.ndarray) -> list[str]:
     """Three beginnings for samples: known words of the validation text, from its first, second and last third."""
-    size = max(1, min(lm.context_size, PROMPT_WORDS))  # a model of single words looks at none
+    size = max(1, min(lm.reach, PROMPT_WORDS))  # a model of single words looks at none
     if lm.tokenizer.config.boundary == "line" or len(ids) < size:
         return ["", "", ""]
     known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
@@ -86,11 +86,11 @@ def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, TokenizerCo
     return model.vocabulary, model.tokenizer.config
 
 
-def tell(warnings: Sequence[str], quiet: bool) -> None:
+def tell(warnings: Sequence[Note], quiet: bool) -> None:
     """Say warnings at once, on stderr; they stand in the report too."""
     if not quiet:
         for warning in warnings:
-            say(warning)
+            say(str(warning))
 
 
 def evaluated(model: LanguageModel, text: TokenStream | None, quiet: bool) -> dict | None:

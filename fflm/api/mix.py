@@ -29,7 +29,7 @@ from fflm.lm import (
 )
 from fflm.model_file import check_nesting, load_model, save_model
 from fflm.runtime.progress import Bar
-from fflm.text import TokenStream, encode_texts
+from fflm.text import Note, TokenStream, encode_texts
 
 
 def mix(
@@ -104,23 +104,23 @@ def mix(
     tell(warnings, quiet)
     begin = time.perf_counter()
     with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
-        log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance)
+        log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance, held_out.breaks)
     scoring_seconds = time.perf_counter() - begin
-    mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count)
-    combined = mixture.combined(held_out.ids, log_probs)
+    mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count, held_out.breaks)
+    combined = mixture.combined(held_out.ids, log_probs, held_out.breaks)
     valid_report = report_on(mixture.vocabulary, held_out, combined, scoring_seconds).to_dict()
     test_report = evaluated(mixture, tested, quiet)
     if out is not None:
         save_model(mixture, out)
     report = MixtureReport(
         out=None if out is None else os.fspath(out),
-        parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out.ids, log_probs)),
+        parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out, log_probs)),
         weights=mixture.weights.tolist(),
         by_context_count=by_context_count,
         valid=valid_report,
         test=test_report,
         seconds=time.monotonic() - started,
-        notes=tuple(warnings),
+        notes=tuple(map(str, warnings)),
     )
     return Model(mixture, report)
 
@@ -154,7 +154,7 @@ def load_parts(models: Sequence[str | Path], by_context_count: bool, threads: in
     return parts
 
 
-def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[str]:
+def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[Note]:
     """Warnings of held-out text whose n-grams a part has all counted.
 
     The training text is not at hand, but an n-gram model of order 4 or more knows its n-grams: a unit of which it has
@@ -165,12 +165,13 @@ def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenSt
         for what, text in (("validation", valid), ("test", test)):
             if text is None:
                 continue
-            seen = part.units_seen(text.ids, text.unit_starts)
+            seen = part.units_seen(text.ids, text.unit_starts, text.breaks)
             if seen.any():
-                warnings.append(
-                    f"warning: of {int(seen.sum()):,} of {len(seen):,} {what} units ({100 * seen.mean():.3g} %) the "
-                    f"n-gram model has seen every {part.table.order}-gram: they probably stand in its training text"
+                line = (
+                    f"of {int(seen.sum()):,} of {len(seen):,} {what} units ({100 * seen.mean():.3g} %) the n-gram "
+                    f"model has seen every {part.table.order}-gram: they probably stand in its training text"
                 )
+                warnings.append(Note(line, is_warning=True))
     return warnings
 
 
@@ -183,10 +184,10 @@ def _long_ngrams(parts: Sequence[LanguageModel]) -> Iterator[NgramModel]:
 
 
 def part_reports(
-    mixture: Mixture, files: Sequence[str | None], ids: np.ndarray, log_probs: np.ndarray
+    mixture: Mixture, files: Sequence[str | None], text: TokenStream, log_probs: np.ndarray
 ) -> Iterator[dict]:
     """Name, file, mean weight and validation perplexity of each part."""
-    weights = mixture.weights_at(ids).mean(axis=0)
+    weights = mixture.weights_at(text.ids, text.breaks).mean(axis=0)
     for name, file, weight, scores in zip(mixture.names, files, weights, log_probs, strict=False):
         nats = -float(scores.mean())
         perplexity = math.exp(nats) if nats < 700.0 else None

@@ -39,7 +39,7 @@ class Model:
     >>> import fflm
     >>> model = fflm.load("runs/demo")
     >>> model
-    Model(13 words, context 2, 1,165 parameters)
+    Model(13 words, reach 2, 1,165 parameters)
     >>> model.predict("the cat sat on the", top=1)[0].word
     'mat'
     """
@@ -54,7 +54,7 @@ class Model:
 
     def __repr__(self) -> str:
         size = self.lm.describe()["parameters"]
-        return f"Model({len(self.lm.vocabulary):,} words, context {self.lm.context_size}, {size:,} parameters)"
+        return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
 
     def perplexity(self, *sources: str | Path, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
         """Perplexity on a text (defined in `fflm.evaluation.perplexity`).
@@ -151,7 +151,7 @@ class Model:
         >>> import fflm
         >>> fflm.load("runs/demo").save("demo.safetensors")
         >>> fflm.load("demo.safetensors")
-        Model(13 words, context 2, 1,165 parameters)
+        Model(13 words, reach 2, 1,165 parameters)
         """
         save_model(self.lm, path)
 
@@ -230,7 +230,7 @@ class Model:
         """
         vocabulary = self.lm.vocabulary
         return self.lm.describe() | {
-            "context_size": self.lm.context_size,
+            "reach": self.lm.reach,
             "vocab_size": len(vocabulary),
             "train_tokens": int(vocabulary.counts.sum()),
             "tokenizer": self.lm.tokenizer.config.to_dict(),
@@ -249,7 +249,7 @@ def load(path: str | Path, threads: int | None = None) -> Model:
     Examples
     --------
     >>> import fflm
-    >>> fflm.load("runs/demo").lm.context_size
+    >>> fflm.load("runs/demo").lm.reach
     2
     """
     return Model(load_model(path, threads))

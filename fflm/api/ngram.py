@@ -83,10 +83,19 @@ def ngram(
     begin = time.monotonic()
     if shape.smoothing == "interpolated":
         lm = InterpolatedNgramModel.fit(
-            corpus.train.ids, corpus.valid.ids, shape.order, corpus.vocabulary, tokenizer, threads
+            corpus.train.ids,
+            corpus.valid.ids,
+            shape.order,
+            corpus.vocabulary,
+            tokenizer,
+            threads,
+            breaks=corpus.train.breaks,
+            held_out_breaks=corpus.valid.breaks,
         )
     else:
-        lm = NgramModel.kneser_ney(corpus.train.ids, shape.order, corpus.vocabulary, tokenizer, threads)
+        lm = NgramModel.kneser_ney(
+            corpus.train.ids, shape.order, corpus.vocabulary, tokenizer, threads, breaks=corpus.train.breaks
+        )
     estimation_seconds = time.monotonic() - begin
     valid_report, test_report = (evaluated(lm, text, quiet) for text in (corpus.valid, corpus.test))
     if out is not None:
@@ -102,7 +111,7 @@ def ngram(
         vocab_size=len(corpus.vocabulary),
         valid=valid_report,
         test=test_report,
-        notes=corpus.notes,
+        notes=tuple(map(str, corpus.notes)),
     )
     return Model(lm, report, prompts(lm, corpus.valid.ids))
 

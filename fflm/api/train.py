@@ -14,7 +14,7 @@ from fflm.config.options import configurations
 from fflm.errors import Interrupted
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
-from fflm.text import Tokenizer, fingerprint
+from fflm.text import Note, Tokenizer, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import RunFolder
 from fflm.training.trainer import Trainer
@@ -90,7 +90,7 @@ def train(
         if config.vectors is not None:
             vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
             shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
-            corpus = replace(corpus, notes=(*corpus.notes, vectors.coverage()))
+            corpus = replace(corpus, notes=(*corpus.notes, Note(vectors.coverage())))
         described = {
             "vectors_content": vectors and vectors.fingerprint(),
             "sources": sources,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fflm.evaluation.comparison_report import Row, WonWord
 from fflm.evaluation.perplexity import LARGEST_NATS
-from fflm.text import Vocabulary
+from fflm.text import NO_BREAKS, Vocabulary
 
 FREQUENCIES = (0, 1, 10, 100, 1000, 10000)
 CONTEXT_COUNTS = (0, 1, 2, 10, 100)
@@ -19,19 +19,19 @@ Groups = Iterable[tuple[str, np.ndarray]]
 
 
 def rows(groups: Groups, bits_a: np.ndarray, bits_b: np.ndarray) -> tuple[Row, ...]:
-    """One row for each group, a label and a mask (N,) bool, that has tokens.
+    """Make one row of each group, a label and a mask (N,) bool, that has tokens.
 
     Examples
     --------
     >>> rows([("all", np.array([True, True]))], np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     (Row(label='all', tokens=2, share=1.0, perplexity_a=4.0, perplexity_b=2.0, difference=1.0),)
     """
-    found = []
+    table = []
     for label, mask in groups:
         if tokens := int(np.count_nonzero(mask)):
             a, b = float(bits_a[mask].mean()), float(bits_b[mask].mean())
-            found.append(Row(label, tokens, tokens / len(mask), _perplexity(a), _perplexity(b), a - b))
-    return tuple(found)
+            table.append(Row(label, tokens, tokens / len(mask), _perplexity(a), _perplexity(b), a - b))
+    return tuple(table)
 
 
 def _perplexity(bits: float) -> float | None:
@@ -39,7 +39,7 @@ def _perplexity(bits: float) -> float | None:
 
 
 def bands(counts: np.ndarray, limits: tuple[int, ...]) -> Groups:
-    """Counts (N,) from each limit up to the next.
+    """Group counts (N,) from each limit up to the next.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def bands(counts: np.ndarray, limits: tuple[int, ...]) -> Groups:
 
 
 def by_frequency(ids: np.ndarray, counts: np.ndarray) -> Groups:
-    """The tokens ids (N,) by their words' counts (V,) in training; ``<unk>`` and ``</s>`` for themselves.
+    """Group the tokens ids (N,) by their words' counts (V,) in training; ``<unk>`` and ``</s>`` are groups.
 
     Examples
     --------
@@ -68,8 +68,10 @@ def by_frequency(ids: np.ndarray, counts: np.ndarray) -> Groups:
     yield "line end", line_end
 
 
-def by_neighbours(ids: np.ndarray) -> Groups:
-    """The tokens ids (N,) by whether ``<unk>`` is among the two words before them, as far as the line reaches.
+def by_neighbours(ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> Groups:
+    """Group the tokens ids (N,) by whether ``<unk>`` is among the two words before them, in the same line or text.
+
+    Nothing before one of the breaks (S,) counts for what stands after it.
 
     Examples
     --------
@@ -77,15 +79,18 @@ def by_neighbours(ids: np.ndarray) -> Groups:
     [[False, True, True, False, False, True, False], [True, False, False, True, True, False, True]]
     """
     unknown = ids == Vocabulary.UNK
+    begins = np.zeros(len(ids), bool)
+    begins[breaks] = True
     near = np.zeros(len(ids), bool)
     near[1:] = unknown[:-1]
-    near[2:] |= unknown[:-2] & (ids[1:-1] != Vocabulary.EOS)
+    near[2:] |= unknown[:-2] & (ids[1:-1] != Vocabulary.EOS) & ~begins[1:-1]
+    near &= ~begins
     yield "with <unk>", near
     yield "without <unk>", ~near
 
 
 def won_words(ids: np.ndarray, saved: np.ndarray, words: list[str], top: int) -> tuple[WonWord, ...]:
-    """The words of the tokens ids (N,) on which most is saved, of the bits saved (N,) on each token.
+    """List the words of the tokens ids (N,) on which most is saved, of the bits saved (N,) on each token.
 
     Examples
     --------

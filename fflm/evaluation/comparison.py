@@ -122,7 +122,7 @@ def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tu
 def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Comparison:
     ids, words, notes = stream.ids, a.vocabulary.words, []
     counts = _training_counts(a, b, notes)
-    seen, contexts_of = _context_counts(a, b, contexts, ids, notes)
+    seen, contexts_of = _context_counts(a, b, contexts, stream, notes)
     report_a, bits_a = _score("A", a, stream, on_batch)
     report_b, bits_b = _score("B", b, stream, on_batch)
     difference = bits_a - bits_b
@@ -138,7 +138,7 @@ def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Compar
         b_wins=float((difference > 0).mean()),
         by_frequency=None if counts is None else rows(by_frequency(ids, counts), bits_a, bits_b),
         by_context=None if seen is None else rows(bands(seen, CONTEXT_COUNTS), bits_a, bits_b),
-        by_neighbours=rows(by_neighbours(ids), bits_a, bits_b),
+        by_neighbours=rows(by_neighbours(ids, stream.breaks), bits_a, bits_b),
         contexts_of=contexts_of,
         a_words=won_words(ids, -difference, words, top),
         b_words=won_words(ids, difference, words, top),
@@ -159,11 +159,11 @@ def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
     return known[0]
 
 
-def _context_counts(a, b, contexts, ids: np.ndarray, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
-    """How often the two words before each of ids (N,) were seen in training: (N,), and the name of the model asked."""
+def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
+    """How often the two words before each token were seen in training: (N,), and the name of the model asked."""
     for name, model in (("contexts", contexts), ("B", b), ("A", a)):
         if model is not None and can_count_contexts(model):
-            return model.context_counts(ids), name
+            return model.context_counts(stream.ids, stream.breaks), name
     notes.append("no breakdown by seen and unseen context: give an n-gram model with --contexts MODEL")
     return None, None
 

@@ -1,8 +1,9 @@
-"""Perplexity and what belongs to it, for any language model. One definition, used everywhere.
+"""Perplexity of any language model on a text, with its parts and its interval. One definition, used everywhere.
 
 Over the N predicted tokens (in the ``line`` boundary each line's ``</s>`` is one of them; ``<unk>`` counts as the word
 it stands for): cross-entropy = -(1/N) sum of log P, perplexity = e^cross-entropy (Bengio et al. 2003, section 4).
-Nothing is clipped; sums are float64 and do not depend on batches or threads.
+Nothing is clipped; sums over tokens are float64 and do not depend on batches or threads. No context looks across a
+break of the stream.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Perplexity:
 
 
 def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None) -> Perplexity:
-    """Perplexity of `model` on a text.
+    """Compute the perplexity of `model` on a text.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
 def evaluate_tokens(
     model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None
 ) -> tuple[Perplexity, np.ndarray]:
-    """As `evaluate`, and the natural log P (N,) of each token, from the same pass.
+    """Do what `evaluate` does, and return the natural log P (N,) of each token too, from the same pass.
 
     Examples
     --------
@@ -108,12 +109,12 @@ def evaluate_tokens(
     True
     """
     started = time.perf_counter()
-    log_probs = model.log_probs(stream.ids, on_batch)
+    log_probs = model.log_probs(stream.ids, on_batch, breaks=stream.breaks)
     return report_on(model.vocabulary, stream, log_probs, time.perf_counter() - started), log_probs
 
 
 def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray, seconds: float) -> Perplexity:
-    """The report on a text whose tokens have these log P (N,), which took so long to find; errors as of `evaluate`."""
+    """Report on a text whose tokens have these log P (N,), computed in so many seconds; errors as of `evaluate`."""
     if not np.isfinite(log_probs).all():
         place = int(np.flatnonzero(~np.isfinite(log_probs))[0])
         word = vocabulary.words[int(stream.ids[place])]
@@ -140,7 +141,7 @@ def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray
 
 
 def speed(model: LanguageModel, ids: np.ndarray, most: int = 8192) -> float:
-    """Scored tokens/s of `model` on a few of the ids (N,): the best of three tries."""
+    """Measure how many tokens/s `model` scores, on a few of the ids (N,): the best of three tries."""
     seconds = []
     for _ in range(3):
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from fflm.errors import ConfigError
 from fflm.evaluation.surprisal import Scores
 from fflm.lm import LanguageModel, contexts_at
 from fflm.runtime.progress import Bar
-from fflm.text import Vocabulary
+from fflm.text import NO_BREAKS, Vocabulary
 
 #: The page shows no more tokens, and no more alternatives of each: it stays within some MB, and opens at once.
 MOST_TOKENS = 20_000
@@ -31,7 +31,7 @@ def check_top(top: int) -> None:
 
 
 def alternatives(
-    model: LanguageModel, ids: np.ndarray, count: int, top: int
+    model: LanguageModel, ids: np.ndarray, count: int, top: int, breaks: np.ndarray = NO_BREAKS
 ) -> Iterator[tuple[int, list[tuple[int, float]]]]:
     """For each of the first `count` words of ids (N,): its rank, and the likeliest words with their probabilities.
 
@@ -50,7 +50,7 @@ def alternatives(
     batch = max(1, min(BATCH, 2**22 // len(model.vocabulary)))
     for first in range(0, count, batch):
         positions = np.arange(first, min(first + batch, count))
-        rows = model.next_word(contexts_at(ids, positions, model.context_size))
+        rows = model.next_word(contexts_at(ids, positions, model.reach, breaks))
         for row, word in zip(rows, ids[positions].tolist(), strict=True):
             rank = 1 + np.count_nonzero(row > row[word]) + np.count_nonzero(row[:word] == row[word])
             least = np.partition(row, -top)[-top] if top < len(row) else -1.0
@@ -106,7 +106,7 @@ def _words(model: LanguageModel, scores: Scores, count: int, top: int, bar: Bar)
     names = [_visible(word) for word in model.vocabulary.words]
     names[Vocabulary.EOS] = "end of the line"
     ids, bits, tokens = scores.stream.ids.tolist(), scores.bits.tolist(), scores.tokens
-    for i, (rank, best) in enumerate(alternatives(model, scores.stream.ids, count, top)):
+    for i, (rank, best) in enumerate(alternatives(model, scores.stream.ids, count, top, scores.stream.breaks)):
         word, kind, token = ids[i], "", _visible(tokens[i])
         facts = f"{bits[i]:.2f} bits, rank {rank:,} of {len(names):,}"
         shown = " " if tokens[i] == " " else token

@@ -1,20 +1,21 @@
-"""Lookups in a table of n-grams (see `lm/ngram_table.py`), a tree in which each node is an n-gram.
+"""Lookups in a table of n-grams (see `lm/ngram/table.py`), a tree in which each node is an n-gram.
 
 Node w is the word w alone. The nodes that add a word to node c are children[c] .. children[c + 1] - 1, sorted by
 `words`, their last words; links[node] is the node of its longest suffix, -1 for none. Nodes from children.size - 1 on
 are of the highest order: they have no children. A state is the node of the longest context that the table knows, -1
-for the empty one.
+for the empty one. Contexts begin where those of `kernels/windows.py` do, at a unit or at one of the breaks (S,), and
+there with ``<s>``.
 """
 
 import math
 
 from fflm.kernels._jit import kernel
-from fflm.kernels.windows import UNIT_BEGIN, UNIT_END
+from fflm.kernels.windows import UNIT_BEGIN, UNIT_END, breaks_until, text_begin
 
 
 @kernel("int64(int32[::1], int64[::1], int64, int64)")
 def child(words, children, node, word):
-    """The node that adds `word` to `node`, or -1."""
+    """Find the node that adds `word` to `node`, or -1."""
     low, high = children[node], children[node + 1]
     while low < high:
         middle = (low + high) >> 1
@@ -27,7 +28,7 @@ def child(words, children, node, word):
 
 @kernel("int64(int32[::1], int64[::1], int32[::1], int64, int64)")
 def advance(words, children, links, state, word):
-    """The state after reading `word` in `state`."""
+    """Find the state after reading `word` in `state`."""
     if word == UNIT_BEGIN or word == UNIT_END:
         return UNIT_BEGIN
     node = -1
@@ -39,20 +40,21 @@ def advance(words, children, links, state, word):
     return node if node < children.size - 1 else links[node]
 
 
-@kernel("int64(int32[::1], int64[::1], int32[::1], int32[::1], int64, int64)")
-def state_before(words, children, links, stream, position, size):
-    """The state before stream[position], made of the last `size` words of its unit; <s> is one of them."""
+@kernel("int64(int32[::1], int64[::1], int32[::1], int32[::1], int64[::1], int64, int64)")
+def state_before(words, children, links, stream, breaks, position, size):
+    """Find the state before stream[position] that the last `size` words of its unit make; <s> is one of them."""
     if size == 0:
         return -1
-    state = -1 if position >= size else UNIT_BEGIN
-    for i in range(max(0, position - size), position):
+    begin = text_begin(breaks, position)
+    state = -1 if position - begin >= size else UNIT_BEGIN
+    for i in range(max(begin, position - size), position):
         state = advance(words, children, links, state, stream[i])
     return state
 
 
 @kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[:, ::1])")
 def states(out, words, children, links, contexts):
-    """out (B,) *written*: the state that each of contexts (B, K) *read* leaves; <s> and </s> begin a unit."""
+    """Write into out (B,) the state that each of contexts (B, K) *read* leaves; <s> and </s> begin a unit."""
     for i in range(out.size):
         state = -1
         for k in range(contexts.shape[1]):
@@ -60,11 +62,18 @@ def states(out, words, children, links, contexts):
         out[i] = state
 
 
-@kernel("void(float64[::1], int32[::1], int64[::1], int32[::1], float32[::1], float32[::1], int32[::1], int64, int64)")
-def backoff_log_probs(out, words, children, links, log_probs, backoffs, stream, first, size):
-    """out (n,) *written*: natural log P of stream[first], stream[first + 1] ... given up to `size` words."""
-    state = state_before(words, children, links, stream, first, size)
+@kernel(
+    "void(float64[::1], int32[::1], int64[::1], int32[::1], float32[::1], float32[::1], int32[::1], int64[::1], int64,"
+    " int64)"
+)
+def backoff_log_probs(out, words, children, links, log_probs, backoffs, stream, breaks, first, size):
+    """Write into out (n,) natural log P of stream[first], stream[first + 1] ... given up to `size` words."""
+    state = state_before(words, children, links, stream, breaks, first, size)
+    passed = breaks_until(breaks, first)
     for i in range(out.size):
+        if passed < breaks.size and breaks[passed] == first + i:
+            passed += 1
+            state = UNIT_BEGIN if size > 0 else -1
         word = stream[first + i]
         node, weight = -1, 0.0
         while state >= 0:
@@ -84,7 +93,7 @@ def backoff_log_probs(out, words, children, links, log_probs, backoffs, stream, 
 
 @kernel("void(float64[::1], int32[::1], int64[::1], int32[::1], float32[::1], float32[::1], int64)")
 def backoff_distribution(out, words, children, links, log_probs, backoffs, state):
-    """out (V,) *written*: P(. | state), built up from the shortest context to the longest."""
+    """Write P(. | state) into out (V,), built up from the shortest context to the longest."""
     for word in range(out.size):
         out[word] = math.exp(log_probs[word])
     longer = -1
@@ -102,7 +111,7 @@ def backoff_distribution(out, words, children, links, log_probs, backoffs, state
 
 @kernel("int64(int32[::1], float64[::1], int64)")
 def longest_seen(links, totals, state):
-    """The state itself or its longest suffix that was followed by a word."""
+    """Find the longest suffix of a state, itself included, that was followed by a word."""
     while state >= 0 and totals[state] == 0.0:
         state = links[state]
     return state
@@ -110,7 +119,7 @@ def longest_seen(links, totals, state):
 
 @kernel("int64(int32[::1], int64)")
 def level(links, state):
-    """How many words a state has."""
+    """Count the words of a state."""
     size = 0
     while state >= 0:
         size += 1
@@ -118,12 +127,15 @@ def level(links, state):
     return size
 
 
-@kernel("void(float64[:, ::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int32[::1], int64)")
-def relative_frequencies(out, words, children, links, counts, totals, stream, first):
-    """out (n, size + 2) *written*: of stream[first] ... the uniform probability, then its relative frequency after the
-    last 0, 1 ... `size` words; after a context that was never seen, that after the longest one that was.
+@kernel(
+    "void(float64[:, ::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int32[::1], int64[::1], int64)"
+)
+def relative_frequencies(out, words, children, links, counts, totals, stream, breaks, first):
+    """Write into out (n, size + 2) the uniform probability of stream[first] ..., then its relative frequencies.
 
-    totals (contexts + 1,) *read*: how often a word was seen after a context; the last is that of the empty one.
+    They are those after the last 0, 1 ... `size` words; after a context that was never seen, that after the longest
+    one that was. totals (contexts + 1,) *read*: how often a word was seen after a context; the last is that of the
+    empty one.
     """
     size = out.shape[1] - 2
     for i in range(out.shape[0]):
@@ -131,7 +143,7 @@ def relative_frequencies(out, words, children, links, counts, totals, stream, fi
         known = 0.0 if word == UNIT_BEGIN else 1.0
         out[i, 0] = known / (children[0] - 1)
         out[i, 1] = known * counts[word] / totals[totals.size - 1]
-        state = longest_seen(links, totals, state_before(words, children, links, stream, first + i, size))
+        state = longest_seen(links, totals, state_before(words, children, links, stream, breaks, first + i, size))
         length = level(links, state)
         for k in range(length, 0, -1):
             node = child(words, children, state, word)
@@ -141,12 +153,12 @@ def relative_frequencies(out, words, children, links, counts, totals, stream, fi
             out[i, k + 2] = out[i, length + 1]
 
 
-@kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[::1], int64, int64)")
-def longest_ngrams(out, words, children, links, stream, first, size):
-    """out (n,) *written*: the node of the longest n-gram of up to size + 1 words that ends with stream[first], ..."""
+@kernel("void(int64[::1], int32[::1], int64[::1], int32[::1], int32[::1], int64[::1], int64, int64)")
+def longest_ngrams(out, words, children, links, stream, breaks, first, size):
+    """Write into out (n,) the node of the longest n-gram of up to size + 1 words that ends with stream[first], ..."""
     for i in range(out.size):
         word = stream[first + i]
-        state = state_before(words, children, links, stream, first + i, size)
+        state = state_before(words, children, links, stream, breaks, first + i, size)
         node = -1
         while state >= 0 and node < 0:
             node = child(words, children, state, word)
@@ -156,7 +168,7 @@ def longest_ngrams(out, words, children, links, stream, first, size):
 
 @kernel("void(float64[::1], float64[::1], int32[::1], int64[::1], int32[::1], int32[::1], float64[::1], int64)")
 def interpolated_distribution(out, weights, words, children, links, counts, totals, state):
-    """out (V,) *written*: for every word the sum of weights (size + 2,) *read* times its `relative_frequencies`."""
+    """Write into out (V,) the sum of weights (size + 2,) *read* times the `relative_frequencies` of every word."""
     state = longest_seen(links, totals, state)
     k = level(links, state) + 1
     weight = 0.0

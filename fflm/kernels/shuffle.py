@@ -8,13 +8,13 @@ from fflm.kernels.hashing import GOLDEN, scramble
 
 @kernel("uint32(uint32, uint32)")
 def mix(half, key):
-    """The round function of the shuffle: a well mixed hash of half a number and a key."""
+    """Compute the round function of the shuffle: a well mixed hash of half a number and a key."""
     return scramble(np.uint32(half * GOLDEN + key))
 
 
 @kernel("void(int64[::1], int64, int64, uint32[::1])")
 def shuffled(out, start, size, keys):
-    """out (B,) *written*: places start, start + 1, ... of a permutation of 0 .. size-1 chosen by keys (R,) *read*.
+    """Write places start, start + 1, ... of a permutation of 0 .. size-1 into out (B,); keys (R,) *read* choose it.
 
     A Feistel network over the next even power of two, walked until it falls inside (Black and Rogaway 2002).
     """

@@ -1,4 +1,4 @@
-"""Language models behind one interface: everything above this room works with any of them."""
+"""Language models behind one interface: whatever evaluates, predicts or samples works with any of them."""
 
 from fflm.lm.cache import CacheModel
 from fflm.lm.contexts import contexts_at

@@ -8,20 +8,20 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.kernels import unigram_cache
-from fflm.lm.contexts import checked_contexts, checked_ids
+from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids
 from fflm.lm.parts import in_parallel
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts
 
 
 class CacheModel:
-    """P(w | text so far) = the share of w among the last N words (Kuhn and De Mori 1990); see `LanguageModel`.
+    """A model that gives a word its share among the last N words (Kuhn and De Mori 1990); see `LanguageModel`.
 
-    It keeps no state of its own: a word's probability depends on the text given before it and on nothing else, so that
-    scoring a text twice gives the same figures. Before the first word all words but ``<s>`` are equally likely. Words
-    that are not in the cache have probability 0: it is of use in a mixture only. It looks across the ends of lines,
-    which it takes for words as well.
+    It keeps no state: a word's probability depends on the text given before it and on nothing else, so that scoring a
+    text twice gives the same figures. Before the first word all words but ``<s>`` are equally likely. Words that are
+    not in the cache have probability 0, so use it only inside a mixture. It looks across the ends of lines, which it
+    takes for words as well, but never across a break into unrelated text.
 
     Parameters
     ----------
@@ -52,39 +52,44 @@ class CacheModel:
         threads: int | None = None,
     ):
         self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
-        self.context_size, self.half_life = size, half_life
+        self.reach, self.half_life = size, half_life
         self.decay = 0.0 if half_life is None else min(math.log(2.0) / half_life, FASTEST_DECAY)
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        """Natural log P(word | words before it) of a stream (N,) int32: (N,) float64; -inf for a word not in the cache.
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
+        """Compute natural log P(word | words before it) of a stream (N,) int32: (N,) float64.
+
+        A word that is not in the cache has log P = -inf. See `LanguageModel`.
 
         Raises
         ------
         ConfigError
-            If an id is outside the vocabulary.
+            If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
-        ids = checked_ids(ids, len(self.vocabulary))
+        ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         before, out = np.empty(ids.size, np.int32), np.empty(ids.size)
         unigram_cache.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
 
         def score(first: int, last: int) -> None:
-            unigram_cache.cache_probabilities(out[first:last], ids, before, first, self.context_size, self.decay)
+            unigram_cache.cache_probabilities(out[first:last], ids, breaks, before, first, self.reach, self.decay)
 
         in_parallel(score, ids.size, self.threads, on_batch)
-        out[:1] = self._uniform()[ids[:1]]
+        begins = np.concatenate(([0], breaks))[: ids.size]
+        out[begins] = self._uniform()[ids[begins]]
         with np.errstate(divide="ignore"):
             return np.log(out, out)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for contexts (B, N) int32, ``<s>`` where there is no word: (B, V) float32; rows sum to 1.
+        """Compute P(. | context) for contexts (B, N) int32, ``<s>`` where there is no word: (B, V) float32.
 
         Raises
         ------
         ConfigError
             If an id is outside the vocabulary, or a context is not N words long.
         """
-        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
-        weights = np.exp(-self.decay * np.arange(self.context_size - 1, -1, -1))
+        contexts = checked_contexts(contexts, self.reach, len(self.vocabulary))
+        weights = np.exp(-self.decay * np.arange(self.reach - 1, -1, -1))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         for row, context in zip(out, contexts, strict=True):
             read = context != Vocabulary.BOS
@@ -98,5 +103,5 @@ class CacheModel:
         return uniform
 
     def describe(self) -> dict:
-        """Kind, size and half-life, as plain JSON values."""
-        return {"kind": "cache", "parameters": 0, "size": self.context_size, "half_life": self.half_life}
+        """Return kind, size and half-life, as plain JSON values."""
+        return {"kind": "cache", "parameters": 0, "size": self.reach, "half_life": self.half_life}

@@ -1,4 +1,4 @@
-"""What a language model has to offer; perplexity, prediction and sampling need nothing else."""
+"""The interface of language models; perplexity, prediction and sampling need nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 
 class LanguageModel(Protocol):
@@ -19,27 +19,41 @@ class LanguageModel(Protocol):
         V words; ids 0, 1, 2 are ``<unk>``, ``<s>`` and ``</s>``.
     tokenizer : Tokenizer
         How text becomes tokens of this model.
-    context_size : int
-        K, how many words before a word the model looks at.
+    reach : int
+        How many words before a word the model looks at.
     """
 
     vocabulary: Vocabulary
     tokenizer: Tokenizer
-    context_size: int
+    reach: int
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        """Natural log P(ids[t] | ids[t-K], ..., ids[t-1]) for every t of ids (N,) int32: (N,) float64.
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
+        """Compute natural log P(ids[t] | the words before it) for every t of a text: (N,) float64, in nats.
 
-        Before the first word, and before a word that follows ``</s>``, the context is filled with ``<s>``; a cache
-        looks across it.
-        `on_batch`, if given, is called with the number of words after each batch.
+        Parameters
+        ----------
+        ids : (N,) int32
+            Words of the vocabulary. Contexts are filled with ``<s>`` before the first word, and before a word that
+            follows ``</s>``; a cache looks across it.
+        on_batch : callable, optional
+            Called with the number of words after each batch, for progress.
+        breaks : (S,) int64
+            Rising positions, above 0 and below N, at which text begins that does not follow what stands before it (see
+            `fflm.text.TokenStream`): no context looks across them, not even a cache's.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary, or the breaks are not such positions.
         """
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32, rows sum to 1.
+        """Compute P(. | context) for contexts (B, reach) int32, oldest word first: (B, V) float32, rows sum to 1.
 
         ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
         """
 
     def describe(self) -> dict:
-        """What `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""
+        """Return what `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from fflm.errors import ConfigError
-from fflm.lm.contexts import checked_contexts, checked_ids
+from fflm.lm.contexts import checked_breaks, checked_contexts
 from fflm.lm.interface import LanguageModel
 from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
+from fflm.text import NO_BREAKS, known_ids
 
 
 def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
-    """How the tokenizers or vocabularies of two models, called `names`, differ, or None if they are the same."""
+    """Say how the tokenizers or vocabularies of two models, called `names`, differ; None if they are the same."""
     tokenizers = a.tokenizer.config.to_dict(), b.tokenizer.config.to_dict()
     for option, value in tokenizers[0].items():
         if tokenizers[1][option] != value:
@@ -31,7 +32,7 @@ def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str
 
 
 class Mixture:
-    """P(w | context) = sum over the parts of weight_i P_i(w | context); see `LanguageModel`.
+    """A model whose P(w | context) is the sum over its parts of weight_i P_i(w | context); see `LanguageModel`.
 
     Parameters
     ----------
@@ -69,21 +70,36 @@ class Mixture:
         if len(self.weights) not in (1, BUCKETS):
             raise ConfigError(f"weights must have 1 or {BUCKETS} rows, got {len(self.weights)}")
         self.vocabulary, self.tokenizer = first.vocabulary, first.tokenizer
-        self.context_size = max(part.context_size for part in self.parts)
+        self.reach = max(part.reach for part in self.parts)
         self.by_context_count = len(self.weights) > 1
         if self.by_context_count:
             self._counting_part()
 
     @classmethod
     def fit(
-        cls, parts: Sequence[LanguageModel], ids: np.ndarray, log_probs: np.ndarray, by_context_count: bool = False
+        cls,
+        parts: Sequence[LanguageModel],
+        ids: np.ndarray,
+        log_probs: np.ndarray,
+        by_context_count: bool = False,
+        breaks: np.ndarray = NO_BREAKS,
     ) -> Mixture:
-        """The mixture under which a validation text (N,) int32 is most probable (`mixture_weights.fit_weights`).
+        """Find the weights under which a validation text is most probable (`mixture_weights.fit_weights`).
 
-        `log_probs` (parts, N) are those of `log_probs_of_parts` on that text.
+        Parameters
+        ----------
+        parts : sequence of LanguageModel
+        ids : (N,) int32
+            The validation text.
+        log_probs : (parts, N) float64
+            What `log_probs_of_parts` gives for it.
+        by_context_count : bool
+            Weights that depend on how often the last two words were seen.
+        breaks : (S,) int64
+            The breaks of the validation text.
         """
         even = cls(parts, np.full((1, len(parts)), 1.0 / len(parts)))
-        buckets = bucket_of(even.context_counts(ids)) if by_context_count else None
+        buckets = bucket_of(even.context_counts(ids, breaks)) if by_context_count else None
         return cls(parts, fit_weights(log_probs, buckets))
 
     @property
@@ -94,56 +110,58 @@ class Mixture:
             kind if kinds.count(kind) == 1 else f"{kind} {kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)
         ]
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        """Natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
+        """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
 
         Raises
         ------
         ConfigError
-            If an id is outside the vocabulary.
+            If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
-        ids = checked_ids(ids, len(self.vocabulary))
+        ids, breaks = known_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         part_done = on_batch and (lambda words: on_batch(words / len(self.parts)))
-        return self.combined(ids, log_probs_of_parts(self.parts, ids, part_done))
+        return self.combined(ids, log_probs_of_parts(self.parts, ids, part_done, breaks), breaks)
 
-    def combined(self, ids: np.ndarray, log_probs: np.ndarray) -> np.ndarray:
-        """`log_probs` of a stream (N,), from those of the parts (parts, N) on it: (N,) float64."""
+    def combined(self, ids: np.ndarray, log_probs: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Compute `log_probs` of a stream (N,) from those of the parts (parts, N) on it: (N,) float64."""
         with np.errstate(divide="ignore"):
-            return np.logaddexp.reduce(log_probs + np.log(self.weights_at(ids)).T, axis=0)
+            return np.logaddexp.reduce(log_probs + np.log(self.weights_at(ids, breaks)).T, axis=0)
 
-    def weights_at(self, ids: np.ndarray) -> np.ndarray:
-        """The weights of the parts for every word of a stream (N,) int32: (N, parts), or (1, parts) if constant."""
-        return self.weights[bucket_of(self.context_counts(ids))] if self.by_context_count else self.weights
+    def weights_at(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Return the parts' weights for every word of a stream (N,) int32: (N, parts), or (1, parts) if constant."""
+        return self.weights[bucket_of(self.context_counts(ids, breaks))] if self.by_context_count else self.weights
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1."""
+        """Compute P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1."""
         return self.contributions(contexts).sum(axis=0).astype(np.float32)
 
     def contributions(self, contexts: np.ndarray) -> np.ndarray:
-        """What each part adds to P(. | context), its weight times its probability: (parts, B, V) float64."""
-        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
+        """Compute what each part adds to P(. | context), its weight times its probability: (parts, B, V) float64."""
+        contexts = checked_contexts(contexts, self.reach, len(self.vocabulary))
         weights = self.weights[bucket_of(self.counts_of(contexts))] if self.by_context_count else self.weights
         return np.stack(
             [
-                weights[:, i, None] * part.next_word(contexts[:, self.context_size - part.context_size :])
+                weights[:, i, None] * part.next_word(contexts[:, self.reach - part.reach :])
                 for i, part in enumerate(self.parts)
             ]
         )
 
-    def context_counts(self, ids: np.ndarray) -> np.ndarray:
-        """How often the first part that counts contexts saw the two words before each word: (N,) int64.
+    def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Ask the first part that counts contexts how often it saw the two words before each word: (N,) int64.
 
         Raises
         ------
         ConfigError
-            If no part does.
+            If no part counts contexts.
         """
-        return self._counting_part().context_counts(ids)
+        return self._counting_part().context_counts(ids, breaks)
 
     def counts_of(self, contexts: np.ndarray) -> np.ndarray:
-        """The same of contexts (B, K) int32: (B,) int64."""
+        """Ask the same part how often it saw the last two words of contexts (B, K) int32: (B,) int64."""
         part = self._counting_part()
-        return part.counts_of(contexts[:, self.context_size - part.context_size :])
+        return part.counts_of(contexts[:, self.reach - part.reach :])
 
     def _counting_part(self):
         part = next((part for part in self.parts if can_count_contexts(part)), None)
@@ -152,7 +170,7 @@ class Mixture:
         return part
 
     def describe(self) -> dict:
-        """Kind, weights, and the description of each part, as plain JSON values."""
+        """Return kind, weights, and the description of each part, as plain JSON values."""
         parts = [part.describe() for part in self.parts]
         return {
             "kind": "mixture",
@@ -163,17 +181,20 @@ class Mixture:
 
 
 def log_probs_of_parts(
-    parts: Sequence[LanguageModel], ids: np.ndarray, on_batch: Callable[[int], None] | None = None
+    parts: Sequence[LanguageModel],
+    ids: np.ndarray,
+    on_batch: Callable[[int], None] | None = None,
+    breaks: np.ndarray = NO_BREAKS,
 ) -> np.ndarray:
-    """Natural log P of every word of a stream (N,) int32 under each part: (parts, N) float64."""
+    """Compute natural log P of every word of a stream (N,) int32 under each part: (parts, N) float64."""
     out = np.empty((len(parts), len(ids)))
     for i, part in enumerate(parts):
-        out[i] = part.log_probs(ids, on_batch)
+        out[i] = part.log_probs(ids, on_batch, breaks=breaks)
     return out
 
 
 def can_count_contexts(model: LanguageModel) -> bool:
-    """Whether a model knows how often it saw a context: n-gram models with counts, and mixtures with such a part."""
+    """Tell whether a model knows how often it saw a context: n-gram models with counts, mixtures with such a part."""
     if isinstance(model, Mixture):
         return any(map(can_count_contexts, model.parts))
     table = getattr(model, "table", None)

@@ -13,7 +13,7 @@ MOST_ROUNDS, SMALLEST_GAIN = 500, 1e-9  # nats per word
 
 
 def bucket_of(counts: np.ndarray) -> np.ndarray:
-    """The bucket of contexts that were seen so often (N,): floor(log2(1 + count)), at most 15 (N,) int64.
+    """Put contexts that were seen so often (N,) into buckets: floor(log2(1 + count)), at most 15: (N,) int64.
 
     The paper (section 4.1) has buckets that grow in the same proportion.
 
@@ -26,7 +26,7 @@ def bucket_of(counts: np.ndarray) -> np.ndarray:
 
 
 def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.ndarray:
-    """The weights under which a text is most probable.
+    """Find the weights under which a text is most probable.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
 
 
 def _expectation_maximisation(likelihoods, buckets, weights, prior_words) -> np.ndarray:
-    """Each round takes a weight to the mean share of its part in a word (Dempster, Laird and Rubin 1977)."""
+    """Take each weight, round by round, to the mean share of its part in a word (Dempster, Laird and Rubin 1977)."""
     prior = prior_words * weights
     words = np.bincount(buckets, minlength=len(weights))[:, None] + prior_words
     occupied = words[:, 0] > 0

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.lm.contexts import checked_contexts, checked_ids, within_unit
+from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, within_unit
 from fflm.nn.batches import Contexts, Windows
 from fflm.nn.language_model import context_network
 from fflm.nn.network import Network
 from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Workers
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 BATCH = 256
 SMALL_BATCH = 16
@@ -59,7 +59,7 @@ class NeuralLanguageModel:
     ):
         self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
         self.parameters, self.threads, self._build = parameters, threads, build
-        self.context_size = config.bag_size + config.context_size
+        self.reach = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
         """The same model with other parameters."""
@@ -83,7 +83,9 @@ class NeuralLanguageModel:
         """
         return NeuralSession(self, batch)
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
         """Natural log P(word | context) of every word of a stream.
 
         Parameters
@@ -104,7 +106,7 @@ class NeuralLanguageModel:
             If an id is outside the vocabulary.
         """
         with self.session() as scorer:
-            return scorer.log_probs(ids, on_batch)
+            return scorer.log_probs(ids, on_batch, breaks)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """P(. | context) for each row of contexts.
@@ -159,13 +161,15 @@ class NeuralSession:
     def __exit__(self, *exception) -> None:
         self._workers.close()
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
         """`NeuralLanguageModel.log_probs`."""
-        ids = checked_ids(ids, len(self._model.vocabulary))
+        ids, breaks = checked_ids(ids, len(self._model.vocabulary)), checked_breaks(breaks, len(ids))
         out = np.empty(ids.size)
         for first in range(0, ids.size, self._batch):
             last = min(first + self._batch, ids.size)
-            self._network.log_probs(Windows(ids, np.arange(first, last)), out[first:last])
+            self._network.log_probs(Windows(ids, np.arange(first, last), breaks), out[first:last])
             if on_batch is not None:
                 on_batch(last - first)
         return out
@@ -173,7 +177,7 @@ class NeuralSession:
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """`NeuralLanguageModel.next_word`."""
         vocab_size = len(self._model.vocabulary)
-        contexts = within_unit(checked_contexts(contexts, self._model.context_size, vocab_size))
+        contexts = within_unit(checked_contexts(contexts, self._model.reach, vocab_size))
         out = np.empty((len(contexts), vocab_size), np.float32)
         for first in range(0, len(contexts), self._batch):
             part = contexts[first : first + self._batch]

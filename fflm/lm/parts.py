@@ -1,4 +1,4 @@
-"""Cheap models score a stream in parts, several at once."""
+"""The loop in which cheap models score a stream: in parts, several at once."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
 
     Examples
     --------
-    >>> load_model("runs/demo").context_size
+    >>> load_model("runs/demo").reach
     2
     """
     check_threads(threads)

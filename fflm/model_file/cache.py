@@ -13,7 +13,7 @@ from fflm.storage.tensors import check_arrays
 
 def pack(model: CacheModel) -> tuple[Arrays, dict]:
     """Arrays and description of the model."""
-    return {}, {"cache": {"cache": model.context_size, "cache_half_life": model.half_life}}
+    return {}, {"cache": {"cache": model.reach, "cache_half_life": model.half_life}}
 
 
 def unpack(arrays: Arrays, description: dict, reader: Reader) -> CacheModel:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-NO_BREAKS = np.zeros(0, np.int64)
+from fflm.text import NO_BREAKS
 
 
 class Batch(Protocol):

@@ -4,16 +4,20 @@ from fflm.text.corpora import NAMES as CORPORA
 from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
 from fflm.text.labelled import Examples, folds, part_of, read_examples
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
-from fflm.text.stream import NewIds, encode_tokens
+from fflm.text.notes import Note
+from fflm.text.stream import NO_BREAKS, KnownIds, NewIds, encode_tokens, known_ids
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import Vocabulary
 
 __all__ = [
     "CORPORA",
+    "NO_BREAKS",
     "Corpus",
     "Examples",
+    "KnownIds",
     "Leak",
     "NewIds",
+    "Note",
     "TokenStream",
     "Tokenizer",
     "Vocabulary",
@@ -23,6 +27,7 @@ __all__ = [
     "find_leaks",
     "fingerprint",
     "folds",
+    "known_ids",
     "leak_warnings",
     "load",
     "part_of",

@@ -1,4 +1,4 @@
-"""Named corpora: text that Python itself carries, and text that NLTK finds. Each with splits of its own."""
+"""Named corpora, each with its splits: text that Python itself carries, and text that NLTK finds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import sysconfig
 import warnings
 import zipfile
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from fflm.errors import TextError
 from fflm.text.tokenizer import LINE_END, Tokenizer
@@ -24,10 +25,12 @@ BROWN_CUTS = (800_000, 1_000_000)
 BROWN_TOKENS = 1_177_359
 BROWN_TEXT, BROWN_PARAGRAPH = "<text>", "<p>"
 
-#: The other corpora are cut into pieces of at least so many characters, ended at an empty line.
-PIECE_CHARACTERS = 2000
-_PIECES = 20
-_HELD_OUT = {9: "valid", 19: "test"}
+#: The other corpora are cut into pieces: at the first empty line after so many characters, or the first line end after
+#: so many.
+PIECE_CHARACTERS, LONG_PIECE_CHARACTERS = 2000, 10_000
+#: Each quarter of a corpus has so many parts of equal length, of which one is for validation and one for the test.
+_QUARTERS, _PARTS = 4, 20
+_HELD_OUT = {"valid": 9, "test": 19}
 
 _NOT_DOCUMENTATION = frozenset(
     ["test", "tests", "idle_test", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__", "pydoc_data"]
@@ -35,7 +38,7 @@ _NOT_DOCUMENTATION = frozenset(
 
 
 def parse_name(source: str) -> tuple[str, str | None] | None:
-    """The name and split of a named corpus, or None where `source` is something else.
+    """Take the name of a corpus apart: name and split, or None where `source` is something else.
 
     A name is always the corpus; a file of that name is read as ``./brown``.
 
@@ -57,8 +60,10 @@ def parse_name(source: str) -> tuple[str, str | None] | None:
     return name, split or None
 
 
-def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]:
-    """Blocks of a named corpus: text, or, for ``brown``, its own tokens.
+def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str] | None]:
+    """Read a named corpus in blocks: text, or, for ``brown``, the tokens its editors made.
+
+    None stands between two blocks where text was left out that belongs to another split: there a text begins anew.
 
     Parameters
     ----------
@@ -86,19 +91,50 @@ def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[
     if name == "brown":
         return _brown(split, tokenizer)
     documents = _stdlib_documents() if name == "stdlib" else _nltk_texts(name)
-    pieces = enumerate(piece for document in documents for piece in _pieces(document))
-    return (piece for i, piece in pieces if split in (None, _HELD_OUT.get(i % _PIECES, "train")))
+    pieces = [piece for document in documents for piece in _pieces(document)]
+    return _one_split(pieces, _splits([len(piece) for piece in pieces]), split)
+
+
+def _splits(lengths: Sequence[int]) -> list[str]:
+    """The split of each piece of a corpus, by the lengths of the pieces.
+
+    Each quarter of the corpus has 20 parts of equal length, of which the tenth and the last are held out; a piece
+    belongs to the part in which its middle lies. A corpus of few pieces is not quartered.
+    """
+    ends = list(accumulate(lengths))
+    middles = [end - length / 2 for end, length in zip(ends, lengths, strict=True)]
+    splits = ["train"] * len(lengths)
+    quarters = _QUARTERS if len(lengths) >= _QUARTERS * _PARTS else 1
+    for quarter in range(quarters):
+        for split, part in _HELD_OUT.items():
+            numbers = (quarter * _PARTS + part, quarter * _PARTS + part + 1)
+            first, last = (bisect_left(middles, ends[-1] * number / (quarters * _PARTS)) for number in numbers)
+            splits[first:last] = [split] * (last - first)
+    return splits
+
+
+def _one_split(pieces: Iterable[str], splits: Iterable[str], split: str | None) -> Iterator[str | None]:
+    """The pieces of one split, or all of them, with None between two that do not stand side by side."""
+    begun, follows = False, True
+    for piece, own_split in zip(pieces, splits, strict=True):
+        if split not in (None, own_split):
+            follows = False
+            continue
+        if begun and not follows:
+            yield None
+        yield piece
+        begun, follows = True, True
 
 
 def _pieces(document: str) -> Iterator[str]:
-    """Cut a document at the first empty line after every PIECE_CHARACTERS; nothing is lost or doubled."""
+    """Cut a document at the ends of paragraphs (or of lines, in very long ones); nothing is lost or doubled."""
     if document and not document.endswith("\n"):
         document += "\n"
     start = 0
-    for empty_line in re.finditer(r"\n[ \t]*\n", document):
-        if empty_line.end() - start >= PIECE_CHARACTERS:
-            yield document[start : empty_line.end()]
-            start = empty_line.end()
+    for line_end in re.finditer(r"\n([ \t]*\n)?", document):
+        if line_end.end() - start >= (PIECE_CHARACTERS if line_end[1] else LONG_PIECE_CHARACTERS):
+            yield document[start : line_end.end()]
+            start = line_end.end()
     if start < len(document):
         yield document[start:]
 
@@ -110,12 +146,12 @@ def _nltk_texts(name: str) -> list[str]:
 
 
 def nltk_files(name: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The categories, if the corpus has any, and the raw text of every file of a corpus on NLTK's data path.
+    """Read every file of a corpus on NLTK's data path: its categories, if the corpus has any, and its raw text.
 
     Raises
     ------
     TextError
-        If it is not installed, or damaged.
+        If the corpus is not installed, or damaged.
     """
     import nltk.corpus
 
@@ -153,7 +189,7 @@ def _brown(split: str | None, tokenizer: Tokenizer) -> Iterator[str | list[str]]
 
 
 def brown_tokens(raw: str, *, marks: bool) -> list[str]:
-    """The words of one tagged Brown file, as ``nltk.corpus.brown.paras`` has them but several times as fast.
+    """Read the words of one tagged Brown file, as ``nltk.corpus.brown.paras`` has them but several times as fast.
 
     With `marks` the text begins with ``<text>`` and each paragraph with ``<p>``; without, each sentence ends with
     ``"\\n"``.

@@ -1,11 +1,12 @@
-"""Text for training: read once, the vocabulary cut from its counts, units held out for validation."""
+"""Text for training: read once, the vocabulary cut from its counts, part of it held out for validation."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
 from fflm.text.corpora import SPLITS, parse_name
 from fflm.text.leaks import leak_warnings
-from fflm.text.stream import NewIds, TokenStream, encode, read_stream
+from fflm.text.notes import Note
+from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
@@ -21,24 +23,27 @@ __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "lo
 
 DEFAULT_VALID_FRACTION = 0.05
 
+#: Held-out text of a stream is so many stretches, or fewer if they would be shorter than `STREAM_UNIT` tokens.
+MOST_STRETCHES = 4
+
+#: What is drawn for: numbers beyond those of epochs and samples, which other draws stand under with the same seed.
+HELD_OUT = 0x68656C64
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """What training needs: a vocabulary with its training counts, the streams, and notes for the report.
-
-    A note that begins with ``warning:`` is one of `warnings` too, for whoever wants to say it at once.
-    """
+    """What training needs: a vocabulary with its training counts, the streams, and notes for the report."""
 
     vocabulary: Vocabulary
     train: TokenStream
     valid: TokenStream
     test: TokenStream | None
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Note]:
         """The notes that warn of something, such as held-out text that occurs in the training text."""
-        return [note for note in self.notes if note.startswith("warning:")]
+        return [note for note in self.notes if note.is_warning]
 
 
 def load(
@@ -52,10 +57,13 @@ def load(
 ) -> Corpus:
     """Read text for training and for validation; only the training part makes the vocabulary.
 
-    Without `valid`, a share of the units (`data.valid_fraction`, else 0.05; at least one, never all) is drawn at
-    random and held out, and what remains is joined. Where all `sources` are named corpora without a split, and neither
-    `valid` nor `data.valid_fraction` is given, the corpora's own splits are used, for `test` too if it is None. A note
-    warns of units held out that occur verbatim in the training text, and of those of `test` that do in validation.
+    Without `valid`, a share of the units (`data.valid_fraction`, else 0.05; at least one, never all) is held out: of
+    lines, lines drawn at random; of a stream, a few long stretches, one at a random place of each equal part of the
+    text. No context reaches over the joints of what remains.
+
+    Where all `sources` are named corpora without a split, and neither `valid` nor `data.valid_fraction` is given, the
+    splits of the corpora are used, for `test` too if it is None. A note warns of units held out that occur verbatim in
+    the training text, and of those of `test` that do in validation.
 
     Parameters
     ----------
@@ -64,7 +72,7 @@ def load(
     tokenizer_config : TokenizerConfig
     data : DataConfig
     seed : int
-        Of the units drawn.
+        Decides which text is held out.
     vocabulary : Vocabulary, optional
         Take its words instead of cutting a vocabulary; the counts become those of the training text.
 
@@ -77,8 +85,9 @@ def load(
 
     Examples
     --------
-    >>> load(["stdlib"], None, None, TokenizerConfig(), DataConfig(), seed=1).notes  # doctest: +SKIP
-    ('validation: stdlib:valid', 'test: stdlib:test', 'stdlib: the documentation of Python 3.11.7')
+    >>> corpus = load(["stdlib"], None, None, TokenizerConfig(), DataConfig(), seed=1)  # doctest: +SKIP
+    >>> [str(note) for note in corpus.notes]  # doctest: +SKIP
+    ['validation: stdlib:valid', 'test: stdlib:test', 'stdlib: the documentation of Python 3.11.7']
     """
     if valid and data.valid_fraction is not None:
         raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
@@ -86,9 +95,9 @@ def load(
         _check_uncut(data)
     tokenizer = Tokenizer(tokenizer_config)
     by_line = tokenizer_config.boundary == "line"
-    notes: list[str] = []
+    notes: list[Note] = []
     if not valid and data.valid_fraction is None:
-        sources, valid, test, notes = _own_splits(sources, test)
+        sources, valid, test, notes = _corpus_splits(sources, test)
     if not isinstance(sources, str):  # what is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
     new = NewIds(dict.fromkeys(SPECIALS, Vocabulary.UNK))
@@ -97,21 +106,22 @@ def load(
         held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
         word_lengths = _word_lengths(new.words, tokenizer_config.tokenizer == "char")
-        train, held_out = _hold_out(train, word_lengths, data.valid_fraction or DEFAULT_VALID_FRACTION, seed)
-        notes.append(_hold_out_note(train, held_out, by_line, seed))
+        fraction = data.valid_fraction or DEFAULT_VALID_FRACTION
+        train, held_out, note = _hold_out(train, word_lengths, fraction, by_line, seed)
+        notes.append(note)
     tested = read_stream(test, tokenizer, new, data.encoding) if test else None
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
     # Before the cut: then all words are distinct, and what is the same is so word for word.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
     vocabulary, lookup = _cut_vocabulary(train, new, data, vocabulary)
-    parts = (stream and replace(stream, ids=lookup[stream.ids]) for stream in (train, held_out, tested))
+    parts = (stream and stream.in_vocabulary(lookup, len(vocabulary)) for stream in (train, held_out, tested))
     return Corpus(vocabulary, *parts, tuple(notes))
 
 
 def encode_texts(
     texts: Mapping[str, Sequence[str] | None], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig
-) -> tuple[dict[str, TokenStream | None], list[str]]:
-    """`encode` several texts, by name, and warn of units of one that occur verbatim in one before it.
+) -> tuple[dict[str, TokenStream | None], list[Note]]:
+    """Read several texts, by name, as `encode` does; warn of units of one that occur verbatim in one before it.
 
     Parameters
     ----------
@@ -123,104 +133,116 @@ def encode_texts(
     Returns
     -------
     streams : dict
-    warnings : list of str
+    warnings : list of Note
 
     Examples
     --------
-    >>> encode_texts({"validation": ["a.txt"], "test": ["b.txt"]}, tokenizer, vocabulary, data)[1]  # doctest: +SKIP
+    >>> texts = {"validation": ["a.txt"], "test": ["b.txt"]}
+    >>> [str(note) for note in encode_texts(texts, tokenizer, vocabulary, data)[1]]  # doctest: +SKIP
     ['warning: 1 of 20 test units (lines; 5 %, 2 % of the tokens) occur verbatim in the validation text; ...']
     """
     new = NewIds()
     streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
     warnings, lookup = leak_warnings(streams), new.lookup(vocabulary)
-    return {name: part and replace(part, ids=lookup[part.ids]) for name, part in streams.items()}, warnings
+    known = {name: part and part.in_vocabulary(lookup, len(vocabulary)) for name, part in streams.items()}
+    return known, warnings
 
 
-def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[str]) -> list[str]:
+def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[Note]) -> list[str]:
     """The sources, a whole corpus cut down to its training part where another part is held out."""
     split_names = {name[0] for name in map(parse_name, held_out) if name and name[1]}
     kept = []
     for source in sources:
         if source in held_out:
-            notes.append(f"warning: {source} is training text and held-out text at once")
+            notes.append(Note(f"{source} is training text and held-out text at once", is_warning=True))
         name = parse_name(source)
         if name and name[1] is None and name[0] in split_names:
             source = f"{name[0]}:train"
-            notes.append(f"training: {source}, as another part of {name[0]} is held out")
+            notes.append(Note(f"training: {source}, as another part of {name[0]} is held out"))
         kept.append(source)
     return kept
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """SHA-256 of all that training reads: words and ids. Two texts with the same fingerprint are the same text."""
+    """SHA-256 of all that training reads: words, ids and breaks. Texts of the same fingerprint are the same text."""
     digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode(errors="surrogatepass"))
     for stream in (corpus.train, corpus.valid, corpus.test):
         digest.update(b"none" if stream is None else b"%d:" % len(stream))
         digest.update(b"" if stream is None else memoryview(stream.ids).cast("B"))
+        if stream is not None and len(stream.breaks):
+            digest.update(b"breaks %d:" % len(stream.breaks))
+            digest.update(memoryview(stream.breaks).cast("B"))
     return digest.hexdigest()
 
 
-def _own_splits(sources: Sequence[str], test: Sequence[str] | None):
+def _corpus_splits(
+    sources: Sequence[str], test: Sequence[str] | None
+) -> tuple[Sequence[str], list[str] | None, Sequence[str] | None, list[Note]]:
     """Sources, valid, test and notes: the splits of named corpora, where every source is one without a split."""
     names = [parse_name(source) for source in sources]
     if not names or not all(name and name[1] is None for name in names):
         return sources, None, test, []
     train, valid, own_test = ([f"{name}:{split}" for name, _ in names] for split in SPLITS)
-    notes = [f"validation: {', '.join(valid)}"]
+    notes = [Note(f"validation: {', '.join(valid)}")]
     if not test:
-        notes.append(f"test: {', '.join(own_test)}")
+        notes.append(Note(f"test: {', '.join(own_test)}"))
     return train, valid, test or own_test, notes
 
 
 def _hold_out(
-    stream: TokenStream, word_lengths: np.ndarray, fraction: float, seed: int
-) -> tuple[TokenStream, TokenStream]:
-    """Draw units for validation; what remains is joined."""
+    stream: TokenStream, word_lengths: np.ndarray, fraction: float, by_line: bool, seed: int
+) -> tuple[TokenStream, TokenStream, Note]:
+    """Divide a text into what remains for training and what is held out for validation, and say how."""
     units = len(stream.unit_starts) - 1
     if units < 2:
         raise TextError(
             f"text must have at least two lines or tokens to hold some out, got one in {stream.source!r}; "
             "give more text, or name a validation text"
         )
-    drawn = np.zeros(units, bool)
     count = min(units - 1, max(1, round(fraction * units)))
-    drawn[np.random.default_rng(seed).choice(units, count, replace=False)] = True
-    sizes = np.diff(stream.unit_starts)
-    total = int(word_lengths[stream.ids].sum())
+    generator = np.random.default_rng(np.random.SeedSequence([seed, HELD_OUT]))
+    drawn = np.zeros(units, bool)
+    if by_line:
+        drawn[generator.choice(units, count, replace=False)] = True
+        how = "lines) held out at random"
+    else:
+        most = min(MOST_STRETCHES, max(1, len(stream) * count // units // STREAM_UNIT))
+        for first, last in _stretches(units, count, most, generator):
+            drawn[first:last] = True
+        stretches = np.count_nonzero(np.diff(drawn.astype(int), prepend=0) == 1)
+        how = f"blocks) held out in {stretches} {'stretch' if stretches == 1 else 'stretches'}"
+    note = Note(f"validation: {100 * count / units:.3g} % of the units ({count:,} of {units:,} {how}, seed {seed}")
+    lengths = word_lengths[stream.ids]
+    in_valid = int(lengths[np.repeat(drawn, np.diff(stream.unit_starts))].sum())
+    characters = round(stream.characters * in_valid / int(lengths.sum()))
+    return stream.select(~drawn, stream.characters - characters), stream.select(drawn, characters), note
 
-    def part(chosen: np.ndarray) -> TokenStream:
-        ids = stream.ids[np.repeat(chosen, sizes)]
-        starts = np.concatenate(([0], np.cumsum(sizes[chosen])))
-        characters = round(stream.characters * int(word_lengths[ids].sum()) / total)
-        return TokenStream(ids, starts, characters, stream.source)
 
-    return part(~drawn), part(drawn)
+def _stretches(units: int, count: int, most: int, generator: np.random.Generator) -> list[tuple[int, int]]:
+    """First and last-plus-one of runs that hold `count` of so many units, one at a random place of each equal part."""
+    parts = min(most, count)
+    bounds = [(units * part // parts, count * part // parts) for part in range(parts + 1)]
+    runs = []
+    for (first, done), (last, until) in pairwise(bounds):
+        start = int(generator.integers(first, last - (until - done), endpoint=True))
+        runs.append((start, start + until - done))
+    return runs
 
 
 def _word_lengths(words: Sequence[str], chars: bool) -> np.ndarray:
-    """Characters that a token takes of the text: its own and, of a word, the space or line end after it."""
+    """How many characters each word takes of the text: its own and, of a word, the space or line end after it."""
     lengths = np.fromiter(map(len, words), np.int32, len(words)) + (not chars)
     lengths[Vocabulary.EOS] = chars
     return lengths
 
 
-def _hold_out_note(train: TokenStream, valid: TokenStream, by_line: bool, seed: int) -> str:
-    held = len(valid.unit_starts) - 1
-    units = held + len(train.unit_starts) - 1
-    kind = "lines" if by_line else "blocks"
-    return (
-        f"validation: {100 * held / units:.3g} % of the units ({held:,} of {units:,} {kind}) held out at random, "
-        f"seed {seed}"
-    )
-
-
-def _corpus_notes(sources: Sequence[str], tokenizer: Tokenizer) -> list[str]:
+def _corpus_notes(sources: Sequence[str], tokenizer: Tokenizer) -> list[Note]:
     names = {name[0] for name in map(parse_name, sources) if name}
     notes = []
     if "stdlib" in names:
-        notes.append(f"stdlib: the documentation of Python {platform.python_version()}")
+        notes.append(Note(f"stdlib: the documentation of Python {platform.python_version()}"))
     if "brown" in names and tokenizer.config.tokenizer != "char":
-        notes.append("brown: read as the tokens its editors made, whatever the tokenizer")
+        notes.append(Note("brown: read as the tokens its editors made, whatever the tokenizer"))
     return notes
 
 

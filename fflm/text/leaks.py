@@ -1,4 +1,4 @@
-"""Held-out text that stands in the training text: units that occur there verbatim, found by hashing, then compared."""
+"""Finds held-out text that stands in the training text too: verbatim units, sought by hashing, then compared."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fflm.text.notes import Note
 from fflm.text.stream import TokenStream
 from fflm.text.vocabulary import Vocabulary
 
@@ -28,11 +29,11 @@ class Leak:
     Attributes
     ----------
     units, of_units : int
-        Units that do, and all of them.
+        How many units occur there, and how many units there are.
     tokens, of_tokens : int
-        The tokens of these units, and all of them.
+        The tokens of these units, and all tokens of the text.
     long_units : int
-        Those of `units` that are longer than 10 tokens; short lines recur without having leaked.
+        How many of `units` are longer than 10 tokens; short lines recur without having leaked.
     kind : {"lines", "blocks"}
         What the units are.
     """
@@ -44,24 +45,26 @@ class Leak:
     long_units: int
     kind: str
 
-    def warning(self, what: str, where: str) -> str:
-        """One line for people.
+    def warning(self, what: str, where: str) -> Note:
+        """Say it in one line.
 
         Examples
         --------
-        >>> Leak(12, 4000, 60, 50_000, 3, "lines").warning("validation", "training")  # doctest: +NORMALIZE_WHITESPACE
-        'warning: 12 of 4,000 validation units (lines; 0.3 %, 0.12 % of the tokens) occur verbatim in the training
-        text; longer than 10 tokens: 3'
+        >>> note = Leak(12, 4000, 60, 50_000, 3, "lines").warning("validation", "training")
+        >>> print(note)  # doctest: +NORMALIZE_WHITESPACE
+        warning: 12 of 4,000 validation units (lines; 0.3 %, 0.12 % of the tokens) occur verbatim in the training
+        text; longer than 10 tokens: 3
         """
         share, tokens = 100 * self.units / self.of_units, 100 * self.tokens / self.of_tokens
-        return (
-            f"warning: {self.units:,} of {self.of_units:,} {what} units ({self.kind}; {share:.3g} %, {tokens:.3g} % of "
-            f"the tokens) occur verbatim in the {where} text; longer than {LONG} tokens: {self.long_units:,}"
+        return Note(
+            f"{self.units:,} of {self.of_units:,} {what} units ({self.kind}; {share:.3g} %, {tokens:.3g} % of the "
+            f"tokens) occur verbatim in the {where} text; longer than {LONG} tokens: {self.long_units:,}",
+            is_warning=True,
         )
 
 
-def leak_warnings(texts: Mapping[str, TokenStream | None]) -> list[str]:
-    """A warning for each text of which units occur in a text before it; the names are those of the parts.
+def leak_warnings(texts: Mapping[str, TokenStream | None]) -> list[Note]:
+    """Warn of each text of which units occur in a text before it; the names are those of the parts.
 
     The ids of all texts must be of one numbering, best one in which no two words share an id (`NewIds`).
 
@@ -69,9 +72,9 @@ def leak_warnings(texts: Mapping[str, TokenStream | None]) -> list[str]:
     --------
     >>> text = TokenStream(np.array([3, 4, 2, 4, 2], np.int32), np.array([0, 3, 5]), 8, "a.txt")
     >>> other = TokenStream(np.array([5, 2, 3, 4, 2], np.int32), np.array([0, 2, 5]), 8, "b.txt")
-    >>> leak_warnings({"training": text, "validation": other, "test": None})  # doctest: +NORMALIZE_WHITESPACE
-    ['warning: 1 of 2 validation units (lines; 50 %, 60 % of the tokens) occur verbatim in the training text; longer
-    than 10 tokens: 0']
+    >>> (note,) = leak_warnings({"training": text, "validation": other, "test": None})
+    >>> note.text[:64]
+    '1 of 2 validation units (lines; 50 %, 60 % of the tokens) occur '
     """
     names = [name for name, stream in texts.items() if stream is not None]
     pairs = [(what, where) for i, what in enumerate(names) for where in names[:i]]
@@ -110,13 +113,13 @@ def find_leaks(train_ids: np.ndarray, stream: TokenStream) -> Leak:
     for value, unit in zip(hashes, units, strict=True):
         missing.setdefault(value, set()).add(unit)
     _strike_out(missing, train_ids, _lines(train_ids, sizes) if by_line else _windows(train_ids, sizes))
-    found = np.array([unit not in missing[value] for value, unit in zip(hashes, units, strict=True)])
+    leaked = np.array([unit not in missing[value] for value, unit in zip(hashes, units, strict=True)])
     return Leak(
-        units=int(found.sum()),
+        units=int(leaked.sum()),
         of_units=len(units),
-        tokens=int(sizes[found].sum()),
+        tokens=int(sizes[leaked].sum()),
         of_tokens=len(ids),
-        long_units=int((sizes[found] > LONG).sum()),
+        long_units=int((sizes[leaked] > LONG).sum()),
         kind="lines" if by_line else "blocks",
     )
 
@@ -131,7 +134,7 @@ def _blocks(unit_starts: np.ndarray) -> np.ndarray:
 
 
 def _strike_out(missing: dict[int, set[bytes]], ids: np.ndarray, places: Iterator[tuple]) -> None:
-    """Remove from `missing` what stands at one of the places: hashes, starts and ends, piece by piece."""
+    """Remove from `missing` whatever stands at one of the places: hashes, starts and ends, piece by piece."""
     shift = np.uint64(64 - FILTER_BITS)
     possible = np.zeros(2**FILTER_BITS, bool)
     possible[np.fromiter(missing, np.uint64, len(missing)) >> shift] = True

@@ -1,10 +1,10 @@
-"""One text as ids. Nothing here counts, chooses words or holds anything out."""
+"""Text as ids: one stream of words and where in it unrelated text was joined. Holds nothing out, counts no words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -18,6 +18,55 @@ from fflm.text.vocabulary import SPECIALS, Vocabulary
 #: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
 STREAM_UNIT = 1000
 
+#: The breaks of a text that is one from its beginning to its end. Compiled loops take writable arrays only.
+NO_BREAKS = np.zeros(0, np.int64)
+
+
+class KnownIds(np.ndarray):
+    """Word ids of a stream, seen to be ids of a vocabulary, so that nobody has to look at all of them again.
+
+    An array like any other; what is computed or cut from it is not known any more. Its words must not be changed.
+
+    Attributes
+    ----------
+    vocab_size : int
+        All ids are from 0 to `vocab_size` - 1; 0 where that is not known.
+    """
+
+    vocab_size = 0
+
+
+def known_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Look once at ids (N,) and return them as `KnownIds`, int32 in C order; copied only if they are not that already.
+
+    A memory map must be of mode ``"c"`` (or ``"r+"``) not to be copied: compiled loops take writable arrays only.
+
+    Raises
+    ------
+    ConfigError
+        If they are no whole numbers, or one is outside the vocabulary.
+
+    Examples
+    --------
+    >>> known_ids(np.array([3, 0, 2], np.int32), vocab_size=4).vocab_size
+    4
+    >>> known_ids(np.array([3, 0, 2], np.int32), vocab_size=3)
+    Traceback (most recent call last):
+    ...
+    fflm.errors.ConfigError: ids must be from 0 to 2, got 0 to 3
+    """
+    if isinstance(ids, KnownIds) and 0 < ids.vocab_size <= vocab_size:
+        return ids
+    ids = np.asarray(ids)
+    if ids.dtype.kind not in "iu":
+        raise ConfigError(f"ids must be whole numbers, got an array of {ids.dtype}")
+    # Read as an unsigned number, an id below 0 is a very large one: one pass finds both kinds.
+    if ids.size and int(ids.view(ids.dtype.str.replace("i", "u")).max()) >= vocab_size:
+        raise ConfigError(f"ids must be from 0 to {vocab_size - 1}, got {ids.min()} to {ids.max()}")
+    known = np.require(ids, np.int32, ["C", "W"]).view(KnownIds)
+    known.vocab_size = vocab_size
+    return known
+
 
 @dataclass(frozen=True)
 class TokenStream:
@@ -26,26 +75,32 @@ class TokenStream:
     Attributes
     ----------
     ids : (N,) int32
-        In the ``line`` boundary each line ends with the id of ``</s>``; nothing is padded.
+        In the ``line`` boundary each line ends with the id of ``</s>``; nothing is padded. They may lie in a memory
+        map of mode ``"c"``, which kernels can read and which copies nothing.
     unit_starts : (U + 1,) int64
-        Unit u is ``ids[unit_starts[u]:unit_starts[u + 1]]``: a line, or a block of the stream.
+        Unit u is ``ids[unit_starts[u]:unit_starts[u + 1]]``: a line, or a block of the stream. No unit reaches over
+        a break.
     characters : int
         Characters of the original text, line ends included; of text that comes as tokens, the characters of the
-        tokens joined by single spaces. Of units drawn at random it is their share by the length of their words.
+        tokens joined by single spaces. Of a part of a text it is a share by the length of its words.
     source : str
         What was read, for reports.
+    breaks : (S,) int64
+        The rising positions, above 0 and below N, at which text begins that does not follow what stands before it:
+        contexts stop there as they stop at ``</s>``.
 
     Examples
     --------
     >>> stream = TokenStream(np.array([3, 0, 2], np.int32), np.array([0, 3]), 8, "a.txt")
-    >>> len(stream), stream.unknown
-    (3, 1)
+    >>> len(stream), stream.unknown, len(stream.breaks)
+    (3, 1, 0)
     """
 
     ids: np.ndarray
     unit_starts: np.ndarray
     characters: int
     source: str
+    breaks: np.ndarray = field(default_factory=lambda: NO_BREAKS)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,6 +110,28 @@ class TokenStream:
         """How many tokens are ``<unk>``."""
         return int(np.count_nonzero(self.ids == Vocabulary.UNK))
 
+    def in_vocabulary(self, lookup: np.ndarray, vocab_size: int) -> TokenStream:
+        """The same text with the ids that lookup (L,) int32 has for its own, all of a vocabulary of `vocab_size`."""
+        return replace(self, ids=known_ids(lookup[self.ids], vocab_size))
+
+    def select(self, chosen: np.ndarray, characters: int) -> TokenStream:
+        """The text of the units chosen (U,) bool, with a break wherever others were left out between two of them.
+
+        Examples
+        --------
+        >>> stream = TokenStream(np.array([3, 4, 5, 6], np.int32), np.arange(5), 8, "a.txt")
+        >>> part = stream.select(np.array([True, True, False, True]), 6)
+        >>> part.ids.tolist(), part.unit_starts.tolist(), part.breaks.tolist()
+        ([3, 4, 6], [0, 1, 2, 3], [2])
+        """
+        sizes = np.diff(self.unit_starts)
+        unit_starts = np.concatenate(([0], np.cumsum(sizes[chosen])))
+        begins_anew = np.isin(self.unit_starts[:-1], self.breaks)
+        begins_anew[1:] |= ~chosen[:-1]
+        breaks = unit_starts[:-1][begins_anew[chosen]]
+        ids = np.asarray(self.ids)[np.repeat(chosen, sizes)]
+        return TokenStream(ids, unit_starts, characters, self.source, breaks[breaks > 0])
+
 
 def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig) -> TokenStream:
     """Read `sources` as one text in the ids of `vocabulary`; unknown words become ``<unk>``.
@@ -62,7 +139,7 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     Parameters
     ----------
     sources : sequence of str
-        Files, folders, ``-`` or named corpora.
+        Files, folders, ``-`` or named corpora. Files follow one another as given; a corpus is a text by itself.
     tokenizer : Tokenizer
     vocabulary : Vocabulary
     data : DataConfig
@@ -77,17 +154,18 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
 
     Examples
     --------
-    >>> encode(["text.txt"], tokenizer, vocabulary, DataConfig()).ids  # doctest: +SKIP
-    array([3, 0, 2], dtype=int32)
+    >>> encode(["text.txt"], tokenizer, vocabulary, DataConfig()).ids.tolist()  # doctest: +SKIP
+    [3, 0, 2]
     """
-    known = _KnownIds((word, vocabulary.id(word)) for word in vocabulary.words)
-    return read_stream(sources, tokenizer, known, data.encoding)
+    known = _KnownWords((word, vocabulary.id(word)) for word in vocabulary.words)
+    stream = read_stream(sources, tokenizer, known, data.encoding)
+    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)))
 
 
 def encode_tokens(
     sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig
 ) -> tuple[TokenStream, list[str]]:
-    """What `encode` gives, and each token as it stands in the text, known or not; the end of a line is ``</s>``.
+    """Read `sources` as `encode` does, and return each token too as it stands in the text; a line ends with ``</s>``.
 
     Examples
     --------
@@ -96,16 +174,17 @@ def encode_tokens(
     """
     new = NewIds()
     stream = read_stream(sources, tokenizer, new, data.encoding)
-    return replace(stream, ids=new.lookup(vocabulary)[stream.ids]), [new.words[i] for i in stream.ids]
+    tokens = [new.words[i] for i in stream.ids]
+    return stream.in_vocabulary(new.lookup(vocabulary), len(vocabulary)), tokens
 
 
-class _KnownIds(dict):
+class _KnownWords(dict):
     def __missing__(self, token: str) -> int:
         return Vocabulary.UNK
 
 
 class NewIds(dict):
-    """Token to provisional id, from 3 on in the order of first occurrence; `words` is the way back.
+    """Provisional ids of tokens, from 3 on in the order of first occurrence; `words` is the way back.
 
     Examples
     --------
@@ -124,7 +203,7 @@ class NewIds(dict):
         return number
 
     def lookup(self, vocabulary: Vocabulary) -> np.ndarray:
-        """The id in `vocabulary` of each provisional id: (len(words),) int32."""
+        """Return the id in `vocabulary` of each provisional id: (len(words),) int32."""
         ids = vocabulary.encode(self.words)
         ids[Vocabulary.EOS] = Vocabulary.EOS
         return ids
@@ -146,47 +225,75 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
         ids[LINE_END] = Vocabulary.EOS
     parts: list[np.ndarray] = []
     lengths: list[int] = []
+    breaks: list[int] = []
+    position, before = 0, ""
     for source in sources:
         if config.tokenizer == "char" and not by_line and parts and parts[-1][-1] != ids[LINE_END]:
             parts.append(np.array([ids[LINE_END]], np.int32))
             lengths.append(1)
+            position += 1
+        if parse_name(source) or parse_name(before):  # a corpus goes on with nothing; files are one text, as given
+            breaks.append(position)
+        begin, before = position, source
         blocks = (
-            np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens))
+            tokens if tokens is None else np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens))
             for tokens in _token_blocks(source, tokenizer, encoding, lengths)
         )
-        found = [block for block in (_end_lines(blocks) if by_line else blocks) if len(block)]
-        if not found:
+        for block in _end_lines(blocks) if by_line else blocks:
+            if block is None:
+                breaks.append(position)
+            elif len(block):
+                parts.append(block)
+                position += len(block)
+        if position == begin:
             raise TextError(f"text must have at least one token, got none in {source!r}")
-        parts += found
+    rising = np.unique(np.array(breaks, np.int64))
+    rising = rising[(rising > 0) & (rising < position)]
     numbers = np.concatenate(parts)
-    return TokenStream(numbers, _unit_starts(numbers, by_line), sum(lengths), ", ".join(sources))
+    return TokenStream(numbers, _unit_starts(numbers, by_line, rising), sum(lengths), ", ".join(sources), rising)
 
 
-def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]) -> Iterator[list[str]]:
-    """The tokens of a source in blocks; the characters of each block are appended to `lengths`."""
+def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]) -> Iterator[list[str] | None]:
+    """The tokens of a source in blocks, None between two that do not belong together.
+
+    The characters of each block are appended to `lengths`.
+    """
     name = parse_name(source)
     blocks = read_corpus(*name, tokenizer) if name else read_blocks(source, encoding)
     first = next(blocks, "")
     blocks = chain((first,), blocks)
-    if not isinstance(first, list):
-        yield from tokenizer.tokenize_blocks(_measure(blocks, lengths))
+    if isinstance(first, list):
+        for tokens in blocks:
+            lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
+            yield tokens
         return
-    for tokens in blocks:
-        lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
+    begins_anew: set[int] = set()
+    # A tokenizer may read ahead, but gives back one list for each block, in order.
+    for number, tokens in enumerate(tokenizer.tokenize_blocks(_measure(blocks, lengths, begins_anew))):
+        if number in begins_anew:
+            yield None
         yield tokens
 
 
-def _measure(blocks: Iterable[str], lengths: list[int]) -> Iterator[str]:
+def _measure(blocks: Iterable[str | None], lengths: list[int], begins_anew: set[int]) -> Iterator[str]:
+    """The blocks of text; their lengths are appended, and the numbers of those that follow a None are added."""
+    number = 0
     for block in blocks:
-        lengths.append(len(block))
-        yield block
+        if block is None:
+            begins_anew.add(number)
+        else:
+            lengths.append(len(block))
+            yield block
+            number += 1
 
 
-def _end_lines(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _end_lines(blocks: Iterable[np.ndarray | None]) -> Iterator[np.ndarray | None]:
     """Drop the ends of empty lines; add the end that the last line may lack."""
     last = Vocabulary.EOS
     for block in blocks:
-        if len(block):
+        if block is None:
+            yield None
+        elif len(block):
             before = np.concatenate((np.array([last], np.int32), block[:-1]))
             yield block[(block != Vocabulary.EOS) | (before != Vocabulary.EOS)]
             last = block[-1]
@@ -194,10 +301,10 @@ def _end_lines(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         yield np.array([Vocabulary.EOS], np.int32)
 
 
-def _unit_starts(ids: np.ndarray, by_line: bool) -> np.ndarray:
+def _unit_starts(ids: np.ndarray, by_line: bool, breaks: np.ndarray) -> np.ndarray:
     if by_line:
-        ends = np.flatnonzero(ids == Vocabulary.EOS) + 1
-    else:
-        size = min(STREAM_UNIT, max(1, len(ids) // 100))
-        ends = np.append(np.arange(size, len(ids), size), len(ids))
-    return np.concatenate(([0], ends)).astype(np.int64)
+        return np.concatenate(([0], np.flatnonzero(ids == Vocabulary.EOS) + 1)).astype(np.int64)
+    size = min(STREAM_UNIT, max(1, len(ids) // 100))
+    bounds = [0, *breaks.tolist(), len(ids)]
+    starts = [np.arange(first, last, size) for first, last in pairwise(bounds)]
+    return np.concatenate([*starts, [len(ids)]]).astype(np.int64)

@@ -20,7 +20,6 @@ import numpy as np
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, LossError, PerplexityError, TextError
 from fflm.evaluation.perplexity import LARGEST_NATS, speed
-from fflm.kernels import shuffle
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.batches import Windows
 from fflm.nn.network import Network
@@ -30,14 +29,13 @@ from fflm.runtime.interrupt import Interrupt
 from fflm.runtime.progress import Bar, say
 from fflm.runtime.workers import Workers
 from fflm.text import Corpus
+from fflm.text.order import ShuffledOrder
 from fflm.training.report import TrainReport
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
 from fflm.training.state import Position, TrainedParameters, TrainingState
 from fflm.training.time_budget import SAVING_SECONDS, TimeBudget
 from fflm.training.validation import Validation
-
-SHUFFLE_ROUNDS = 6
 
 
 class Trainer:
@@ -177,13 +175,13 @@ class Trainer:
 
     def _batches(self) -> Iterator[Windows]:
         """The rest of this epoch's windows in shuffled order, until there is a reason to stop."""
-        size, position, ids = self.config.batch_size, self.state.position, self.corpus.train.ids
-        keys = np.random.SeedSequence([self.config.seed, position.epoch]).generate_state(SHUFFLE_ROUNDS)
+        size, position, text = self.config.batch_size, self.state.position, self.corpus.train
+        order = ShuffledOrder(len(text), self.config.seed, position.epoch)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             first = position.batch * size
-            places = np.zeros(min(size, len(ids) - first), np.int64)
-            shuffle.shuffled(places, first, len(ids), keys)
-            yield Windows(ids, places)
+            places = np.zeros(min(size, len(text) - first), np.int64)
+            order.places(first, places)
+            yield Windows(text.ids, places, text.breaks)
 
     def _rate(self, done: int) -> float:
         """The learning rate of the next step."""
@@ -287,5 +285,5 @@ class Trainer:
             parameters=sum(value.size for value in self.model.parameters.values()),
             stopped=stopped,
             interrupted=self.interrupt.asked,
-            notes=(*corpus.notes, *notes),
+            notes=(*map(str, corpus.notes), *notes),
         )

@@ -8,15 +8,15 @@ import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.kernels import ngrams
-from fflm.lm.contexts import checked_contexts, checked_ids, contexts_at
+from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
 from fflm.lm.ngram.kneser_ney import estimate
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
 from fflm.lm.parts import in_parallel
-from fflm.text import Tokenizer, Vocabulary
+from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 
 class NgramModel:
-    """P(w | context) = P of the longest n-gram in the table, times b of every longer context; see `LanguageModel`.
+    """An n-gram model: P of the longest n-gram in the table, times b of every longer context; see `LanguageModel`.
 
     Parameters
     ----------
@@ -58,47 +58,68 @@ class NgramModel:
         self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
         self.table, self.node_log_probs, self.backoffs, self.counts = table, log_probs, backoffs, counts
         self.facts = facts or {}
-        self.context_size = table.order - 1
+        self.reach = table.order - 1
 
     @classmethod
     def kneser_ney(
-        cls, ids: np.ndarray, order: int, vocabulary: Vocabulary, tokenizer: Tokenizer, threads: int | None = None
+        cls,
+        ids: np.ndarray,
+        order: int,
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        threads: int | None = None,
+        breaks: np.ndarray = NO_BREAKS,
     ) -> NgramModel:
-        """Estimate an interpolated modified Kneser-Ney model (`kneser_ney.estimate`) from a text, ids (N,) int32."""
-        table, counts = count_ngrams(checked_ids(ids, len(vocabulary)), order, len(vocabulary))
+        """Estimate an interpolated modified Kneser-Ney model (`kneser_ney.estimate`) from a text.
+
+        Parameters
+        ----------
+        ids : (N,) int32
+        order : int
+        vocabulary : Vocabulary
+        tokenizer : Tokenizer
+        threads : int, optional
+            For the model; counting takes one.
+        breaks : (S,) int64
+            Where unrelated text was joined: no n-gram reaches over them.
+        """
+        ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
+        table, counts = count_ngrams(ids, order, len(vocabulary), breaks)
         log_probs, backoffs, discounts, fallback = estimate(table, counts)
         facts = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
         if fallback:
             facts["fallback_discounts"] = fallback
         return cls(vocabulary, tokenizer, table, log_probs, backoffs, counts[: len(backoffs)], facts, threads)
 
-    def log_probs(self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None) -> np.ndarray:
-        """Natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
+        """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
 
         Raises
         ------
         ConfigError
-            If an id is outside the vocabulary.
+            If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
-        ids = checked_ids(ids, len(self.vocabulary))
+        ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         out = np.empty(ids.size)
         model = (*self.table.tree, self.node_log_probs, self.backoffs)
 
         def score(first: int, last: int) -> None:
-            ngrams.backoff_log_probs(out[first:last], *model, ids, first, self.context_size)
+            ngrams.backoff_log_probs(out[first:last], *model, ids, breaks, first, self.reach)
 
         in_parallel(score, ids.size, self.threads, on_batch)
         return out
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1.
+        """Compute P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1.
 
         Raises
         ------
         ConfigError
             If an id is outside the vocabulary, or a context is not K words long.
         """
-        contexts = checked_contexts(contexts, self.context_size, len(self.vocabulary))
+        contexts = checked_contexts(contexts, self.reach, len(self.vocabulary))
         out = np.empty((len(contexts), len(self.vocabulary)), np.float32)
         row = np.empty(out.shape[1])
         for i, state in enumerate(self.table.states_of(contexts)):
@@ -106,8 +127,8 @@ class NgramModel:
             out[i] = row
         return out
 
-    def context_counts(self, ids: np.ndarray) -> np.ndarray:
-        """How often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64.
+    def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64.
 
         Raises
         ------
@@ -116,35 +137,36 @@ class NgramModel:
         """
         if self.counts is None:
             raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
-        ids = checked_ids(ids, len(self.vocabulary))
-        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.context_size)))
+        ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
+        return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.reach), breaks))
 
     def counts_of(self, contexts: np.ndarray) -> np.ndarray:
-        """The same of contexts (B, K) int32: (B,) int64."""
+        """Count how often the last two words of contexts (B, K) int32 occurred in training: (B,) int64."""
         if self.counts is None:
             raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
         return self.table.counts_of(self.counts, contexts)
 
-    def units_seen(self, ids: np.ndarray, unit_starts: np.ndarray) -> np.ndarray:
-        """Which units of a stream consist of n-grams of the highest order that were all seen in training: (U,) bool.
+    def units_seen(self, ids: np.ndarray, unit_starts: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Tell which units of a stream consist of n-grams of the highest order that training saw: (U,) bool.
 
         A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
         """
-        ids, order = checked_ids(ids, len(self.vocabulary)), self.table.order
-        found = np.empty(ids.size, np.int64)
+        ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
+        order, longest = self.table.order, np.empty(ids.size, np.int64)
 
         def match(first: int, last: int) -> None:
-            ngrams.longest_ngrams(found[first:last], *self.table.tree, ids, first, self.context_size)
+            ngrams.longest_ngrams(longest[first:last], *self.table.tree, ids, breaks, first, self.reach)
 
         in_parallel(match, ids.size, self.threads, None)
         starts, sizes = unit_starts[:-1], np.diff(unit_starts)
-        place = np.arange(ids.size) - np.repeat(starts, sizes)
-        shorter = found < self.table.nodes(order).start
+        begins = np.union1d(starts, breaks)
+        place = np.arange(ids.size) - np.repeat(begins, np.diff(np.append(begins, ids.size)))
+        shorter = longest < self.table.nodes(order).start
         unseen = np.add.reduceat(shorter & (place >= order - 1), starts)
         return (unseen == 0) & (sizes >= 2 * order)
 
     def describe(self) -> dict:
-        """Kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
+        """Return kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
         return {
             "kind": "n-gram model",
             "parameters": len(self.node_log_probs) + len(self.backoffs),

@@ -22,7 +22,7 @@ FALLBACK = (0.5, 1.0, 1.5)
 
 
 def discounts(adjusted: np.ndarray) -> tuple[tuple[float, float, float], bool]:
-    """D1, D2, D3 of one order from its adjusted counts, and whether they are `FALLBACK`.
+    """Compute D1, D2, D3 of one order from its adjusted counts, and tell whether they are `FALLBACK`.
 
     The closed form (Chen and Goodman 1998, equation 26) is taken if n1 to n4, the numbers of n-grams with adjusted
     count 1 to 4, are all positive and every D_k is above 0 and at most k.

@@ -1,4 +1,4 @@
-"""All n-grams of a text up to some order, found by sorting: what n-gram models are estimated from and look up."""
+"""The table of all n-grams of a text up to some order, which n-gram models are estimated from and look up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.kernels import ngrams
-from fflm.text import Vocabulary
+from fflm.text import NO_BREAKS, Vocabulary
 
 #: So many words before a word say how well its context is known: as in the paper, those of a trigram.
 COUNTED_CONTEXT = 2
@@ -53,7 +53,7 @@ class NgramTable:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many n-grams of each order there are."""
+        """The number of n-grams of each order."""
         return tuple(int(size) for size in np.diff(self.starts))
 
     def nodes(self, order: int) -> slice:
@@ -76,17 +76,17 @@ class NgramTable:
 
     @property
     def tree(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What every kernel of `fflm.kernels.ngrams` reads first."""
+        """The arrays that every kernel of `fflm.kernels.ngrams` reads first."""
         return self.words, self.children, self.links
 
     def states_of(self, contexts: np.ndarray) -> np.ndarray:
-        """The node of the longest known suffix of each context (B, K), K < order, -1 for none: (B,) int64."""
+        """Find the node of the longest known suffix of each context (B, K), K < order, -1 for none: (B,) int64."""
         out = np.empty(len(contexts), np.int64)
         ngrams.states(out, *self.tree, np.ascontiguousarray(contexts))
         return out
 
     def counts_of(self, counts: np.ndarray, contexts: np.ndarray) -> np.ndarray:
-        """How often contexts (B, K) occurred, by the `counts` of this table's contexts: (B,) int64.
+        """Count how often contexts (B, K) occurred, by the `counts` of this table's contexts: (B,) int64.
 
         Only the last two words are looked at, as in the paper's trigram; one where the order is 2. ``<s>`` is a word.
 
@@ -101,8 +101,8 @@ class NgramTable:
         states, last = self.states_of(contexts), contexts[:, -1]
         # A state of fewer words means that all of them together were never seen; where a unit begins, <s> is all.
         begins = (last == Vocabulary.BOS) | (last == Vocabulary.EOS)
-        whole = (states >= self.starts[1]) | begins | (self.order == 2)
-        return np.where(whole, counts[states], 0).astype(np.int64)
+        complete = (states >= self.starts[1]) | begins | (self.order == 2)
+        return np.where(complete, counts[states], 0).astype(np.int64)
 
     def beginning_with(self, word: int, order: int) -> slice:
         """The nodes of one order that begin with `word`: they stand together."""
@@ -112,10 +112,13 @@ class NgramTable:
         return slice(first, last)
 
 
-def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTable, np.ndarray]:
+def count_ngrams(
+    ids: np.ndarray, order: int, vocab_size: int, breaks: np.ndarray = NO_BREAKS
+) -> tuple[NgramTable, np.ndarray]:
     """Find and count the n-grams of a text.
 
-    Each unit is read with one ``<s>`` before it; no n-gram reaches over the end of a unit, which is ``</s>``.
+    Each unit is read with one ``<s>`` before it; no n-gram reaches over the end of a unit, which is ``</s>``. Text that
+    begins at a break begins a unit, as the beginning of a text does.
 
     Parameters
     ----------
@@ -124,6 +127,8 @@ def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTab
         Words of the longest n-grams, at least 1.
     vocab_size : int
         V.
+    breaks : (S,) int64
+        Rising positions inside the text at which text begins that does not follow what stands before it.
 
     Returns
     -------
@@ -134,24 +139,24 @@ def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTab
     """
     if not len(ids):
         raise ConfigError("n-grams need a text of at least one word, got none")
-    stream, room = _with_unit_begins(ids)
+    stream, left = _with_unit_begins(ids, breaks)
     bits = int(vocab_size).bit_length()
     node_of = stream.astype(np.int64)
     words, counts = [np.arange(vocab_size, dtype=np.int32)], [np.bincount(stream, minlength=vocab_size)]
     links, children, starts = [np.full(vocab_size, -1, np.int32)], [], [0, vocab_size]
     for k in range(2, order + 1):
-        places = np.flatnonzero(room >= k)
+        places = np.flatnonzero(left >= k)
         keys = ((node_of[places] - starts[-2]) << bits) | stream[places + k - 1]
-        found, inverse, count = _unique(keys)
-        fan = np.bincount(found >> bits, minlength=starts[-1] - starts[-2])
+        different, inverse, count = _unique(keys)
+        fan = np.bincount(different >> bits, minlength=starts[-1] - starts[-2])
         children.append(starts[-1] + np.cumsum(fan) - fan)
-        link = np.empty(len(found), np.int32)
+        link = np.empty(len(different), np.int32)
         link[inverse] = node_of[places + 1]
         node_of[places] = starts[-1] + inverse
-        words.append((found & ((1 << bits) - 1)).astype(np.int32))
+        words.append((different & ((1 << bits) - 1)).astype(np.int32))
         counts.append(count)
         links.append(link)
-        starts.append(starts[-1] + len(found))
+        starts.append(starts[-1] + len(different))
     children.append([starts[-1]])
     table = NgramTable(
         np.concatenate(words), np.concatenate(children).astype(np.int64), np.concatenate(links), tuple(starts)
@@ -159,9 +164,9 @@ def count_ngrams(ids: np.ndarray, order: int, vocab_size: int) -> tuple[NgramTab
     return table, np.concatenate(counts).astype(np.int32)
 
 
-def _with_unit_begins(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _with_unit_begins(ids: np.ndarray, breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The text with ``<s>`` before each unit, and for each place how many words from there on are in its unit."""
-    begins = np.concatenate(([0], np.flatnonzero(ids[:-1] == Vocabulary.EOS) + 1))
+    begins = np.union1d(np.concatenate(([0], np.flatnonzero(ids[:-1] == Vocabulary.EOS) + 1)), breaks)
     stream = np.insert(ids, begins, Vocabulary.BOS)
     begins = begins + np.arange(len(begins))
     ends = np.append(begins[1:], len(stream))

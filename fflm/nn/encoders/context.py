@@ -54,9 +54,8 @@ class ContextEncoder(EmbeddingRows):
         """Gather the features of the words of rows first .. last-1 into x (B, >=width) *written*."""
         contexts = self.contexts[first:last]
         if isinstance(batch, Windows):
-            windows.gather_windows(
-                contexts, np.empty(last - first, np.int32), batch.stream, batch.positions[first:last]
-            )
+            targets = np.empty(last - first, np.int32)
+            windows.gather_windows(contexts, targets, batch.stream, batch.breaks, batch.positions[first:last])
         else:
             contexts[:] = batch.ids[first:last]
         embeddings.gather_rows(x[first:last], self.table, contexts, self.bag_size)
