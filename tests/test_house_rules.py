@@ -36,6 +36,7 @@ INSIDE = {
     "text": [
         ["sources", "tokenizer"],
         ["vocabulary", "corpora"],
+        ["marks"],
         ["stream", "labelled"],
         ["leaks"],
         ["dataset"],

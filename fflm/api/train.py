@@ -13,7 +13,7 @@ from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.parameters import initialise
-from fflm.text import Tokenizer, fingerprint
+from fflm.text import fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import begin, check_folder, check_unchanged
 from fflm.training.trainer import Trainer
@@ -99,7 +99,7 @@ def train(
     if vectors is not None:
         vectors.put_into(parameters["embeddings"])
         frozen = vectors.known if config.freeze_vectors else None
-    lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
+    lm = NeuralLanguageModel(shape, corpus.vocabulary, corpus.tokenizer, parameters, config.threads)
     trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
     if resume:
         check_unchanged(folder, described)

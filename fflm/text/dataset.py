@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
-from fflm.text.corpora import SPLITS, parse_name
+from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
+from fflm.text.sources import read_blocks
 from fflm.text.stream import NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
-from fflm.text.vocabulary import SPECIALS, Vocabulary
+from fflm.text.vocabulary import Vocabulary
 
 __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load"]
 
@@ -34,6 +35,7 @@ class Corpus:
     valid: TokenStream
     test: TokenStream | None
     notes: tuple[str, ...]
+    tokenizer: Tokenizer
 
     @property
     def warnings(self) -> list[str]:
@@ -45,7 +47,7 @@ def load(
     sources: Sequence[str],
     valid: Sequence[str] | None,
     test: Sequence[str] | None,
-    tokenizer_config: TokenizerConfig,
+    tokenizer: Tokenizer | TokenizerConfig,
     data: DataConfig,
     seed: int,
     vocabulary: Vocabulary | None = None,
@@ -61,7 +63,8 @@ def load(
     ----------
     sources, valid, test : sequence of str
         Files, folders, ``-`` or named corpora.
-    tokenizer_config : TokenizerConfig
+    tokenizer : Tokenizer or TokenizerConfig
+        It learns from the training text, unless `vocabulary` is given: then it has learned with that.
     data : DataConfig
     seed : int
         Of the units drawn.
@@ -84,19 +87,21 @@ def load(
         raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
     if vocabulary is not None:
         _check_uncut(data)
-    tokenizer = Tokenizer(tokenizer_config)
-    by_line = tokenizer_config.boundary == "line"
+    tokenizer = Tokenizer(tokenizer) if isinstance(tokenizer, TokenizerConfig) else tokenizer
+    by_line = tokenizer.config.boundary == "line"
     notes: list[str] = []
     if not valid and data.valid_fraction is None:
         sources, valid, test, notes = _own_splits(sources, test)
     if not isinstance(sources, str):  # what is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
-    new = NewIds(dict.fromkeys(SPECIALS, Vocabulary.UNK))
+    if vocabulary is None and not isinstance(sources, str):
+        tokenizer = tokenizer.learn(_text_blocks(sources, tokenizer, data.encoding))
+    new = NewIds()
     train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
         held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
-        word_lengths = _word_lengths(new.words, tokenizer_config.tokenizer == "char")
+        word_lengths = _word_lengths(new.words, tokenizer.config.tokenizer == "char")
         train, held_out = _hold_out(train, word_lengths, data.valid_fraction or DEFAULT_VALID_FRACTION, seed)
         notes.append(_hold_out_note(train, held_out, by_line, seed))
     tested = read_stream(test, tokenizer, new, data.encoding) if test else None
@@ -105,7 +110,7 @@ def load(
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
     vocabulary, lookup = _cut_vocabulary(train, new, data, vocabulary)
     parts = (stream and replace(stream, ids=lookup[stream.ids]) for stream in (train, held_out, tested))
-    return Corpus(vocabulary, *parts, tuple(notes))
+    return Corpus(vocabulary, *parts, tuple(notes), tokenizer)
 
 
 def encode_texts(
@@ -132,8 +137,7 @@ def encode_texts(
     """
     new = NewIds()
     streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
-    warnings, lookup = leak_warnings(streams), new.lookup(vocabulary)
-    return {name: part and replace(part, ids=lookup[part.ids]) for name, part in streams.items()}, warnings
+    return {name: part and new.encoded(part, vocabulary) for name, part in streams.items()}, leak_warnings(streams)
 
 
 def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[str]) -> list[str]:
@@ -158,6 +162,14 @@ def fingerprint(corpus: Corpus) -> str:
         digest.update(b"none" if stream is None else b"%d:" % len(stream))
         digest.update(b"" if stream is None else memoryview(stream.ids).cast("B"))
     return digest.hexdigest()
+
+
+def _text_blocks(sources: Sequence[str], tokenizer: Tokenizer, encoding: str) -> Iterator[str]:
+    """The training text, before it is cut; read only if it is asked for."""
+    for source in sources:
+        name = parse_name(source)
+        for block in read_corpus(*name, tokenizer) if name else read_blocks(source, encoding):
+            yield block if isinstance(block, str) else " ".join(block)
 
 
 def _own_splits(sources: Sequence[str], test: Sequence[str] | None):

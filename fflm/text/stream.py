@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -11,12 +12,16 @@ import numpy as np
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, TextError
 from fflm.text.corpora import parse_name, read_corpus
-from fflm.text.sources import read_blocks
+from fflm.text.marks import IDS as MARKS
+from fflm.text.marks import UnitPlaces, end_units
+from fflm.text.sources import read_files
 from fflm.text.tokenizer import LINE_END, Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
 #: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
 STREAM_UNIT = 1000
+#: So many unknown words are kept to be named.
+MOST_UNKNOWN = 10
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,12 @@ class TokenStream:
         tokens joined by single spaces. Of units drawn at random it is their share by the length of their words.
     source : str
         What was read, for reports.
+    lines : (U,) int64, optional
+        The line on which each unit stands in its file, from 1; of units as they were read in the ``line`` boundary.
+    files : tuple of (int, str)
+        The first unit of each file, and its name, where there are `lines`.
+    unknown_words : tuple of str
+        The most frequent of the words that the vocabulary lacks, at most 10, where they are known.
 
     Examples
     --------
@@ -46,6 +57,9 @@ class TokenStream:
     unit_starts: np.ndarray
     characters: int
     source: str
+    lines: np.ndarray | None = None
+    files: tuple[tuple[int, str], ...] = ()
+    unknown_words: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -81,7 +95,8 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     array([3, 0, 2], dtype=int32)
     """
     known = _KnownIds((word, vocabulary.id(word)) for word in vocabulary.words)
-    return read_stream(sources, tokenizer, known, data.encoding)
+    stream = read_stream(sources, tokenizer, known, data.encoding)
+    return replace(stream, unknown_words=tuple(word for word, _ in known.unknown.most_common(MOST_UNKNOWN)))
 
 
 def encode_tokens(
@@ -96,11 +111,18 @@ def encode_tokens(
     """
     new = NewIds()
     stream = read_stream(sources, tokenizer, new, data.encoding)
-    return replace(stream, ids=new.lookup(vocabulary)[stream.ids]), [new.words[i] for i in stream.ids]
+    return new.encoded(stream, vocabulary), [new.words[i] for i in stream.ids]
 
 
 class _KnownIds(dict):
+    """Ids of known words; of the others it counts how often they are asked for."""
+
+    def __init__(self, ids: Iterable[tuple[str, int]]):
+        super().__init__(ids)
+        self.unknown: Counter[str] = Counter()
+
     def __missing__(self, token: str) -> int:
+        self.unknown[token] += 1
         return Vocabulary.UNK
 
 
@@ -129,6 +151,15 @@ class NewIds(dict):
         ids[Vocabulary.EOS] = Vocabulary.EOS
         return ids
 
+    def encoded(self, stream: TokenStream, vocabulary: Vocabulary) -> TokenStream:
+        """A stream of provisional ids in those of `vocabulary`."""
+        lookup = self.lookup(vocabulary)
+        counts = np.bincount(stream.ids, minlength=len(lookup)) * (lookup == Vocabulary.UNK)
+        counts[: len(SPECIALS)] = 0
+        best = np.argsort(-counts, kind="stable")[:MOST_UNKNOWN]
+        words = tuple(self.words[i] for i in best if counts[i])
+        return replace(stream, ids=lookup[stream.ids], unknown_words=words)
+
 
 def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encoding: str) -> TokenStream:
     """Read `sources` as one text; `ids` gives each token its number, and may grow (`encode` says the rest).
@@ -142,56 +173,53 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
         raise ConfigError(f"sources must be a list of at least one file or corpus, got {sources!r}")
     config = tokenizer.config
     by_line = config.boundary == "line"
+    ids.update(MARKS)
     if by_line:
         ids[LINE_END] = Vocabulary.EOS
     parts: list[np.ndarray] = []
     lengths: list[int] = []
+    places = UnitPlaces()
     for source in sources:
         if config.tokenizer == "char" and not by_line and parts and parts[-1][-1] != ids[LINE_END]:
             parts.append(np.array([ids[LINE_END]], np.int32))
             lengths.append(1)
         blocks = (
-            np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens))
-            for tokens in _token_blocks(source, tokenizer, encoding, lengths)
+            (file, np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens)))
+            for file, tokens in _token_blocks(source, tokenizer, encoding, lengths)
         )
-        found = [block for block in (_end_lines(blocks) if by_line else blocks) if len(block)]
+        found = list(end_units(blocks, by_line, places))
         if not found:
             raise TextError(f"text must have at least one token, got none in {source!r}")
         parts += found
     numbers = np.concatenate(parts)
-    return TokenStream(numbers, _unit_starts(numbers, by_line), sum(lengths), ", ".join(sources))
+    lines, files = (np.concatenate(places.lines), tuple(places.files)) if by_line else (None, ())
+    characters = max(1, sum(lengths) - places.mark_characters)
+    return TokenStream(numbers, _unit_starts(numbers, by_line), characters, ", ".join(sources), lines, files)
 
 
-def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]) -> Iterator[list[str]]:
-    """The tokens of a source in blocks; the characters of each block are appended to `lengths`."""
+def _token_blocks(
+    source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]
+) -> Iterator[tuple[str, list[str]]]:
+    """The tokens of a source in blocks, each with its file; the characters of each block are appended to `lengths`."""
     name = parse_name(source)
-    blocks = read_corpus(*name, tokenizer) if name else read_blocks(source, encoding)
-    first = next(blocks, "")
+    blocks = ((source, block) for block in read_corpus(*name, tokenizer)) if name else read_files(source, encoding)
+    first = next(blocks, (source, ""))
     blocks = chain((first,), blocks)
-    if not isinstance(first, list):
-        yield from tokenizer.tokenize_blocks(_measure(blocks, lengths))
+    if not isinstance(first[1], list):
+        files: deque[str] = deque()
+        for tokens in tokenizer.tokens_of_blocks(_measure(blocks, lengths, files)):
+            yield files.popleft(), tokens
         return
-    for tokens in blocks:
+    for file, tokens in blocks:
         lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
-        yield tokens
+        yield file, tokens
 
 
-def _measure(blocks: Iterable[str], lengths: list[int]) -> Iterator[str]:
-    for block in blocks:
+def _measure(blocks: Iterable[tuple[str, str]], lengths: list[int], files: deque[str]) -> Iterator[str]:
+    for file, block in blocks:
         lengths.append(len(block))
+        files.append(file)
         yield block
-
-
-def _end_lines(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Drop the ends of empty lines; add the end that the last line may lack."""
-    last = Vocabulary.EOS
-    for block in blocks:
-        if len(block):
-            before = np.concatenate((np.array([last], np.int32), block[:-1]))
-            yield block[(block != Vocabulary.EOS) | (before != Vocabulary.EOS)]
-            last = block[-1]
-    if last != Vocabulary.EOS:
-        yield np.array([Vocabulary.EOS], np.int32)
 
 
 def _unit_starts(ids: np.ndarray, by_line: bool) -> np.ndarray:
