@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from fflm.config import SampleConfig
 from fflm.errors import FflmError
 from fflm.lm import LanguageModel, Mixture
 from fflm.text import Vocabulary
+from fflm.text.marks import encode_prompt
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,13 @@ class Sample:
         return asdict(self) | {"tokens": list(self.tokens)}
 
 
-def context_of(model: LanguageModel, tokens: Sequence[str]) -> np.ndarray:
-    """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter."""
+def context_of(model: LanguageModel, text: str) -> np.ndarray:
+    """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter.
+
+    In the ``line`` boundary a line end is a ``</s>``: after one the next word begins a line.
+    """
     size = model.reach
-    ids = model.vocabulary.encode(tokens)
+    ids = encode_prompt(text, model.tokenizer, model.vocabulary)
     ids = ids[max(0, len(ids) - size) :]
     return np.concatenate([np.full(size - len(ids), Vocabulary.BOS, np.int32), ids])
 
@@ -58,7 +61,8 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     ----------
     model : LanguageModel
     context : str
-        Text; only its last K tokens count.
+        Text; only its last K tokens count. If it ends with a line end (``line`` boundary) or ``</s>``, the next word is
+        the first of a new line.
     top : int
         How many words; all if there are fewer.
 
@@ -68,7 +72,7 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     >>> predict(fflm.load("runs/demo").lm, "the cat sat on the", top=1)[0].word
     'mat'
     """
-    contexts = context_of(model, model.tokenizer.tokenize(context))[None]
+    contexts = context_of(model, context)[None]
     added = model.contributions(contexts)[:, 0] if isinstance(model, Mixture) else None
     probabilities = model.next_word(contexts)[0] if added is None else added.sum(axis=0)
     best = np.argsort(-probabilities, kind="stable")[:top]
@@ -91,6 +95,7 @@ def sample(
     ----------
     model : LanguageModel
     prompt : str
+        If it ends with a line end (``line`` boundary) or ``</s>``, the continuation is a new line.
     config : SampleConfig
         How many, how long, how bold; the same seed gives the same texts. A line ends early at ``</s>``.
     special : bool
@@ -112,12 +117,11 @@ def sample(
     'sat on the mat'
     """
     config = config or SampleConfig()
-    prompt_tokens = model.tokenizer.tokenize(prompt)
-    contexts = np.repeat(context_of(model, prompt_tokens)[None], config.samples, axis=0)
+    contexts = np.repeat(context_of(model, prompt)[None], config.samples, axis=0)
     generators = [np.random.default_rng([config.seed, number]) for number in range(config.samples)]
     by_line = model.tokenizer.config.boundary == "line"
     barred = [] if special else [Vocabulary.UNK, Vocabulary.BOS]
-    if not by_line:
+    if not by_line and not model.vocabulary.counts[Vocabulary.EOS]:  # a stream may have been marked with it
         barred = [*barred, Vocabulary.EOS]
     drawn: list[list[int]] = [[] for _ in range(config.samples)]
     log_probs = np.zeros(config.samples)
@@ -136,7 +140,7 @@ def sample(
     samples = []
     for ids, log_prob in zip(drawn, log_probs, strict=True):
         tokens = tuple(model.vocabulary.words[i] for i in ids)
-        samples.append(Sample(prompt, model.tokenizer.detokenize(tokens), tokens, float(log_prob)))
+        samples.append(Sample(prompt, model.tokenizer.join(tokens), tokens, float(log_prob)))
     return samples
 
 

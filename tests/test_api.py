@@ -334,8 +334,17 @@ def test_a_compressed_arpa_file(here, models):
     assert fflm.load("kn.arpa.gz").lm.table.sizes == models["kn"].lm.table.sizes
 
 
+def without_comment(path):
+    """An ARPA file as other tools write it: it does not name its tokenizer."""
+    content = Path(path).read_bytes()
+    return content[content.index(b"\\data\\") :]
+
+
 def test_an_arpa_file_is_of_lines_of_words_unless_said_otherwise(here, models):
     models["kn"].save_arpa("kn.arpa")
+    assert fflm.convert_arpa("kn.arpa").lm.tokenizer.config == TokenizerConfig()
+    assert fflm.convert_arpa("kn.arpa", lowercase=True).lm.tokenizer.config == TokenizerConfig(lowercase=True)
+    Path("kn.arpa").write_bytes(without_comment("kn.arpa"))
     lines = TokenizerConfig(tokenizer="whitespace", boundary="line")
     assert fflm.convert_arpa("kn.arpa").lm.tokenizer.config == lines
     chosen = TokenizerConfig(tokenizer="word", boundary="stream", lowercase=True)
@@ -348,7 +357,7 @@ def test_an_arpa_file_is_of_lines_of_words_unless_said_otherwise(here, models):
 def test_an_arpa_file_is_loaded_as_it_is(here, models, name):
     """Known by its name, or by what it begins with; as SRILM writes it, after an empty line."""
     models["kn"].save_arpa("plain")
-    content = b"\n" + Path("plain").read_bytes()
+    content = b"\n" + without_comment("plain")
     Path(name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     model = fflm.load(name)
     lines = TokenizerConfig(tokenizer="whitespace", boundary="line")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -84,6 +85,69 @@ def test_lines_without_a_label(tmp_path, content, message):
     with pytest.raises(TextError) as error:
         read_examples(str(path))
     assert str(error.value) == message.format(path)
+
+
+def content(lines):
+    return "".join(line + "\n" for line in lines)
+
+
+LABELS, TEXTS = ["good", "bad"] * 6, ["I like it", "I do not"] * 6
+TABS = [f"{label}\t{text}" for label, text in zip(LABELS, TEXTS, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        TABS,
+        ["label\ttext", *TABS],
+        ["Sentiment\tReview", *TABS],
+        ["sentence\tlabel", *(f"{text}\t{label}" for label, text in zip(LABELS, TEXTS, strict=True))],
+        [f"__label__{label} {text}" for label, text in zip(LABELS, TEXTS, strict=True)],
+        [f"__label__{label}\t{text}" for label, text in zip(LABELS, TEXTS, strict=True)],
+        [f"{text} __label__{label}" for label, text in zip(LABELS, TEXTS, strict=True)],
+        [f"{text}\t__label__{label}" for label, text in zip(LABELS, TEXTS, strict=True)],
+        [f"{text}\t__label__{label} " for label, text in zip(LABELS, TEXTS, strict=True)],
+    ],
+)
+def test_label_and_text_are_told_apart(tmp_path, lines):
+    (tmp_path / "a").write_text(content(lines))
+    assert read_examples(tmp_path / "a") == Examples(TEXTS, LABELS)
+
+
+SWAPPED = "{}: the label must stand before the tab and the text after it, got .* different labels such as '"
+SEVERAL = "{}, line %d: a text must have one label, got several: "
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ([f"{text}\t{label}" for label, text in zip(LABELS, TEXTS, strict=True)], SWAPPED + "I like it'"),
+        ([f"{text}{i}\t{label}" for i, (label, text) in enumerate(zip(LABELS, TEXTS, strict=True))], SWAPPED),
+        ([f"text{i}\t{label}" for i, label in enumerate(LABELS)], SWAPPED + "text0'"),
+        (
+            [f"{i}\t{line}" for i, line in enumerate(TABS)],
+            "{}: the label must stand before .* on every line, such as '0'",
+        ),
+        (["v1\tv2", *TABS], "{}, line 1: seems to name the columns, as the label 'v1' occurs only there; remove that"),
+        (["good,warm\tbread", *TABS], SEVERAL % 1 + "'good,warm'; if it is one, write it without the sign between"),
+        ([*TABS, "good|warm\tbread"], SEVERAL % 13 + "'good|warm'"),
+        (["__label__good,__label__warm bread", *TABS], SEVERAL % 1),
+        (["__label__good|__label__warm bread", *TABS], SEVERAL % 1),
+        (["__label__good,warm bread", *TABS], SEVERAL % 1 + "'good,warm'"),
+        (["bread __label__good __label__warm", *TABS], SEVERAL % 1),
+        (["__label__good bread __label__warm", *TABS], SEVERAL % 1),
+    ],
+)
+def test_what_would_teach_something_else_is_refused(tmp_path, lines, message):
+    (tmp_path / "a").write_text(content(lines))
+    with pytest.raises(TextError, match="^" + message.format(re.escape(str(tmp_path / "a"))).replace("|", r"\|")):
+        read_examples(tmp_path / "a")
+
+
+def test_odd_labels_and_texts_stay_as_they_are(tmp_path):
+    lines = ["New York, NY\tcity", "1,5\tstars", "a b\tx __label__y z", "c-d\tlabel"]
+    (tmp_path / "a").write_text(content(lines))
+    assert read_examples(tmp_path / "a").labels == ["New York, NY", "1,5", "a b", "c-d"]
 
 
 @pytest.mark.parametrize("count", [2, 3, 10])

@@ -29,6 +29,8 @@ KEYS = [
     "perplexity_low",
     "perplexity_high",
     "tokens_per_second",
+    "unknown_words",
+    "notes",
 ]
 
 

@@ -82,15 +82,15 @@ def test_bits_of_a_known_distribution(write):
 def test_tokens_of_lines(write):
     model = TableModel(["a", "b"], boundary="line")
     scores = score(model, [write("a zebra <unk>\n\nb </s>\n")])
-    assert [list(row.values())[:4] for row in scores.rows()] == [
-        [1, 1, "a", True],
-        [1, 2, "zebra", False],
-        [1, 3, "<unk>", False],
-        [1, 4, "</s>", True],
-        [2, 1, "b", True],
-        [2, 2, "</s>", False],
-        [2, 3, "</s>", True],
+    assert [list(row.values())[:5] for row in scores.rows()] == [
+        [1, 1, 1, "a", True],
+        [1, 1, 2, "zebra", False],
+        [1, 1, 3, "<unk>", False],
+        [1, 1, 4, "</s>", True],
+        [2, 3, 1, "b", True],
+        [2, 3, 2, "</s>", True],
     ]
+    assert list(next(scores.rows())) == ["unit", "line", "position", "token", "known", "bits"]
     assert [row["bits"] for row in scores.rows()] == scores.bits.tolist()
 
 

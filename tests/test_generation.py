@@ -8,7 +8,7 @@ import pytest
 
 import fflm
 from fflm.config import DataConfig, SampleConfig, TokenizerConfig
-from fflm.errors import ConfigError, FflmError
+from fflm.errors import ConfigError, FflmError, TextError
 from fflm.generation import context_of, draw, predict, sample
 from fflm.text import Tokenizer, Vocabulary, encode
 
@@ -187,11 +187,24 @@ def test_log_prob_of_a_network_equals_the_sum_of_its_log_probs(demo, tmp_path):
 
 def test_only_the_last_words_of_a_prompt_count():
     model = Bigram({})
-    assert context_of(model, ["a", "b", "c", "d"]).tolist() == [C, D]
-    assert context_of(model, ["d"]).tolist() == [BOS, D]
-    assert context_of(model, []).tolist() == [BOS, BOS]
-    assert context_of(model, ["zebra", "</s>"]).tolist() == [UNK, UNK]
-    assert context_of(model, ["a"]).dtype == np.int32
+    assert context_of(model, "a b c d").tolist() == [C, D]
+    assert context_of(model, "d").tolist() == [BOS, D]
+    assert context_of(model, "").tolist() == [BOS, BOS]
+    assert context_of(model, "zebra <unk>").tolist() == [UNK, UNK]
+    assert context_of(model, "a").dtype == np.int32
+
+
+def test_a_prompt_may_end_its_line():
+    stream, lines = Bigram({}), Bigram({}, boundary="line")
+    for end in ("\n", "\r\n", "\r", " \n\n ", " </s>", " </s>\n", "\n<s>", " </s> <s>"):
+        assert context_of(lines, "a b" + end).tolist() == [B, EOS], end
+    assert context_of(lines, "a\nb").tolist() == [EOS, B]
+    assert context_of(lines, "<s> a b").tolist() == [A, B]
+    assert context_of(lines, "\n").tolist() == [BOS, BOS]
+    assert context_of(stream, "a b\n").tolist() == [A, B]
+    assert context_of(stream, "a b </s>").tolist() == [B, EOS]
+    with pytest.raises(TextError, match="^<s> must begin a line or follow </s>, got it inside of line 2 of 'the promp"):
+        context_of(lines, "a\nb <s> c")
 
 
 def test_prompts_empty_long_and_unknown(demo):

@@ -37,6 +37,7 @@ INSIDE = {
     "text": [
         ["notes", "order", "sources", "tokenizer"],
         ["vocabulary", "corpora"],
+        ["marks"],
         ["stream", "labelled"],
         ["leaks"],
         ["dataset"],

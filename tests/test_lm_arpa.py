@@ -121,7 +121,14 @@ def test_words_of_other_alphabets_and_signs(tmp_path):
     assert_same_bits(read_arpa(write(tmp_path / "model.arpa", model), tokenizer()), model)
 
 
-@pytest.mark.parametrize("word", ["", " ", "\n", "a b", "a\tb", "b ", "\u00a0", "a\u2028b", "\u3000", "\x1c", "\x85"])
+@pytest.mark.parametrize("word", ["a\u00a0b", "\u00a0", "a\u2028b", "\u3000", "\x1c", "\x85", "a\u200bb", "a\vb", "\f"])
+def test_other_blanks_may_stand_in_words(tmp_path, word):
+    """Lines are cut at blanks, tabs and line ends, as by KenLM and SRILM."""
+    model = estimated(3, words=[*WORDS[:5], word, *WORDS[6:]])
+    assert_same_bits(read_arpa(write(tmp_path / "model.arpa", model), tokenizer()), model)
+
+
+@pytest.mark.parametrize("word", ["", " ", "\n", "a b", "a\tb", "b ", "a\rb"])
 def test_words_with_white_space_are_refused(word):
     message = f"^words of an ARPA file must have no white space inside nor be <UNK>, got {re.escape(repr(word))}$"
     with pytest.raises(FflmError, match=message):
@@ -435,8 +442,14 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
     ],
 )
 def test_files_of_another_kind(tmp_path, content):
-    hint = "of a binary file of KenLM give the ARPA file that it was made from"
-    broken(tmp_path, content, rf"is not an ARPA file: it has no line \\data\\; {hint}")
+    kind = ""
+    if not content:
+        kind = ", and is an empty file"
+    elif b"\0" in content:
+        kind = (
+            ", and is (a binary file of KenLM; give the ARPA file it came from|neither text in UTF-8 nor a format .*)"
+        )
+    broken(tmp_path, content, rf"is not an ARPA file: it has no line \\data\\{kind}")
 
 
 @pytest.mark.parametrize(
@@ -479,7 +492,7 @@ def test_files_that_can_not_be_read(tmp_path):
     with pytest.raises(ModelFileError, match="can't be read: embedded null byte$"):
         read_arpa("a\0b", tokenizer())
     packed = gzip.compress("".join(arpa_lines(estimated(3))).encode())
-    for damaged in (packed[:-20], b"plain text", packed[:20] + b"\0\0\0" + packed[23:]):
+    for damaged in (packed[:-20], packed[:20] + b"\0\0\0" + packed[23:]):
         (tmp_path / "model.arpa.gz").write_bytes(damaged)
         with pytest.raises(ModelFileError, match="^[^\n]*model.arpa.gz can't be read: [^\n]+$"):
             read_arpa(tmp_path / "model.arpa.gz", tokenizer())

@@ -233,7 +233,7 @@ def trained(breaks):
     """The output bias and the embeddings after one epoch on `IDS`, cut at breaks."""
     parts = Parts()
     stream = TokenStream(IDS, np.array([0, len(IDS)]), 100, "texts", np.array(breaks, np.int64))
-    corpus = Corpus(parts.network.vocabulary, stream, stream, None, ())
+    corpus = Corpus(parts.network.vocabulary, stream, stream, None, (), parts.network.tokenizer)
     config = TrainConfig(epochs=1, batch_size=16, threads=1)
     Trainer(parts.network, corpus, config, quiet=True).run()
     return parts.network.parameters

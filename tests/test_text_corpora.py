@@ -127,7 +127,7 @@ def test_no_context_reaches_across_a_seam(name):
             if block is None:
                 seams.append(sum(lengths))
             else:
-                lengths.append(len(tokenizer.tokenize(block)))
+                lengths.append(len(tokenizer.tokens(block)))
         assert seams == stream.breaks.tolist() and len(seams) == (7 if split == "train" else 3)
         assert share_across_seams(stream, np.array(seams), 108) == 0.0
         without = dataclasses.replace(stream, breaks=NO_BREAKS)

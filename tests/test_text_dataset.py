@@ -53,14 +53,16 @@ def words_of(corpus, stream):
 
 
 def test_lines(write):
-    path = write("a.txt", "\n a b\r\n\n \t \nb <s> </s> x <unk>\na")
+    path = write("a.txt", "\n a b\r\n\n \t \nb zebra , x <unk>\na")
     stream = encode([path], tokenizer(boundary="line"), WORDS, DataConfig())
     assert stream.ids.tolist() == [3, 4, 2, 4, 0, 0, 0, 0, 2, 3, 2]
     assert stream.unit_starts.tolist() == [0, 3, 9, 11]
+    assert stream.lines.tolist() == [2, 5, 6] and stream.files == ((0, path),)
+    assert stream.unknown_words == ("zebra", ",", "x")
     assert (stream.ids.dtype, stream.unit_starts.dtype) == (np.int32, np.int64)
     assert stream.ids.flags.c_contiguous
     assert (len(stream), stream.unknown, stream.source) == (11, 4, path)
-    assert stream.characters == len("\n a b\n\n \t \nb <s> </s> x <unk>\na")
+    assert stream.characters == len("\n a b\n\n \t \nb zebra , x <unk>\na")
 
 
 def test_stream(write):
@@ -82,8 +84,8 @@ def test_units_of_the_stream(write, length, size, units):
 @pytest.mark.parametrize("boundary", ["line", "stream"])
 @pytest.mark.parametrize("name", ["word", "whitespace", "char"])
 def test_tokens_as_they_stand_in_the_text(write, boundary, name):
-    """The same stream as `encode` reads, and beside it every token, known or not, marks that are written out too."""
-    path = write("a.txt", "a zebra <unk> <s> b </s>\n\nb\t\u00e4")
+    """The same stream as `encode` reads, and beside it every token, known or not."""
+    path = write("a.txt", "<s> a zebra <unk> b </s>\n\nb\t\u00e4")
     kind = tokenizer(name, boundary=boundary)
     stream, tokens = encode_tokens([path], kind, WORDS, DataConfig())
     expected = encode([path], kind, WORDS, DataConfig())
@@ -92,10 +94,11 @@ def test_tokens_as_they_stand_in_the_text(write, boundary, name):
     assert (stream.characters, stream.source) == (expected.characters, path)
     assert len(tokens) == len(stream)
     if name == "whitespace" and boundary == "line":
-        assert tokens == ["a", "zebra", "<unk>", "<s>", "b", "</s>", "</s>", "b", "\u00e4", "</s>"]
-        assert stream.ids.tolist() == [3, 0, 0, 0, 4, 0, 2, 4, 0, 2]
+        assert tokens == ["a", "zebra", "<unk>", "b", "</s>", "b", "\u00e4", "</s>"]
+        assert stream.ids.tolist() == [3, 0, 0, 4, 2, 4, 0, 2]
+        assert stream.unknown_words == ("zebra", "\u00e4")
     if name == "char" and boundary == "stream":
-        assert "".join(tokens) == "a zebra <unk> <s> b </s>\n\nb\t\u00e4"
+        assert "".join(tokens) == "<s> a zebra <unk> b </s>\n\nb\t\u00e4"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 2**20])
@@ -360,7 +363,7 @@ def test_streams_are_checked_where_they_are_made(write):
 def test_notes():
     note, warning = Note("validation: a.txt"), Note("it is read twice", is_warning=True)
     assert (str(note), str(warning)) == ("validation: a.txt", "warning: it is read twice")
-    corpus = Corpus(WORDS, None, None, None, (note, warning))
+    corpus = Corpus(WORDS, None, None, None, (note, warning), tokenizer())
     assert corpus.warnings == [warning]
 
 
@@ -397,7 +400,7 @@ def test_words_from_a_file(write):
 @pytest.mark.parametrize("boundary", ["line", "stream"])
 def test_words_of_another_vocabulary(write, boundary):
     """Its words and their ids; the counts are those of the training text just read, and its own stay as they are."""
-    train, valid = write("a.txt", "b a b c\n<s> b\n"), write("b.txt", "x c a\n")
+    train, valid = write("a.txt", "b a b c\n<unk> b\n"), write("b.txt", "x c a\n")
     given = Vocabulary(["<unk>", "<s>", "</s>", "x", "a", "b"], [9, 0, 9, 9, 9, 9])
     config = TokenizerConfig(tokenizer="whitespace", boundary=boundary)
     corpus = load([train], [valid], [train], config, DataConfig(), 1, given)
@@ -447,11 +450,11 @@ def test_all_words_unknown_is_only_reported(write):
     assert stream.unknown == len(stream) == 3
 
 
-def test_special_tokens_of_the_text_are_unknown_in_training(write):
-    path = write("a.txt", "a <s> a </s> <unk>\n")
+def test_marks_of_the_text_are_marks_in_training(write):
+    path = write("a.txt", "<s> a a </s> <unk>\n")
     corpus = load([path], [path], None, TokenizerConfig(tokenizer="whitespace", boundary="line"), DataConfig(), seed=1)
-    assert corpus.train.ids.tolist() == [3, 0, 3, 0, 0, 2]
-    assert corpus.vocabulary.counts.tolist() == [3, 0, 1, 2]
+    assert corpus.train.ids.tolist() == [3, 3, 2, 0, 2]
+    assert corpus.vocabulary.counts.tolist() == [1, 0, 2, 2]
 
 
 def test_the_grammar_corpus_tells_the_truth(tmp_path):

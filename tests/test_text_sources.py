@@ -110,7 +110,7 @@ def test_unreadable(tmp_path, monkeypatch):
 
     (tmp_path / "a.txt").write_text("a")
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "_open", refuse)
+        patch.setattr(sources, "unpacked", refuse)
         with pytest.raises(TextError, match=r"source must be readable, got '.*a.txt': permission denied"):
             read(tmp_path / "a.txt")
     monkeypatch.setattr(os, "scandir", refuse)

@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor
 import pytest
 
 from fflm.config import TokenizerConfig
-from fflm.errors import TextError
+from fflm.errors import ConfigError, TextError
 from fflm.text import tokenizer as module
 from fflm.text.tokenizer import Tokenizer
 
@@ -38,51 +38,99 @@ def make(name="word", **options):
             "stra\u00dfe na\u0069\u0308ve \u0928\u0939\u0940\u0902",
             ["stra\u00dfe", "na\u0069\u0308ve", "\u0928\u0939\u0940\u0902"],
         ),
-        ("a <unk> <s>", ["a", "<unk>", "<", "s", ">"]),
+        ("a <unk> <s>\n</s>\t(<unk>)", ["a", "<unk>", "<s>", "</s>", "(", "<unk>", ")"]),
+        ("<s>a</s> x<s> </s", ["<", "s", ">", "a", "<", "/", "s", ">", "x", "<", "s", ">", "<", "/", "s"]),
         ("one\ntwo", ["one", "two"]),
     ],
 )
 def test_word(text, tokens):
-    assert make().tokenize(text) == tokens
+    assert make().tokens(text) == tokens
 
 
 def test_word_is_what_nltk_makes_of_the_pattern():
     from nltk.tokenize import RegexpTokenizer
 
     text = "The U.S. didn't -- in fact, couldn't -- pay $3.50 (or 'so') to Fran\u00e7ois; see p. 7: \"no\"."
-    assert make().tokenize(text) == RegexpTokenizer(r"\w+(?:['\u2019]\w+)*|[^\w\s]").tokenize(text)
+    assert make().tokens(text) == RegexpTokenizer(r"\w+(?:['\u2019]\w+)*|[^\w\s]").tokenize(text)
 
 
 def test_treebank_takes_each_line_for_a_sentence():
-    assert make("treebank").tokenize("They can't.\nIt's $5.") == ["They", "ca", "n't", ".", "It", "'s", "$", "5", "."]
+    assert make("treebank").tokens("They can't.\nIt's $5.") == ["They", "ca", "n't", ".", "It", "'s", "$", "5", "."]
 
 
 def test_whitespace_leaves_punctuation_alone():
-    assert make("whitespace").tokenize(" <s> a,b \u00a0c\n\n") == ["<s>", "a,b", "c"]
+    assert make("whitespace").tokens(" <s> a,b \r\v\fc\n\n") == ["<s>", "a,b", "c"]
 
 
-def test_char_has_line_ends_only_in_the_stream():
-    assert make("char").tokenize("a b\n") == ["a", " ", "b", "\n"]
-    assert make("char", boundary="line").tokenize("a b\n") == ["a", " ", "b"]
+@pytest.mark.parametrize(
+    "blank", "\u00a0 \u3000 \u2003 \u2009 \u202f \u1680 \u2028 \u2029 \x85 \x1c \x1f \u200b \ufeff".split(" ")
+)
+def test_whitespace_cuts_at_ascii_blanks_alone(blank):
+    assert make("whitespace").tokens(f"a{blank}b c") == [f"a{blank}b", "c"]
+    assert make("whitespace", boundary="line").tokens(f"a{blank}b c\n") == [f"a{blank}b", "c", "\n"]
+
+
+def test_a_tokenizer_stored_before_that_cuts_as_it_did():
+    """Such a model file does not say where it cuts."""
+    old = Tokenizer.from_state(TokenizerConfig(tokenizer="whitespace").to_dict())
+    assert old.tokens("a\u00a0b\u3000c d") == ["a", "b", "c", "d"]
+    assert old != make("whitespace") and Tokenizer.from_state(old.state()) == old
+    assert old.state() == TokenizerConfig(tokenizer="whitespace").to_dict()
+    assert make("whitespace").state() == old.state() | {"blanks": "ascii"}
+
+
+def test_treebank_takes_marks_between_blanks():
+    text = "<s> They came. </s> <s> The <unk> of Mr. <unk> ( <unk>)"
+    tokens = "<s> They came . </s> <s> The <unk> of Mr. <unk> ( < unk > )".split()
+    assert make("treebank").tokens(text) == tokens
+
+
+@pytest.mark.parametrize("name", ["word", "treebank", "whitespace", "char"])
+def test_state_and_back(name):
+    for options in ({}, {"lowercase": True, "boundary": "line"}, {"digits_to_zero": True}):
+        tokenizer = make(name, **options)
+        again = Tokenizer.from_state(tokenizer.state())
+        assert again == tokenizer and hash(again) == hash(tokenizer)
+        assert again.learn(iter(["text"])) is again
+    assert make(name) != make(name, lowercase=True) and make(name) != name
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"blanks": "all"}, "blanks must be ascii or unicode, got 'all'"),
+        ({"boundary": "page"}, "boundary must be one of stream, line, got 'page'"),
+        ({"tokenizer": "word", "blanks": "ascii"}, "unknown option 'blanks'"),
+    ],
+)
+def test_a_damaged_state_is_refused(change, message):
+    with pytest.raises(ConfigError, match=message):
+        Tokenizer.from_state(make("whitespace").state() | change)
+
+
+def test_char_has_line_ends_and_no_marks():
+    assert make("char").tokens("a b\n") == ["a", " ", "b", "\n"]
+    assert make("char", boundary="line").tokens("a b\n") == ["a", " ", "b", "\n"]
+    assert make("char").tokens("<s>") == ["<", "s", ">"]
 
 
 def test_lowercase_and_digits():
-    assert make(lowercase=True).tokenize("\u0130stanbul \u00c4RGER") == ["i\u0307stanbul", "\u00e4rger"]
-    assert make(digits_to_zero=True).tokenize("19\u0664 \u00b2x") == ["000", "\u00b2x"]
+    assert make(lowercase=True).tokens("\u0130stanbul \u00c4RGER") == ["i\u0307stanbul", "\u00e4rger"]
+    assert make(digits_to_zero=True).tokens("19\u0664 \u00b2x") == ["000", "\u00b2x"]
 
 
 @pytest.mark.parametrize("name", ["word", "whitespace", "treebank"])
 def test_line_ends_are_tokens_of_a_block_in_lines(name):
-    assert make(name, boundary="line").tokenize_block("a\n\nb c\n") == ["a", "\n", "\n", "b", "c", "\n"]
-    assert make(name, boundary="line").tokenize_block("a\nb") == ["a", "\n", "b"]
-    assert make(name).tokenize_block("a\n\nb c\n") == ["a", "b", "c"]
+    assert make(name, boundary="line").tokens("a\n\nb c\n") == ["a", "\n", "\n", "b", "c", "\n"]
+    assert make(name, boundary="line").tokens("a\nb") == ["a", "\n", "b"]
+    assert make(name).tokens("a\n\nb c\n") == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_no_visible_character_is_lost(text):
     for name in ("word", "whitespace", "char"):
-        assert "".join("".join(make(name).tokenize(text)).split()) == "".join(text.split())
-    assert make("char").detokenize(make("char").tokenize(text)) == text
+        assert "".join("".join(make(name).tokens(text)).split()) == "".join(text.split())
+    assert make("char").join(make("char").tokens(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -99,13 +147,18 @@ def test_no_visible_character_is_lost(text):
     ],
 )
 def test_word_detokenize(tokens, text):
-    assert make().detokenize(tokens.split()) == text
+    assert make().join(tokens.split()) == text
 
 
 def test_the_other_detokenizers():
-    assert make("treebank").detokenize(["They", "ca", "n't", "."]) == "They can't."
-    assert make("whitespace").detokenize(["a", ",", "b"]) == "a , b"
-    assert make("char").detokenize(["a", " ", "<unk>"]) == "a <unk>"
+    assert make("treebank").join(["They", "ca", "n't", "."]) == "They can't."
+    assert make("whitespace").join(["a", ",", "b"]) == "a , b"
+    assert make("char").join(["a", " ", "<unk>"]) == "a <unk>"
+
+
+@pytest.mark.parametrize("name", ["word", "treebank", "whitespace"])
+def test_line_ends_are_joined_as_line_ends(name):
+    assert make(name).join(["red", "fox", "\n", "a"]) == "red fox\na"
 
 
 def test_processes_give_what_one_process_gives(monkeypatch):
@@ -113,7 +166,7 @@ def test_processes_give_what_one_process_gives(monkeypatch):
     monkeypatch.setattr(module, "_can_fork", lambda: True)
     blocks = [f"This is block {i}.\nIt's short.\n" for i in range(9)]
     tokenizer = make("treebank", boundary="line")
-    assert list(tokenizer.tokenize_blocks(iter(blocks))) == [tokenizer.tokenize_block(block) for block in blocks]
+    assert list(tokenizer.tokens_of_blocks(iter(blocks))) == [tokenizer.tokens(block) for block in blocks]
 
 
 def test_a_broken_process_pool_is_replaced_by_this_process():
@@ -136,13 +189,13 @@ def test_an_endless_treebank_line_is_an_error(monkeypatch):
 
     monkeypatch.setattr(module, "_treebank", Slow)
     with pytest.raises(TextError, match=r"treebank must finish a line .* got a line of 3 characters; break the lines"):
-        make("treebank").tokenize("abc")
+        make("treebank").tokens("abc")
 
 
 def test_words_need_no_nltk():
     code = (
         "import sys; from fflm.text import Tokenizer; from fflm.config import TokenizerConfig as C;"
-        "[Tokenizer(C(tokenizer=t)).detokenize(Tokenizer(C(tokenizer=t)).tokenize('a b'))"
+        "[Tokenizer(C(tokenizer=t)).join(Tokenizer(C(tokenizer=t)).tokens('a b'))"
         " for t in ('word', 'whitespace', 'char')]; sys.exit(any(m in sys.modules for m in ('nltk', 'numba')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,7 +17,7 @@ def test_ids():
     assert (v.UNK, v.BOS, v.EOS) == (0, 1, 2)
 
 
-def test_marks_in_text_are_unknown_words():
+def test_marks_are_no_words():
     v = Vocabulary([*SPECIALS, "the"])
     ids = v.encode(["<s>", "the", "<unk>", "</s>"])
     assert ids.tolist() == [0, 3, 0, 0] and ids.dtype == np.int32
@@ -49,6 +49,49 @@ def test_from_file_errors(tmp_path):
     path.write_text("<unk>\n")
     with pytest.raises(TextError, match=r"vocab '.*words.txt' must list at least one word, got none"):
         Vocabulary.from_file(str(path))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["red 12", "fox 7", "new\u00a0york 3"],
+        ["red\t12", "fox\t7", "new\u00a0york\t3"],
+        ["12 red", "7 fox", "3 new\u00a0york"],
+        ["     12 red", "      7 fox", "      3 new\u00a0york"],  # uniq -c
+        ["red -2.5", "fox -3", "new\u00a0york -1e2"],
+        ["<unk> 0", "<s> 0", "</s> 9", "red 12", "fox 7", "new\u00a0york 3", ""],
+        ["red", "fox", "new\u00a0york"],
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_counts_beside_the_words_are_counts(tmp_path, lines, end):
+    path = tmp_path / "words.txt"
+    path.write_bytes(end.join(lines).encode())
+    assert Vocabulary.from_file(str(path)).words == [*SPECIALS, "red", "fox", "new\u00a0york"]
+
+
+@pytest.mark.parametrize(
+    "lines, got",
+    [
+        (["red 12", "fox"], "'red 12' on line 1"),
+        (["red", "", "fox 12"], "'fox 12' on line 3"),
+        (["red fox", "fox red"], "'red fox' on line 1"),
+        (["0 red 12", "1 fox 7"], "'0 red 12' on line 1"),
+    ],
+)
+def test_a_line_with_several_words_is_named(tmp_path, lines, got):
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join(lines))
+    with pytest.raises(
+        TextError, match=f"must list one word a line, or on every line a word and its count, got {got}$"
+    ):
+        Vocabulary.from_file(str(path))
+
+
+def test_blanks_are_words_of_a_vocabulary_of_characters(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("a\n \n1\n")
+    assert Vocabulary.from_file(str(path)).words == [*SPECIALS, "a", " ", "1"]
 
 
 def test_errors():

@@ -15,7 +15,7 @@ from fflm.evaluation.perplexity import evaluate
 from fflm.lm import LanguageModel
 from fflm.model_file import check_name, load_model
 from fflm.runtime.progress import Bar, say
-from fflm.text import Note, TokenStream, Vocabulary
+from fflm.text import Note, Tokenizer, TokenStream, Vocabulary
 
 PROMPT_WORDS = 5
 
@@ -28,7 +28,7 @@ def prompts(lm: LanguageModel, ids: np.ndarray) -> list[str]:
     known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
     starts = [len(known) * i // 6 for i in (1, 3, 5)]
     starts = [start + int(np.argmax(known[start:])) for start in starts]
-    return [lm.tokenizer.detokenize([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]
+    return [lm.tokenizer.join([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]
 
 
 def names(sources) -> list[str] | None:
@@ -70,7 +70,7 @@ def check_new_model(path: str | Path | None) -> None:
     check_new_file(path)
 
 
-def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, TokenizerConfig]:
+def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, Tokenizer]:
     """Vocabulary and tokenizer of a model, where `options` ask for no others.
 
     Raises
@@ -83,7 +83,7 @@ def taken_from(path: str | Path, options: dict) -> tuple[Vocabulary, TokenizerCo
         if name in own:
             raise ConfigError(f"{name} must not be given together with vocab_of: that model's is taken")
     model = load_model(path)
-    return model.vocabulary, model.tokenizer.config
+    return model.vocabulary, model.tokenizer
 
 
 def tell(warnings: Sequence[Note], quiet: bool) -> None:

@@ -19,6 +19,7 @@ from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
 from fflm.storage.files import write
 from fflm.text import encode
+from fflm.text.marks import NO_WORDS, prompt_tokens
 from fflm.training.report import TrainReport
 from fflm.word_vectors.files import vector_file, writable
 from fflm.word_vectors.neighbours import WordVectors
@@ -130,12 +131,11 @@ class Model:
 
     def continued(self, sample: Sample) -> str:
         """The prompt of a sample and its text as one."""
-        tokens = self.lm.tokenizer.tokenize(sample.prompt)
-        return self.lm.tokenizer.detokenize([*tokens, *sample.tokens])
+        return self.lm.tokenizer.join([*prompt_tokens(sample.prompt, self.lm.tokenizer), *sample.tokens])
 
     def known_words(self, text: str) -> tuple[int, int]:
-        """How many tokens of `text` are in the vocabulary, and how many there are."""
-        tokens = self.lm.tokenizer.tokenize(text)
+        """How many tokens of `text` are in the vocabulary, and how many there are; line ends do not count."""
+        tokens = [token for token in prompt_tokens(text, self.lm.tokenizer) if token not in NO_WORDS]
         return sum(token in self.lm.vocabulary for token in tokens), len(tokens)
 
     def save(self, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from fflm.api.reports import NgramReport
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
 from fflm.config.options import configurations
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
-from fflm.model_file import ARPA_TEXT, save_model
+from fflm.model_file import save_model
 from fflm.text import Tokenizer
 from fflm.text import load as load_corpus
 
@@ -74,12 +74,12 @@ def ngram(
     shape, tokenizer_config, data = configurations(COUNTING, options)
     TrainConfig(seed=seed, threads=threads)  # the same range checks
     check_new_model(out)
-    vocabulary = None
+    vocabulary, tokenizer = None, Tokenizer(tokenizer_config)
     if vocab_of is not None:
-        vocabulary, tokenizer_config = taken_from(vocab_of, options)
-    corpus = load_corpus(*map(names, (sources, valid, test)), tokenizer_config, data, seed, vocabulary)
+        vocabulary, tokenizer = taken_from(vocab_of, options)
+    corpus = load_corpus(*map(names, (sources, valid, test)), tokenizer, data, seed, vocabulary)
     tell(corpus.warnings, quiet)
-    tokenizer = Tokenizer(tokenizer_config)
+    tokenizer = corpus.tokenizer
     begin = time.monotonic()
     if shape.smoothing == "interpolated":
         lm = InterpolatedNgramModel.fit(
@@ -128,14 +128,14 @@ def convert_arpa(
     Parameters
     ----------
     path : path
-        Also ``.gz``.
+        Also compressed.
     out : path, optional
         Model file to write.
     vocab_of : path, optional
         Take the order of the words and the tokenizer of this model; the words must be the same.
     threads : int, optional
     **options
-        Those of `TokenizerConfig`; by default lines of words with blanks between them.
+        Those of `TokenizerConfig`; by default those that the file names, or lines of words with blanks between them.
 
     Raises
     ------
@@ -149,13 +149,11 @@ def convert_arpa(
     >>> convert_arpa("demo.arpa", vocab_of="runs/demo").predict("on the", top=1)[0].word
     'mat'
     """
-    (tokenizer_config,) = configurations([TokenizerConfig], ARPA_TEXT | options)
+    configurations([TokenizerConfig], options)
     check_threads(threads)
     check_new_model(out)
-    vocabulary = None
-    if vocab_of is not None:
-        vocabulary, tokenizer_config = taken_from(vocab_of, options)
-    lm = read_arpa(path, Tokenizer(tokenizer_config), vocabulary, threads)
+    vocabulary, tokenizer = (None, options) if vocab_of is None else taken_from(vocab_of, options)
+    lm = read_arpa(path, tokenizer, vocabulary, threads)
     if out is not None:
         save_model(lm, out)
     return Model(lm)

@@ -14,7 +14,7 @@ from fflm.config.options import configurations
 from fflm.errors import Interrupted
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
-from fflm.text import Note, Tokenizer, fingerprint
+from fflm.text import Note, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import RunFolder
 from fflm.training.trainer import Trainer
@@ -105,7 +105,7 @@ def train(
         if vectors is not None:
             vectors.put_into(parameters["embeddings"])
             frozen = vectors.known if config.freeze_vectors else None
-        lm = NeuralLanguageModel(shape, corpus.vocabulary, Tokenizer(tokenizer_config), parameters, config.threads)
+        lm = NeuralLanguageModel(shape, corpus.vocabulary, corpus.tokenizer, parameters, config.threads)
         trainer = Trainer(lm, corpus, config, folder, started, quiet, frozen)
         if resume:
             folder.check_unchanged(described)

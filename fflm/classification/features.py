@@ -43,7 +43,7 @@ def learn_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierCo
     """The vocabulary of training texts, and these as `encode_texts` gives them; TextError if they have no words."""
     new = NewIds()
     parts = [
-        np.fromiter(map(new.__getitem__, tokens), np.int32, len(tokens)) for tokens in map(tokenizer.tokenize, texts)
+        np.fromiter(map(new.__getitem__, tokens), np.int32, len(tokens)) for tokens in map(tokenizer.tokens, texts)
     ]
     if not new:
         raise TextError(f"training texts must have a word, got none in {len(parts):,} texts")
@@ -61,7 +61,7 @@ def encode_texts(
     With pooling ``bag`` each once, in the order of their numbers; else as often as they occur, in their order.
     With pooling ``window`` exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
     """
-    return _features([vocabulary.encode(tokenizer.tokenize(text)) for text in texts], vocabulary, config)
+    return _features([vocabulary.encode(tokenizer.tokens(text)) for text in texts], vocabulary, config)
 
 
 def _features(parts: Sequence[np.ndarray], vocabulary: Vocabulary, config: ClassifierConfig) -> TextIds:

@@ -7,7 +7,8 @@ from fflm.cli.printing import note, print_json, visible
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 SOURCE = (
-    "labelled texts, one a line: a label, a tab and the text, or __label__NAME before the text; a file (also .gz), - "
+    "labelled texts, one a line: a label, a tab and the text, or one __label__NAME before or after the text; a first "
+    "line of names (label, text) is passed over; a file (also .gz), - "
     "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part "
     "(80, 10 and 10 %% of each label's texts, drawn once and for all; without one, the part that the command is for)"
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, encoding, threads, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.printing import print_json, visible, warn
 from fflm.errors import ConfigError, FflmError
 
 
@@ -59,6 +59,8 @@ def run(arguments) -> int:
     else:
         for line in _lines(report, arguments):
             print(line.rstrip())
+    for name in "ab":
+        warn(text.replace("warning:", f"warning: {name.upper()}:", 1) for text in getattr(report, name).notes)
     if arguments.plot:
         from fflm.plots.comparison import comparison_plot
         from fflm.storage.files import write
@@ -93,12 +95,17 @@ def _lines(report, arguments):
     yield from _both("", "A", "B")
     yield from _both("tokens", f"{a.tokens:,}", f"{b.tokens:,}")
     yield from _both("unknown", *(f"{part.oov:,} ({100 * part.oov_rate:.2f} %)" for part in (a, b)))
-    yield from _both("perplexity", f"{a.perplexity:,.2f}", f"{b.perplexity:,.2f}")
+    yield from _both("perplexity", *(_figure(part.perplexity, ",.2f") for part in (a, b)))
     if report.units != 1:
-        intervals = (f"{part.perplexity_low:,.2f} to {part.perplexity_high:,.2f}" for part in (a, b))
+        intervals = (
+            "undefined" if part.perplexity is None else f"{part.perplexity_low:,.2f} to {part.perplexity_high:,.2f}"
+            for part in (a, b)
+        )
         yield from _both("  95 % interval", *intervals)
-    yield from _both("bits per token", f"{a.bits_per_token:.4f}", f"{b.bits_per_token:.4f}")
-    yield from _both("bits per character", f"{a.bits_per_character:.4f}", f"{b.bits_per_character:.4f}")
+    if a.perplexity is None or b.perplexity is None:
+        yield from _both("  without unknown", *(_figure(part.perplexity_without_oov, ",.2f") for part in (a, b)))
+    yield from _both("bits per token", *(_figure(part.bits_per_token, ".4f") for part in (a, b)))
+    yield from _both("bits per character", *(_figure(part.bits_per_character, ".4f") for part in (a, b)))
     if report.a_wins is not None:
         yield from _both("tokens won", f"{100 * report.a_wins:.1f} %", f"{100 * report.b_wins:.1f} %")
     yield ""
@@ -121,6 +128,10 @@ def _lines(report, arguments):
         yield f"note  last 2 words seen: so many times in the training text of {whose}"
     for note in report.notes:
         yield f"note  {note}"
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "undefined" if value is None else format(value, form)
 
 
 def _both(label: str, a: str, b: str):

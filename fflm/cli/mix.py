@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_flags, encoding, given, threads, verb
-from fflm.cli.printing import perplexity_line, print_json
+from fflm.cli.printing import perplexity_line, print_json, warn
 from fflm.config import CacheConfig
 
 
@@ -19,7 +19,10 @@ def add(verbs) -> None:
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help=f"{MODEL}; the mixture contains them")
     parser.add_argument(
-        "--valid", required=True, metavar="SOURCE", help=f"text on which the weights are fitted: {SOURCE}"
+        "--valid",
+        required=True,
+        metavar="SOURCE",
+        help=f"text on which the weights are fitted (unknown words that have no probability have no say): {SOURCE}",
     )
     parser.add_argument("--test", metavar="SOURCE", help="text to evaluate the mixture on, once, at the end")
     parser.add_argument(
@@ -65,6 +68,7 @@ def run(arguments) -> int:
     for label, figures in (("validation", report.valid), ("test", report.test)):
         if figures is not None:
             print(f"{label:12} {perplexity_line(figures)}")
+            warn(figures["notes"])
     for note in report.notes:
         print(f"note         {note}")
     return 0

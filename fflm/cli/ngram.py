@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_flags, given, threads, verb
-from fflm.cli.printing import perplexity_line, print_json
+from fflm.cli.printing import perplexity_line, print_json, warn
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig
 from fflm.errors import ConfigError
 
@@ -24,7 +24,7 @@ def add(verbs) -> None:
         "--arpa",
         metavar="FILE",
         help="read this ARPA file of KenLM, SRILM or fflm instead of counting a SOURCE (as lines of words with blanks "
-        "between them, unless --vocab-of, --tokenizer or --boundary say otherwise)",
+        "between them, unless the file, --vocab-of, --tokenizer or --boundary say otherwise)",
     )
     parser.add_argument(
         "--vocab-of",
@@ -73,6 +73,7 @@ def run(arguments) -> int:
     for label, part in (("validation", report.valid), ("test", report.test)):
         if part is not None:
             print(f"{label:12} {perplexity_line(part)}")
+            warn(part["notes"])
     for note in report.notes:
         print(f"note         {note}")
     return 0

@@ -28,13 +28,19 @@ def note_unknown(model, text: str, name: str) -> None:
         note(f"no word of the {name} is in the vocabulary; each counts as <unk>")
 
 
+def warn(notes) -> None:
+    """What is to be kept in mind, on stderr."""
+    for text in notes:
+        print(text, file=sys.stderr)
+
+
 def perplexity_line(report: dict) -> str:
     """The figures of a report on one line."""
+    tokens = f"{report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
+    if report["perplexity"] is None:
+        return f"perplexity undefined, {report['perplexity_without_oov']:.2f} without unknown words, on {tokens}"
     middle, low, high = (
         f"{value:.2f}" if value < 1e9 else f"{value:.3g}"
         for value in (report["perplexity"], report["perplexity_low"], report["perplexity_high"])
     )
-    return (
-        f"perplexity {middle} (95 % interval {low} to {high}) on {report['tokens']:,} tokens, "
-        f"{100 * report['oov_rate']:.2f} % unknown"
-    )
+    return f"perplexity {middle} (95 % interval {low} to {high}) on {tokens}"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from fflm.cli.flags import MODEL, SOURCE, encoding, load_model, threads, verb
-from fflm.cli.printing import note, print_json
+from fflm.cli.printing import note, print_json, warn
 from fflm.errors import ConfigError
 
 TOP = 5
@@ -46,16 +46,20 @@ def run(arguments) -> int:
     scores = score(model.lm, arguments.sources, arguments.encoding, progress=True)
     if arguments.html is not None:
         _write_page(arguments, model, scores)
+    report = scores.report
     if arguments.json:
         print_json({"model": arguments.model, **scores.to_dict()})
+        warn(report.notes)
         return 0
     sys.stdout.writelines(scores.lines())
     sys.stdout.flush()
-    report = scores.report
-    note(
-        f"{report.tokens:,} tokens, {report.oov:,} out of vocabulary, {report.bits_per_token:.5f} bits/token, "
-        f"perplexity {report.perplexity:.3f}"
-    )
+    figures = f"{report.tokens:,} tokens, {report.oov:,} out of vocabulary, "
+    if report.perplexity is None:
+        figures += f"perplexity undefined, {report.perplexity_without_oov:.3f} without unknown words"
+    else:
+        figures += f"{report.bits_per_token:.5f} bits/token, perplexity {report.perplexity:.3f}"
+    note(figures)
+    warn(report.notes)
     return 0
 
 

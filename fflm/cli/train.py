@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import perplexity_line, print_json, visible
+from fflm.cli.printing import perplexity_line, print_json, visible, warn
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import Interrupted
 
@@ -61,6 +61,8 @@ def run(arguments) -> int:
     else:
         for line in _train_lines(model, report):
             print(line)
+        for part in filter(None, (report.valid, report.test)):
+            warn(part["notes"])
     return 130 if report.interrupted else 0
 
 

@@ -125,6 +125,17 @@ def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Compar
     seen, contexts_of = _context_counts(a, b, contexts, stream, notes)
     report_a, bits_a = _score("A", a, stream, on_batch)
     report_b, bits_b = _score("B", b, stream, on_batch)
+    neighbours = list(by_neighbours(ids, stream.breaks))
+    given = np.isfinite(bits_a) & np.isfinite(bits_b)
+    unit_starts = stream.unit_starts
+    if not given.all():
+        notes.append(
+            f"left out of the comparison: {np.count_nonzero(~given):,} of {len(ids):,} tokens, unknown words that have "
+            "no probability in a model without <unk>"
+        )
+        ids, bits_a, bits_b, seen = ids[given], bits_a[given], bits_b[given], None if seen is None else seen[given]
+        neighbours = [(label, mask[given]) for label, mask in neighbours]
+        unit_starts = np.unique(np.append(0, np.cumsum(given))[unit_starts])  # no unit without a token
     difference = bits_a - bits_b
     return Comparison(
         source=stream.source,
@@ -132,13 +143,13 @@ def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Compar
         a=report_a,
         b=report_b,
         difference=float(difference.mean()),
-        **_significance(difference, stream.unit_starts, 1.0, notes),
+        **_significance(difference, unit_starts, 1.0, notes),
         perplexity_ratio=2.0 ** float(difference.mean()),
         a_wins=float((difference < 0).mean()),
         b_wins=float((difference > 0).mean()),
         by_frequency=None if counts is None else rows(by_frequency(ids, counts), bits_a, bits_b),
         by_context=None if seen is None else rows(bands(seen, CONTEXT_COUNTS), bits_a, bits_b),
-        by_neighbours=rows(by_neighbours(ids, stream.breaks), bits_a, bits_b),
+        by_neighbours=rows(neighbours, bits_a, bits_b),
         contexts_of=contexts_of,
         a_words=won_words(ids, -difference, words, top),
         b_words=won_words(ids, difference, words, top),
@@ -171,6 +182,12 @@ def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tu
 def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) -> Comparison:
     report_a, bits_a = _score("A", a, stream_a, on_batch)
     report_b, bits_b = _score("B", b, stream_b, on_batch)
+    for name, report in (("A", report_a), ("B", report_b)):
+        if report.bits_per_character is None:
+            raise FflmError(
+                f"{name}: bits per character are undefined: it has no <unk>, and {report.oov:,} of {report.tokens:,} "
+                "tokens are unknown words, which have no probability"
+            )
     notes = [
         "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
         f"{report_a.oov:,} of {report_a.tokens:,} tokens in A, {report_b.oov:,} of {report_b.tokens:,} in B"
@@ -198,9 +215,9 @@ def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
     """Why the units of the two streams are not the same pieces of the text, if they are not."""
     if stream_a.characters != stream_b.characters:
         return f"A reads {stream_a.characters:,} characters, B {stream_b.characters:,}"
-    configs = [model.tokenizer.config for model in (a, b)]
-    if configs[0] == configs[1]:
+    if a.tokenizer == b.tokenizer:
         return None
+    configs = [model.tokenizer.config for model in (a, b)]
     if not all(config.boundary == "line" for config in configs):
         return "A and B cut the text into different units; models of lines could be paired line by line"
     lines = [len(stream.unit_starts) - 1 for stream in (stream_a, stream_b)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ from fflm.lm import LanguageModel
 from fflm.text import TokenStream, Vocabulary
 
 LARGEST_NATS = 700.0
+#: A larger share of unknown words is warned of.
+HIGH_OOV_RATE = 0.2
+SHOWN_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -33,34 +36,41 @@ class Perplexity:
         Predicted tokens N.
     oov, oov_rate : int, float
         How many of them are out of vocabulary (``<unk>``), and their share.
-    cross_entropy_nats, bits_per_token : float
-        Mean of -log P in nats and in bits.
-    perplexity, perplexity_without_oov : float
+    cross_entropy_nats, bits_per_token : float or None
+        Mean of -log P in nats and in bits. This and what follows from it is None where it is undefined: unknown words
+        have no probability in a model without ``<unk>``, such as an ARPA file of a closed vocabulary.
+    perplexity, perplexity_without_oov : float or None
         Over all tokens, and over those in the vocabulary (None if there is none).
-    bits_per_character : float
+    bits_per_character : float or None
         All bits divided by the characters of the original text. With out-of-vocabulary tokens it is too low: it
         pays for ``<unk>``, not for the letters of the word.
-    perplexity_low, perplexity_high : float
+    perplexity_low, perplexity_high : float or None
         95 % bootstrap interval over units (lines, or blocks of the stream; 1,000 replicates).
     tokens_per_second : float
+    unknown_words : tuple of str
+        Some of the words that are out of vocabulary, the most frequent ones, where the text tells them.
+    notes : tuple of str
+        What to keep in mind with these figures: that many words are unknown, or that some have no probability.
     """
 
     source: str
     tokens: int
     oov: int
     oov_rate: float
-    cross_entropy_nats: float
-    bits_per_token: float
-    perplexity: float
+    cross_entropy_nats: float | None
+    bits_per_token: float | None
+    perplexity: float | None
     perplexity_without_oov: float | None
-    bits_per_character: float
-    perplexity_low: float
-    perplexity_high: float
+    bits_per_character: float | None
+    perplexity_low: float | None
+    perplexity_high: float | None
     tokens_per_second: float
+    unknown_words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict:
         """The report as plain JSON values."""
-        return asdict(self)
+        return asdict(self) | {"unknown_words": list(self.unknown_words), "notes": list(self.notes)}
 
 
 def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None) -> Perplexity:
@@ -81,7 +91,8 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
     Raises
     ------
     PerplexityError
-        If a probability is 0 or not a number, naming the first such token, or if the perplexity is beyond 1e304.
+        If the probability of a known word is 0 or not a number, naming the first such token, if no token has a
+        probability, or if the perplexity is beyond 1e304.
 
     Examples
     --------
@@ -115,29 +126,52 @@ def evaluate_tokens(
 
 def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray, seconds: float) -> Perplexity:
     """Report on a text whose tokens have these log P (N,), computed in so many seconds; errors as of `evaluate`."""
-    if not np.isfinite(log_probs).all():
-        place = int(np.flatnonzero(~np.isfinite(log_probs))[0])
+    known = stream.ids != Vocabulary.UNK
+    defined = bool(np.isfinite(log_probs).all())
+    lost = ~np.isfinite(log_probs) & (known | np.isnan(log_probs) | (not known.any()))
+    if lost.any():
+        place = int(np.flatnonzero(lost)[0])
         word = vocabulary.words[int(stream.ids[place])]
         raise PerplexityError(
             f"perplexity is undefined: token {place + 1} of {stream.source}, {word!r}, has no probability"
         )
-    known = stream.ids != Vocabulary.UNK
-    nats = -float(log_probs.mean())
-    low, high = (_exponential(bound, stream.source) for bound in interval(-log_probs, stream.unit_starts))
+    nats = -float(log_probs.mean()) if defined else None
+    low = high = None
+    if defined:
+        low, high = (_exponential(bound, stream.source) for bound in interval(-log_probs, stream.unit_starts))
     return Perplexity(
         source=stream.source,
         tokens=len(stream),
         oov=stream.unknown,
         oov_rate=stream.unknown / len(stream),
         cross_entropy_nats=nats,
-        bits_per_token=nats / math.log(2.0),
-        perplexity=_exponential(nats, stream.source),
+        bits_per_token=None if nats is None else nats / math.log(2.0),
+        perplexity=None if nats is None else _exponential(nats, stream.source),
         perplexity_without_oov=_exponential(-float(log_probs[known].mean()), stream.source) if known.any() else None,
-        bits_per_character=-float(log_probs.sum()) / math.log(2.0) / stream.characters,
+        bits_per_character=-float(log_probs.sum()) / math.log(2.0) / stream.characters if defined else None,
         perplexity_low=low,
         perplexity_high=high,
         tokens_per_second=len(stream) / seconds,
+        unknown_words=stream.unknown_words,
+        notes=tuple(_notes(stream, defined)),
     )
+
+
+def _notes(stream: TokenStream, defined: bool) -> Iterator[str]:
+    """What to keep in mind with the figures of a text."""
+    named = ", ".join(map(repr, stream.unknown_words[:SHOWN_WORDS]))
+    named = f" ({named}{', ...' if len(stream.unknown_words) > SHOWN_WORDS else ''})" if named else ""
+    if not defined:
+        yield (
+            "warning: unknown words have no probability in this model, which has no <unk>, so the perplexity over all "
+            f"tokens is undefined; without the {stream.unknown:,} unknown{named} it is over "
+            f"{len(stream) - stream.unknown:,} tokens"
+        )
+    if stream.unknown > HIGH_OOV_RATE * len(stream):
+        yield (
+            f"warning: {100 * stream.unknown / len(stream):.3g} % of the tokens are unknown words{named}, so the "
+            "perplexity is mostly about <unk>; are language, case and tokens of the text those of the model?"
+        )
 
 
 def speed(model: LanguageModel, ids: np.ndarray, most: int = 8192) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class Scores:
     tokens : list of str
         Each token as it stands in the text, known or not; the end of a line is ``</s>``.
     bits : (N,) float64
-        Surprisal of each token. An unknown one is scored as ``<unk>``.
+        Surprisal of each token. An unknown one is scored as ``<unk>``; in a model without ``<unk>`` its bits are
+        infinite.
     """
 
     report: Perplexity
@@ -40,26 +42,45 @@ class Scores:
     bits: np.ndarray
 
     def rows(self) -> Iterator[dict]:
-        """Each token with its unit (line, or block of the stream), position, and bits; both counted from 1."""
+        """Each token with its unit (line, or block of the stream), position, and bits; counted from 1.
+
+        In the ``line`` boundary there is also the number of the ``line`` in its file, empty lines counted, and, where
+        several files were read, the ``file``. Infinite bits are None.
+        """
         ids, bits = self.stream.ids.tolist(), self.bits.tolist()
         bounds = self.stream.unit_starts.tolist()
+        places = self._places()
         for unit, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False), start=1):
+            place = {"unit": unit, **next(places)}
             for i in range(first, last):
-                known = ids[i] != Vocabulary.UNK
                 yield {
-                    "unit": unit,
+                    **place,
                     "position": i - first + 1,
                     "token": self.tokens[i],
-                    "known": known,
-                    "bits": bits[i],
+                    "known": ids[i] != Vocabulary.UNK,
+                    "bits": bits[i] if math.isfinite(bits[i]) else None,
                 }
+
+    def _places(self) -> Iterator[dict]:
+        """Where each unit stands: its line, and its file if there are several."""
+        stream = self.stream
+        if stream.lines is None:
+            yield from repeat({}, len(stream.unit_starts) - 1)
+            return
+        names = {name for _, name in stream.files}
+        starts = [*(first for first, _ in stream.files), len(stream.lines)]
+        for (first, name), last in zip(stream.files, starts[1:], strict=True):
+            for line in stream.lines[first:last].tolist():
+                yield {"line": line, "file": name} if len(names) > 1 else {"line": line}
 
     def lines(self) -> Iterator[str]:
         """The rows as TSV with a header; in a token, tabs, line ends and backslashes stand as in a Python literal."""
-        yield "unit\tposition\ttoken\tknown\tbits\n"
-        for row in self.rows():
-            token = row["token"].translate(ESCAPES)
-            yield f"{row['unit']}\t{row['position']}\t{token}\t{row['known']:d}\t{row['bits']:z.6f}\n"
+        for number, row in enumerate(self.rows()):
+            if number == 0:
+                yield "\t".join(row) + "\n"
+            shown = {"token": row["token"].translate(ESCAPES), "known": int(row["known"])}
+            shown["bits"] = "inf" if row["bits"] is None else f"{row['bits']:z.6f}"
+            yield "\t".join(str(value) for value in (row | shown).values()) + "\n"
 
     def to_dict(self) -> dict:
         """The totals and, under ``scores``, the rows, as plain JSON values."""
@@ -84,7 +105,7 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     TextError
         If a source can't be read.
     FflmError
-        If a token has no probability.
+        If a known word has no probability.
 
     Examples
     --------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from math import isfinite
 
 import numpy as np
 
@@ -108,7 +109,8 @@ def _words(model: LanguageModel, scores: Scores, count: int, top: int, bar: Bar)
     ids, bits, tokens = scores.stream.ids.tolist(), scores.bits.tolist(), scores.tokens
     for i, (rank, best) in enumerate(alternatives(model, scores.stream.ids, count, top, scores.stream.breaks)):
         word, kind, token = ids[i], "", _visible(tokens[i])
-        facts = f"{bits[i]:.2f} bits, rank {rank:,} of {len(names):,}"
+        facts = f"{bits[i]:.2f} bits" if isfinite(bits[i]) else "no probability"
+        facts += f", rank {rank:,} of {len(names):,}"
         shown = " " if tokens[i] == " " else token
         if word == Vocabulary.EOS:
             token, shown = names[word], "&para;"
@@ -139,7 +141,7 @@ def _visible(text: str) -> str:
 
 def _step(bits: float) -> int:
     """The colour of a surprisal: one for each bit, the last one for all from 16 on."""
-    return min(int(bits), len(LIGHT) - 1)
+    return int(min(bits, len(LIGHT) - 1))
 
 
 def _header(scores: Scores, name: str, count: int) -> str:
@@ -147,10 +149,15 @@ def _header(scores: Scores, name: str, count: int) -> str:
     figures = {
         "tokens": f"{report.tokens:,}",
         "out of vocabulary": f"{report.oov:,} ({100 * report.oov_rate:.2f} %)",
-        "bits per token": f"{report.bits_per_token:.4f}",
-        "perplexity": f"{report.perplexity:,.2f}",
-        "95 % interval": f"{report.perplexity_low:,.2f} to {report.perplexity_high:,.2f}",
     }
+    if report.perplexity is None:
+        figures |= {"perplexity": "undefined", "without unknown words": f"{report.perplexity_without_oov:,.2f}"}
+    else:
+        figures |= {
+            "bits per token": f"{report.bits_per_token:.4f}",
+            "perplexity": f"{report.perplexity:,.2f}",
+            "95 % interval": f"{report.perplexity_low:,.2f} to {report.perplexity_high:,.2f}",
+        }
     listed = "".join(f"<div><dt>{what}</dt><dd>{figure}</dd></div>" for what, figure in figures.items())
     cut = f"<p>Shown are the first {count:,} tokens; the figures are of all.</p>\n" if count < report.tokens else ""
     return (
@@ -163,7 +170,7 @@ def _header(scores: Scores, name: str, count: int) -> str:
 def _histogram(bits: np.ndarray) -> str:
     """The legend: a bar for each colour, as high as the share of its tokens."""
     last = len(LIGHT) - 1
-    shares = np.bincount(np.minimum(bits.astype(np.int64), last), minlength=last + 1) / len(bits)
+    shares = np.bincount(np.minimum(bits, last).astype(np.int64), minlength=last + 1) / len(bits)
     heights = 0.4 + 3.6 * shares / shares.max()
     bars = []
     for step, (share, height) in enumerate(zip(shares.tolist(), heights.tolist(), strict=True)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,15 +11,16 @@ from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_breaks, checked_contexts
 from fflm.lm.interface import LanguageModel
 from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
-from fflm.text import NO_BREAKS, known_ids
+from fflm.text import NO_BREAKS, Vocabulary, known_ids
 
 
 def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
-    """Say how the tokenizers or vocabularies of two models, called `names`, differ; None if they are the same."""
-    tokenizers = a.tokenizer.config.to_dict(), b.tokenizer.config.to_dict()
-    for option, value in tokenizers[0].items():
-        if tokenizers[1][option] != value:
-            return f"{option} is {value!r} in {names[0]} and {tokenizers[1][option]!r} in {names[1]}"
+    """How the tokenizers or vocabularies of two models, called `names`, differ, or None if they are the same."""
+    if a.tokenizer != b.tokenizer:
+        states = a.tokenizer.state(), b.tokenizer.state()
+        option = next(name for name in states[0] | states[1] if states[0].get(name) != states[1].get(name))
+        values = [reprlib.repr(state[option]) if option in state else "missing" for state in states]
+        return f"{option} is {values[0]} in {names[0]} and {values[1]} in {names[1]}"
     words = a.vocabulary.words, b.vocabulary.words
     if words[0] == words[1]:
         return None
@@ -99,8 +101,9 @@ class Mixture:
             The breaks of the validation text.
         """
         even = cls(parts, np.full((1, len(parts)), 1.0 / len(parts)))
-        buckets = bucket_of(even.context_counts(ids, breaks)) if by_context_count else None
-        return cls(parts, fit_weights(log_probs, buckets))
+        given = (log_probs.max(axis=0) > -np.inf) | (ids != Vocabulary.UNK)
+        buckets = bucket_of(even.context_counts(ids, breaks))[given] if by_context_count else None
+        return cls(parts, fit_weights(log_probs[:, given], buckets))
 
     @property
     def names(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fflm.config import TokenizerConfig, check_threads
+from fflm.config import check_threads
 from fflm.errors import FflmError, ModelFileError
 from fflm.lm import LanguageModel, read_arpa
 from fflm.model_file.kinds import KINDS, check_nesting, pack, unpack
@@ -13,11 +13,8 @@ from fflm.model_file.reader import Reader
 from fflm.model_file.text import pack_text, unpack_text
 from fflm.storage.files import one_line
 from fflm.storage.tensors import read_tensors, write_tensors
-from fflm.text import Tokenizer
 
-__all__ = ["ARPA_TEXT", "MODEL", "check_name", "check_nesting", "is_arpa", "load_model", "model_path", "save_model"]
-
-ARPA_TEXT = {"tokenizer": "whitespace", "boundary": "line"}  # unless one says otherwise
+__all__ = ["MODEL", "check_name", "check_nesting", "is_arpa", "load_model", "model_path", "save_model"]
 
 
 def save_model(model: LanguageModel, path: str | Path) -> None:
@@ -41,9 +38,10 @@ def save_model(model: LanguageModel, path: str | Path) -> None:
 
 
 def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
-    """Read a model file, the best model of a run folder, or an ARPA file (also ``.arpa.gz``).
+    """Read a model file, the best model of a run folder, or an ARPA file, also a compressed one.
 
-    An ARPA file is taken for lines of words with blanks between them; `fflm.ngram` reads it with another tokenizer.
+    An ARPA file that names no tokenizer, as those of `fflm export` may do, is taken for lines of words with blanks
+    between them; `fflm.convert_arpa` reads it with another tokenizer.
 
     Raises
     ------
@@ -60,7 +58,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     check_threads(threads)
     path = model_path(path)
     if is_arpa(path):
-        return read_arpa(path, Tokenizer(TokenizerConfig(**ARPA_TEXT)), threads=threads)
+        return read_arpa(path, threads=threads)
     arrays, description = read_tensors(path, list(KINDS), "language model")
     try:
         vocabulary, tokenizer = unpack_text(arrays, description)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fflm.errors import FflmError, ModelFileError
+from fflm.storage.contents import ARPA, TEXT_BEFORE_ARPA, what_is
 from fflm.storage.files import one_line
 
 MODEL = "model.safetensors"  # in a run folder
@@ -29,13 +30,10 @@ def check_name(path: str | Path) -> None:
 
 
 def is_arpa(path: Path) -> bool:
-    """Whether `path` is an ARPA file, judged by its suffix or its first bytes."""
+    """Whether `path` is an ARPA file, judged by its suffix or its first bytes, also where these are compressed."""
     if str(path).endswith(ARPA_NAMES):
         return True
     try:
-        if not path.is_file():
-            return False
-        with open(path, "rb") as file:
-            return file.read(1000).lstrip().startswith(b"\\data\\")
+        return path.is_file() and what_is(path).name in (ARPA.name, TEXT_BEFORE_ARPA.name)
     except (OSError, ValueError):
         return False

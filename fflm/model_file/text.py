@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fflm.config import TokenizerConfig, make
 from fflm.text import Tokenizer, Vocabulary
 
 Arrays = dict[str, np.ndarray]
@@ -12,12 +11,12 @@ Arrays = dict[str, np.ndarray]
 
 def pack_text(vocabulary: Vocabulary, tokenizer: Tokenizer) -> tuple[Arrays, dict]:
     """Arrays, and plain JSON values."""
-    return {"counts": vocabulary.counts}, {"tokenizer": tokenizer.config.to_dict(), "words": vocabulary.words}
+    return {"counts": vocabulary.counts}, {"tokenizer": tokenizer.state(), "words": vocabulary.words}
 
 
 def unpack_text(arrays: Arrays, description: dict) -> tuple[Vocabulary, Tokenizer]:
     """What `pack_text` made; ``counts`` is taken out of `arrays`. KeyError, ValueError or FflmError if damaged."""
-    tokenizer = Tokenizer(make(TokenizerConfig, description["tokenizer"], complete=True))
+    tokenizer = Tokenizer.from_state(description["tokenizer"])
     counts = arrays.pop("counts")
     if counts.dtype != np.int64 or (counts < 0).any():
         raise ValueError("counts must be int64 and not negative")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fflm.errors import ModelFileError
+from fflm.storage.contents import SAFETENSORS, what_is
 from fflm.storage.files import _is_file, one_line, write
 
 FORMAT, VERSION = "fflm", 1
@@ -66,6 +67,7 @@ def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[st
 
     if not _is_file(path):
         raise ModelFileError(f"no such model: {path}")
+    _check_content(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -87,6 +89,16 @@ def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[st
         hint = USE_CLASSIFY if found == CLASSIFIER_KIND else MAKE_CLASSIFIER if wanted == CLASSIFIER_KIND else ""
         raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}{hint}")
     return tensors, description
+
+
+def _check_content(path: Path) -> None:
+    """Raise ModelFileError, saying what it is, if a file is no safetensors file."""
+    try:
+        content = what_is(path)
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path} is not a model file, or it is damaged: {one_line(error)}") from error
+    if content.name != SAFETENSORS.name or content.packed:
+        raise ModelFileError(f"{path} is not a model file, or it is damaged: it is {content}")
 
 
 def is_classifier(path: Path) -> bool:

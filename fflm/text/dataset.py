@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,12 +12,13 @@ import numpy as np
 
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError, TextError
-from fflm.text.corpora import SPLITS, parse_name
+from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
 from fflm.text.notes import Note
+from fflm.text.sources import read_blocks
 from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
-from fflm.text.vocabulary import SPECIALS, Vocabulary
+from fflm.text.vocabulary import Vocabulary
 
 __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load"]
 
@@ -39,6 +40,7 @@ class Corpus:
     valid: TokenStream
     test: TokenStream | None
     notes: tuple[Note, ...]
+    tokenizer: Tokenizer
 
     @property
     def warnings(self) -> list[Note]:
@@ -50,7 +52,7 @@ def load(
     sources: Sequence[str],
     valid: Sequence[str] | None,
     test: Sequence[str] | None,
-    tokenizer_config: TokenizerConfig,
+    tokenizer: Tokenizer | TokenizerConfig,
     data: DataConfig,
     seed: int,
     vocabulary: Vocabulary | None = None,
@@ -69,7 +71,8 @@ def load(
     ----------
     sources, valid, test : sequence of str
         Files, folders, ``-`` or named corpora.
-    tokenizer_config : TokenizerConfig
+    tokenizer : Tokenizer or TokenizerConfig
+        It learns from the training text, unless `vocabulary` is given: then it has learned with that.
     data : DataConfig
     seed : int
         Decides which text is held out.
@@ -93,19 +96,21 @@ def load(
         raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
     if vocabulary is not None:
         _check_uncut(data)
-    tokenizer = Tokenizer(tokenizer_config)
-    by_line = tokenizer_config.boundary == "line"
+    tokenizer = Tokenizer(tokenizer) if isinstance(tokenizer, TokenizerConfig) else tokenizer
+    by_line = tokenizer.config.boundary == "line"
     notes: list[Note] = []
     if not valid and data.valid_fraction is None:
         sources, valid, test, notes = _corpus_splits(sources, test)
     if not isinstance(sources, str):  # what is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
-    new = NewIds(dict.fromkeys(SPECIALS, Vocabulary.UNK))
+    if vocabulary is None and not isinstance(sources, str):
+        tokenizer = tokenizer.learn(_text_blocks(sources, tokenizer, data.encoding))
+    new = NewIds()
     train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
         held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
-        word_lengths = _word_lengths(new.words, tokenizer_config.tokenizer == "char")
+        word_lengths = _word_lengths(new.words, tokenizer.config.tokenizer == "char")
         fraction = data.valid_fraction or DEFAULT_VALID_FRACTION
         train, held_out, note = _hold_out(train, word_lengths, fraction, by_line, seed)
         notes.append(note)
@@ -113,9 +118,9 @@ def load(
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
     # Before the cut: then all words are distinct, and what is the same is so word for word.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
-    vocabulary, lookup = _cut_vocabulary(train, new, data, vocabulary)
-    parts = (stream and stream.in_vocabulary(lookup, len(vocabulary)) for stream in (train, held_out, tested))
-    return Corpus(vocabulary, *parts, tuple(notes))
+    vocabulary = _cut_vocabulary(train, new, data, vocabulary)
+    parts = (stream and new.encoded(stream, vocabulary) for stream in (train, held_out, tested))
+    return Corpus(vocabulary, *parts, tuple(notes), tokenizer)
 
 
 def encode_texts(
@@ -143,9 +148,7 @@ def encode_texts(
     """
     new = NewIds()
     streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
-    warnings, lookup = leak_warnings(streams), new.lookup(vocabulary)
-    known = {name: part and part.in_vocabulary(lookup, len(vocabulary)) for name, part in streams.items()}
-    return known, warnings
+    return {name: part and new.encoded(part, vocabulary) for name, part in streams.items()}, leak_warnings(streams)
 
 
 def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[Note]) -> list[str]:
@@ -173,6 +176,15 @@ def fingerprint(corpus: Corpus) -> str:
             digest.update(b"breaks %d:" % len(stream.breaks))
             digest.update(memoryview(stream.breaks).cast("B"))
     return digest.hexdigest()
+
+
+def _text_blocks(sources: Sequence[str], tokenizer: Tokenizer, encoding: str) -> Iterator[str]:
+    """The training text, before it is cut; read only if it is asked for."""
+    for source in sources:
+        name = parse_name(source)
+        for block in read_corpus(*name, tokenizer) if name else read_blocks(source, encoding):
+            if block is not None:
+                yield block if isinstance(block, str) else " ".join(block)
 
 
 def _corpus_splits(
@@ -255,18 +267,12 @@ def _check_uncut(data: DataConfig) -> None:
             )
 
 
-def _cut_vocabulary(
-    train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None
-) -> tuple[Vocabulary, np.ndarray]:
-    """The vocabulary with its counts in the training text, and the array that takes provisional ids to its ids."""
+def _cut_vocabulary(train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None) -> Vocabulary:
+    """The vocabulary that is given, that of a file, or the most frequent words; its counts in the training text."""
     counts = np.bincount(train.ids, minlength=len(new.words))
-    cut = vocabulary is None and data.vocab is None
-    if cut:
-        vocabulary = Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
-    elif vocabulary is None:
+    if vocabulary is None and data.vocab is None:
+        return Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
+    if vocabulary is None:
         vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
-    lookup = new.lookup(vocabulary)
-    if not cut:
-        known = np.bincount(lookup, weights=counts, minlength=len(vocabulary))
-        vocabulary = Vocabulary(vocabulary.words, known.astype(np.int64))
-    return vocabulary, lookup
+    known = np.bincount(new.lookup(vocabulary), weights=counts, minlength=len(vocabulary))
+    return Vocabulary(vocabulary.words, known.astype(np.int64))

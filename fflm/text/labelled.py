@@ -1,14 +1,19 @@
 """Texts with labels: from files, a line each, and from NLTK's corpora; divided so that each part has its share.
 
-A line is a label, a tab and the text, or, as fastText has it, ``__label__NAME`` before the text.
+A line is a label, a tab and the text, or, as fastText has it, a text with one ``__label__NAME`` before or after it. A
+first line of names such as ``label`` and ``text`` is passed over; it may say that the label comes last. A file whose
+texts would be taken for labels is refused.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +22,16 @@ from fflm.text.corpora import LABELLED, SPLITS, nltk_files
 from fflm.text.sources import read_blocks
 
 PREFIX = "__label__"
+#: Names of columns, in lower case, by which a first line is known for one of names.
+LABEL_COLUMNS = frozenset(
+    "label labels class category sentiment polarity target topic rating stars gold intent".split()
+)
+TEXT_COLUMNS = frozenset(
+    "text texts sentence review content document message tweet comment body sms question phrase utterance title".split()
+)
+#: From so many lines on it is judged whether first columns are labels.
+ENOUGH = 8
+_SEVERAL = re.compile(r"[^\W\d][\w-]*([,;|][^\W\d][\w-]*)+")
 SPLIT_SEED, SPLIT_PARTS, VALID_PART, TEST_PART = 1, 10, 8, 9  # of ten equal parts, one each
 
 
@@ -41,7 +56,7 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     Parameters
     ----------
     source : str
-        A file (also ``.gz``), ``-`` for standard input, or a named corpus: sentence_polarity, movie_reviews, with
+        A file (also compressed), ``-`` for standard input, or a named corpus: sentence_polarity, movie_reviews, with
         ``:train``, ``:valid`` or ``:test`` for a part of it (80, 10 and 10 % of the texts of each label, drawn once
         and for all).
     encoding : str
@@ -50,7 +65,7 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     Raises
     ------
     TextError
-        If it can't be read, or a line has no label.
+        If it can't be read, or a line has no label or several, or its labels seem to be something else, such as texts.
 
     Examples
     --------
@@ -68,17 +83,18 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         what = ", which is a folder" if os.path.isdir(source) else ": no such file"
         raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}{what}")
-    texts, labels, number = [], [], 0
-    rest = ""
-    for block in read_blocks(source, encoding):
-        *lines, rest = (rest + block).split("\n")
-        for line in lines:
-            number += 1
-            _add(line, source, number, texts, labels)
-    _add(rest, source, number + 1, texts, labels)
-    if not texts:
+    rows = [
+        _parsed(line, source, number)
+        for number, line in enumerate("".join(read_blocks(source, encoding)).split("\n"), start=1)
+        if line.strip()
+    ]
+    rows = _without_names(rows)
+    if not rows:
         raise TextError(f"{source} must hold labelled texts, got none")
-    return Examples(texts, labels)
+    for row in rows:
+        _check_label(row, source)
+    _check_columns(rows, source)
+    return Examples([row.text.strip() for row in rows], [row.label.strip() for row in rows])
 
 
 def part_of(source: str, split: str) -> str:
@@ -92,26 +108,83 @@ def part_of(source: str, split: str) -> str:
     return f"{source}:{split}" if source in LABELLED else source
 
 
-def _add(line: str, source: str, number: int, texts: list[str], labels: list[str]) -> None:
-    if not line.strip():
-        return
-    if line.startswith(PREFIX):
-        rest = line.removeprefix(PREFIX)
-        label = "" if not rest or rest[0].isspace() else rest.split(None, 1)[0]
-        text = rest[len(label) :]
-        if text.lstrip().startswith(PREFIX):
+class _Row(NamedTuple):
+    label: str
+    text: str
+    number: int
+    marked: bool  # by the prefix
+
+
+def _parsed(line: str, source: str, number: int) -> _Row:
+    """A line as its label and its text."""
+    marks = [place for place in re.finditer(rf"(?<!\S){PREFIX}\S*", line)]
+    if marks and (not line[: marks[0].start()].strip() or not line[marks[-1].end() :].strip()):
+        first = marks[0]
+        rest = line[: first.start()] + line[first.end() :]
+        if len(marks) > 1 or PREFIX in first[0].removeprefix(PREFIX):
             raise TextError(f"{source}, line {number}: a text must have one label, got several: {line[:60]!r}")
-    else:
-        label, tab, text = line.partition("\t")
-        if not tab:
-            raise TextError(
-                f"{source}, line {number}: a label and a tab must stand before the text, or {PREFIX}NAME, "
-                f"got {line[:60]!r}"
-            )
-    if not label.strip():
-        raise TextError(f"{source}, line {number}: the label must not be empty")
-    labels.append(label.strip())
-    texts.append(text.strip())
+        return _Row(first[0].removeprefix(PREFIX), rest, number, True)
+    label, tab, text = line.partition("\t")
+    if not tab:
+        raise TextError(
+            f"{source}, line {number}: a label and a tab must stand before the text, or {PREFIX}NAME, got {line[:60]!r}"
+        )
+    return _Row(label, text, number, False)
+
+
+def _without_names(rows: list[_Row]) -> list[_Row]:
+    """The rows after a first one that names the columns, in the order that it says."""
+    if not rows or rows[0].marked:
+        return rows
+    names = rows[0].label.strip().lower(), rows[0].text.strip().lower()
+    if names[0] in LABEL_COLUMNS and names[1] in TEXT_COLUMNS:
+        return rows[1:]
+    if names[0] in TEXT_COLUMNS and names[1] in LABEL_COLUMNS:
+        return [row if row.marked else _swapped(row) for row in rows[1:]]
+    return rows
+
+
+def _swapped(row: _Row) -> _Row:
+    text, tab, label = (row.label + "\t" + row.text).rpartition("\t")
+    return row._replace(label=label, text=text)
+
+
+def _check_columns(rows: list[_Row], source: str) -> None:
+    """Refuse texts before the tab and labels after it, names of columns, and labels that are numbers of lines."""
+    plain = [row for row in rows if not row.marked]
+    labels, texts = [row.label.strip() for row in plain], [row.text.strip() for row in plain]
+    kinds, counts = Counter(labels), Counter(texts)
+    if len(plain) < 2:
+        return
+    phrases = sum(" " in label and " " not in text for label, text in zip(labels, texts, strict=True))
+    rather_texts = phrases > 0.9 * len(plain) and len(counts) <= len(kinds)
+    if len(plain) >= ENOUGH and len(kinds) == len(plain) and (len(counts) == len(kinds) or "\t" in texts[0]):
+        raise TextError(
+            f"{source}: the label must stand before the tab, got another one on every line, such as "
+            f"{labels[0][:40]!r}; is another column the label?"
+        )
+    if rather_texts or (len(plain) >= ENOUGH and len(kinds) > len(plain) / 2 and len(counts) < len(kinds) / 2):
+        raise TextError(
+            f"{source}: the label must stand before the tab and the text after it, got {len(kinds):,} different labels "
+            f"such as {labels[0][:40]!r} and {len(counts):,} different texts such as {texts[0][:40]!r}; swap the "
+            "columns"
+        )
+    alone = kinds[labels[0]] == 1 and " " not in texts[0] and counts[texts[0]] == 1
+    if len(plain) >= ENOUGH and plain[0] is rows[0] and alone and min(Counter(labels[1:]).values()) > 1:
+        raise TextError(
+            f"{source}, line {plain[0].number}: seems to name the columns, as the label {labels[0][:40]!r} occurs only "
+            "there; remove that line"
+        )
+
+
+def _check_label(row: _Row, source: str) -> None:
+    if not row.label.strip():
+        raise TextError(f"{source}, line {row.number}: the label must not be empty")
+    if _SEVERAL.fullmatch(row.label.strip()):
+        raise TextError(
+            f"{source}, line {row.number}: a text must have one label, got several: {row.label.strip()[:60]!r}; if it "
+            "is one, write it without the sign between"
+        )
 
 
 @functools.lru_cache(maxsize=1)

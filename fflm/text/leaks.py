@@ -104,7 +104,7 @@ def find_leaks(train_ids: np.ndarray, stream: TokenStream) -> Leak:
     Leak(units=1, of_units=1, tokens=30, of_tokens=30, long_units=1, kind='blocks')
     """
     train_ids, ids = (np.ascontiguousarray(array, np.int32) for array in (train_ids, stream.ids))
-    by_line = bool(ids[-1] == Vocabulary.EOS)  # which never stands in a text of the other boundary
+    by_line = bool((ids[stream.unit_starts[1:] - 1] == Vocabulary.EOS).all())  # blocks of marked text may end with one
     bounds = stream.unit_starts if by_line else _blocks(stream.unit_starts)
     sizes = np.diff(bounds)
     hashes = _hash_runs(ids, bounds[:-1], sizes).tolist()

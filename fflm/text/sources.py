@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
-import gzip
 import io
 import os
-import sys
-import zlib
 from collections.abc import Iterable, Iterator
 
 from fflm.errors import TextError
+from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
 #: Bytes read at once; blocks of text are about as long.
 CHUNK_BYTES = 2**20
@@ -26,8 +23,8 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Parameters
     ----------
     source : str
-        A text file, a ``.gz`` file, ``-`` for standard input, or a folder: all its ``.txt`` and ``.gz`` files,
-        subfolders included, in the order of their names.
+        A text file, also compressed by gzip, bzip2 or xz, ``-`` for standard input, or a folder: all its ``.txt`` and
+        ``.gz`` files, subfolders included, in the order of their names.
     encoding : str
         Character encoding by the name that Python knows it by.
 
@@ -39,34 +36,45 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Raises
     ------
     TextError
-        A missing, unreadable or damaged file, a folder without text files, an unknown encoding, or bytes that are
-        not of this encoding.
+        A missing, unreadable or damaged file, one that is no text (a PDF, say), a folder without text files, an
+        unknown encoding, or bytes that are not of this encoding.
 
     Examples
     --------
     >>> list(read_blocks("letters.txt"))  # doctest: +SKIP
     ['one line\\nanother line\\n']
     """
+    return (block for _, block in read_files(source, encoding))
+
+
+def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]]:
+    """The blocks of `read_blocks`, each with the name of its file.
+
+    Examples
+    --------
+    >>> list(read_files("letters.txt"))  # doctest: +SKIP
+    [('letters.txt', 'one line\\nanother line\\n')]
+    """
     encoding = _known_encoding(encoding)
-    yield from join_files(_blocks(_decoded(path, encoding)) for path in list_files(source))
+    yield from join_files((path, _blocks(_decoded(path, encoding))) for path in list_files(source))
 
 
-def join_files(files: Iterable[Iterable[str]]) -> Iterator[str]:
+def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
     """Chain the blocks of several files, with a line end between two files where the first lacks it.
 
     Examples
     --------
-    >>> list(join_files([["one"], ["two\\n"], ["three"]]))
-    ['one', '\\n', 'two\\n', 'three']
+    >>> list(join_files([("a", ["one"]), ("b", ["two\\n"]), ("c", ["three"])]))
+    [('a', 'one'), ('a', '\\n'), ('b', 'two\\n'), ('c', 'three')]
     """
-    ended = True
-    for blocks in files:
+    ended, last = True, ""
+    for name, blocks in files:
         beginning = True
         for block in blocks:
             if beginning and not ended:
-                yield "\n"
-            beginning = False
-            yield block
+                yield last, "\n"
+            beginning, last = False, name
+            yield name, block
             ended = block.endswith("\n")
 
 
@@ -113,18 +121,13 @@ def _known_encoding(name: str) -> str:
     return "utf-8-sig" if known.name == "utf-8" else known.name
 
 
-def _open(path: str):
-    if path == "-":
-        return contextlib.nullcontext(sys.stdin.buffer)
-    return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")
-
-
 def _decoded(path: str, encoding: str) -> Iterator[str]:
     """The text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     total, chunk = 0, b""
     try:
-        with _open(path) as file:
+        with unpacked(path) as (file, content):
+            _check_text(path, content, encoding)
             while chunk := file.read(CHUNK_BYTES):
                 yield decoder.decode(chunk)
                 total += len(chunk)
@@ -138,10 +141,20 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
         ) from None
     except UnicodeError as error:  # of an encoding that has a form of its own, as utf-16 has a mark
         raise TextError(f"text must be {encoding}, got {path!r}: {error}; name its encoding with --encoding") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TextError(f"source must be an intact gzip file, got {path!r}: {str(error).lower()}") from None
+    except DamagedFileError as error:
+        raise TextError(f"source must be an intact {error.packed} file, got {path!r}: {error.reason}") from None
     except OSError as error:
         raise TextError(f"source must be readable, got {path!r}: {_reason(error)}") from None
+
+
+def _check_text(path: str, content: Content, encoding: str) -> None:
+    """Refuse what is no text, or text in an encoding that is seen at its first bytes to be another one."""
+    if path.endswith(".gz") and not content.packed:
+        raise TextError(f"source must be an intact gzip file, got {path!r}: its content is {content.name}")
+    if not content.is_text:
+        raise TextError(f"source must be text, got {path!r}, which is {content}")
+    if content.name in (UTF16.name, UTF32.name) and encoding == "utf-8-sig":
+        raise TextError(f"text must be utf-8, got {path!r}, which is {content}")
 
 
 def _blocks(chunks: Iterable[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
@@ -11,12 +12,16 @@ import numpy as np
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, TextError
 from fflm.text.corpora import parse_name, read_corpus
-from fflm.text.sources import read_blocks
+from fflm.text.marks import IDS as MARKS
+from fflm.text.marks import UnitPlaces, end_units
+from fflm.text.sources import read_files
 from fflm.text.tokenizer import LINE_END, Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
 #: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
 STREAM_UNIT = 1000
+#: So many unknown words are kept to be named.
+MOST_UNKNOWN = 10
 
 #: The breaks of a text that is one from its beginning to its end. Compiled loops take writable arrays only.
 NO_BREAKS = np.zeros(0, np.int64)
@@ -88,6 +93,12 @@ class TokenStream:
     breaks : (S,) int64
         The rising positions, above 0 and below N, at which text begins that does not follow what stands before it:
         contexts stop there as they stop at ``</s>``.
+    lines : (U,) int64, optional
+        The line on which each unit stands in its file, from 1; of units as they were read in the ``line`` boundary.
+    files : tuple of (int, str)
+        The first unit of each file, and its name, where there are `lines`.
+    unknown_words : tuple of str
+        The most frequent of the words that the vocabulary lacks, at most 10, where they are known.
 
     Examples
     --------
@@ -101,6 +112,9 @@ class TokenStream:
     characters: int
     source: str
     breaks: np.ndarray = field(default_factory=lambda: NO_BREAKS)
+    lines: np.ndarray | None = None
+    files: tuple[tuple[int, str], ...] = ()
+    unknown_words: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -159,7 +173,8 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     """
     known = _KnownWords((word, vocabulary.id(word)) for word in vocabulary.words)
     stream = read_stream(sources, tokenizer, known, data.encoding)
-    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)))
+    unknown = tuple(word for word, _ in known.unknown.most_common(MOST_UNKNOWN))
+    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)), unknown_words=unknown)
 
 
 def encode_tokens(
@@ -174,12 +189,18 @@ def encode_tokens(
     """
     new = NewIds()
     stream = read_stream(sources, tokenizer, new, data.encoding)
-    tokens = [new.words[i] for i in stream.ids]
-    return stream.in_vocabulary(new.lookup(vocabulary), len(vocabulary)), tokens
+    return new.encoded(stream, vocabulary), [new.words[i] for i in stream.ids]
 
 
 class _KnownWords(dict):
+    """Ids of known words; it counts how often each of the others is asked for."""
+
+    def __init__(self, ids: Iterable[tuple[str, int]]):
+        super().__init__(ids)
+        self.unknown: Counter[str] = Counter()
+
     def __missing__(self, token: str) -> int:
+        self.unknown[token] += 1
         return Vocabulary.UNK
 
 
@@ -208,6 +229,15 @@ class NewIds(dict):
         ids[Vocabulary.EOS] = Vocabulary.EOS
         return ids
 
+    def encoded(self, stream: TokenStream, vocabulary: Vocabulary) -> TokenStream:
+        """A stream of provisional ids in those of `vocabulary`."""
+        lookup = self.lookup(vocabulary)
+        counts = np.bincount(stream.ids, minlength=len(lookup)) * (lookup == Vocabulary.UNK)
+        counts[: len(SPECIALS)] = 0
+        best = np.argsort(-counts, kind="stable")[:MOST_UNKNOWN]
+        words = tuple(self.words[i] for i in best if counts[i])
+        return replace(stream.in_vocabulary(lookup, len(vocabulary)), unknown_words=words)
+
 
 def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encoding: str) -> TokenStream:
     """Read `sources` as one text; `ids` gives each token its number, and may grow (`encode` says the rest).
@@ -221,11 +251,13 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
         raise ConfigError(f"sources must be a list of at least one file or corpus, got {sources!r}")
     config = tokenizer.config
     by_line = config.boundary == "line"
+    ids.update(MARKS)
     if by_line:
         ids[LINE_END] = Vocabulary.EOS
     parts: list[np.ndarray] = []
     lengths: list[int] = []
     breaks: list[int] = []
+    places = UnitPlaces()
     position, before = 0, ""
     for source in sources:
         if config.tokenizer == "char" and not by_line and parts and parts[-1][-1] != ids[LINE_END]:
@@ -236,13 +268,13 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
             breaks.append(position)
         begin, before = position, source
         blocks = (
-            tokens if tokens is None else np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens))
-            for tokens in _token_blocks(source, tokenizer, encoding, lengths)
+            (file, None if tokens is None else np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens)))
+            for file, tokens in _token_blocks(source, tokenizer, encoding, lengths)
         )
-        for block in _end_lines(blocks) if by_line else blocks:
+        for block in end_units(blocks, by_line, places):
             if block is None:
                 breaks.append(position)
-            elif len(block):
+            else:
                 parts.append(block)
                 position += len(block)
         if position == begin:
@@ -250,55 +282,51 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
     rising = np.unique(np.array(breaks, np.int64))
     rising = rising[(rising > 0) & (rising < position)]
     numbers = np.concatenate(parts)
-    return TokenStream(numbers, _unit_starts(numbers, by_line, rising), sum(lengths), ", ".join(sources), rising)
+    lines, files = (np.concatenate(places.lines), tuple(places.files)) if by_line else (None, ())
+    characters = max(1, sum(lengths) - places.mark_characters)
+    unit_starts = _unit_starts(numbers, by_line, rising)
+    return TokenStream(numbers, unit_starts, characters, ", ".join(sources), rising, lines, files)
 
 
-def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]) -> Iterator[list[str] | None]:
-    """The tokens of a source in blocks, None between two that do not belong together.
+def _token_blocks(
+    source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]
+) -> Iterator[tuple[str, list[str] | None]]:
+    """The tokens of a source in blocks, each with its file; None between two that do not belong together.
 
     The characters of each block are appended to `lengths`.
     """
     name = parse_name(source)
-    blocks = read_corpus(*name, tokenizer) if name else read_blocks(source, encoding)
-    first = next(blocks, "")
+    blocks: Iterator[tuple[str, str | list[str] | None]] = (
+        ((source, block) for block in read_corpus(*name, tokenizer)) if name else read_files(source, encoding)
+    )
+    first = next(blocks, (source, ""))
     blocks = chain((first,), blocks)
-    if isinstance(first, list):
-        for tokens in blocks:
-            lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
-            yield tokens
+    if isinstance(first[1], list):  # Brown: tokens, and no breaks
+        for file, tokens in blocks:
+            if isinstance(tokens, list):
+                lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
+                yield file, tokens
         return
-    begins_anew: set[int] = set()
     # A tokenizer may read ahead, but gives back one list for each block, in order.
-    for number, tokens in enumerate(tokenizer.tokenize_blocks(_measure(blocks, lengths, begins_anew))):
-        if number in begins_anew:
-            yield None
-        yield tokens
+    read: deque[tuple[str, bool]] = deque()
+    for tokens in tokenizer.tokens_of_blocks(_measure(blocks, lengths, read)):
+        file, begins_anew = read.popleft()
+        if begins_anew:
+            yield file, None
+        yield file, tokens
 
 
-def _measure(blocks: Iterable[str | None], lengths: list[int], begins_anew: set[int]) -> Iterator[str]:
-    """The blocks of text; their lengths are appended, and the numbers of those that follow a None are added."""
-    number = 0
-    for block in blocks:
-        if block is None:
-            begins_anew.add(number)
-        else:
+def _measure(
+    blocks: Iterable[tuple[str, str | list[str] | None]], lengths: list[int], read: deque[tuple[str, bool]]
+) -> Iterator[str]:
+    """The blocks of text; their lengths are appended, and so are their files and whether each follows a None."""
+    begins_anew = False
+    for file, block in blocks:
+        if isinstance(block, str):
             lengths.append(len(block))
+            read.append((file, begins_anew))
             yield block
-            number += 1
-
-
-def _end_lines(blocks: Iterable[np.ndarray | None]) -> Iterator[np.ndarray | None]:
-    """Drop the ends of empty lines; add the end that the last line may lack."""
-    last = Vocabulary.EOS
-    for block in blocks:
-        if block is None:
-            yield None
-        elif len(block):
-            before = np.concatenate((np.array([last], np.int32), block[:-1]))
-            yield block[(block != Vocabulary.EOS) | (before != Vocabulary.EOS)]
-            last = block[-1]
-    if last != Vocabulary.EOS:
-        yield np.array([Vocabulary.EOS], np.int32)
+        begins_anew = block is None
 
 
 def _unit_starts(ids: np.ndarray, by_line: bool, breaks: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Text to tokens and back. Nothing here knows a vocabulary."""
+"""Text to tokens and back. Nothing here knows a vocabulary.
+
+Marks that are written in a text, ``<s>``, ``</s>`` and ``<unk>``, are tokens of their own where they stand between
+blanks; `fflm.text.marks` says what they mean. For the tokenizer ``char`` they are the characters they are made of.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from fflm.config import TokenizerConfig
-from fflm.errors import TextError
+from fflm.config import TokenizerConfig, make
+from fflm.errors import ConfigError, TextError
 from fflm.runtime.cores import available_cores
 
-#: The token which stands for the end of a line in what :meth:`Tokenizer.tokenize_block` returns.
+#: The token which stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
 LINE_END = "\n"
 
 #: Treebank tokenising is slow: from this many characters on it is divided among processes.
@@ -32,22 +36,86 @@ class Tokenizer:
     """Cut text into tokens, and join tokens for display, as a :class:`~fflm.config.TokenizerConfig` says.
 
     - ``word``: runs of letters, digits, combining marks and underscores, with inner apostrophes (``don't`` is one
-      token); a literal ``<unk>``; every other visible character is a token of its own.
+      token); a literal ``<unk>``; ``<s>`` and ``</s>`` between blanks; every other visible character is a token of its
+      own.
     - ``treebank``: NLTK's ``NLTKWordTokenizer``, line by line; it expects one sentence a line, as only a full stop
-      at the end of the line is cut off.
-    - ``whitespace``: what stands between white space, for text that is already tokenised.
-    - ``char``: every character. A line end is a token in the ``stream`` boundary, and none in ``line``.
+      at the end of the line, or before ``</s>``, is cut off. Marks between blanks are tokens.
+    - ``whitespace``: what stands between the blanks of ASCII, for text that is already tokenised. Other blanks, such as
+      the no-break space, may stand in words: so other tools for n-grams and word vectors cut text, too.
+    - ``char``: every character. A line end is a token in the ``stream`` boundary, and ends the line in ``line``.
+
+    Two tokenizers are equal if they cut every text alike.
+
+    Parameters
+    ----------
+    config : TokenizerConfig
+    blanks : {"ascii", "unicode"}
+        Where ``whitespace`` cuts. ``unicode`` is for models that were stored before it cut at ASCII blanks alone.
 
     Examples
     --------
     >>> from fflm.config import TokenizerConfig
-    >>> Tokenizer(TokenizerConfig(lowercase=True)).tokenize("Don't ask: it's 42.")
+    >>> Tokenizer(TokenizerConfig(lowercase=True)).tokens("Don't ask: it's 42.")
     ["don't", 'ask', ':', "it's", '42', '.']
     """
 
-    def __init__(self, config: TokenizerConfig):
+    def __init__(self, config: TokenizerConfig, blanks: str = "ascii"):
         self.config = config
-        self._cut = _CUTTERS[config.tokenizer]
+        self.blanks = blanks if config.tokenizer == "whitespace" else "ascii"
+        self._cut = _cut_unicode if self.blanks == "unicode" else _CUTTERS[config.tokenizer]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tokenizer) and self.state() == other.state()
+
+    def __hash__(self) -> int:
+        return hash(self.config)
+
+    def state(self) -> dict:
+        """All that makes this tokenizer, learned things included, as plain JSON values: what a model file holds.
+
+        Examples
+        --------
+        >>> Tokenizer(TokenizerConfig(tokenizer="whitespace")).state()["blanks"]
+        'ascii'
+        """
+        state = self.config.to_dict()
+        if self.config.tokenizer == "whitespace" and self.blanks == "ascii":  # in older files it is missing
+            state["blanks"] = "ascii"
+        return state
+
+    @classmethod
+    def from_state(cls, state: dict) -> Tokenizer:
+        """The tokenizer that has this state.
+
+        Raises
+        ------
+        ConfigError, TypeError
+            If it is none.
+
+        Examples
+        --------
+        >>> tokenizer = Tokenizer(TokenizerConfig(boundary="line"))
+        >>> Tokenizer.from_state(tokenizer.state()) == tokenizer
+        True
+        """
+        options = dict(state)
+        blanks = "unicode"
+        if options.get("tokenizer") == "whitespace":
+            blanks = options.pop("blanks", blanks)
+            if blanks not in ("ascii", "unicode"):
+                raise ConfigError(f"blanks must be ascii or unicode, got {blanks!r}")
+        return cls(make(TokenizerConfig, options, complete=True), blanks)
+
+    def learn(self, blocks: Iterable[str]) -> Tokenizer:
+        """The tokenizer that has learned from a text in blocks. These kinds learn nothing and read none of it.
+
+        Examples
+        --------
+        >>> tokenizer = Tokenizer(TokenizerConfig())
+        >>> tokenizer.learn(["some text"]) is tokenizer
+        True
+        """
+        return self
 
     def normalize(self, text: str) -> str:
         """`text` in lower case and with 0 for every digit, where the configuration asks for it.
@@ -63,31 +131,18 @@ class Tokenizer:
             text = re.sub(r"\d", "0", text)
         return text
 
-    def tokenize(self, text: str) -> list[str]:
-        """The tokens of `text`; in the ``line`` boundary its line ends only separate.
-
-        Examples
-        --------
-        >>> Tokenizer(TokenizerConfig(tokenizer="char")).tokenize("a b")
-        ['a', ' ', 'b']
-        """
-        tokens = self._cut(self.normalize(text), False)
-        if self.config.tokenizer == "char" and self.config.boundary == "line":
-            tokens = [token for token in tokens if token != LINE_END]
-        return tokens
-
-    def tokenize_block(self, text: str) -> list[str]:
+    def tokens(self, text: str) -> list[str]:
         """The tokens of `text`; in the ``line`` boundary a token ``"\\n"`` marks each line end.
 
         Examples
         --------
-        >>> Tokenizer(TokenizerConfig(boundary="line")).tokenize_block("One.\\nTwo.\\n")
+        >>> Tokenizer(TokenizerConfig(boundary="line")).tokens("One.\\nTwo.\\n")
         ['One', '.', '\\n', 'Two', '.', '\\n']
         """
         return self._cut(self.normalize(text), self.config.boundary == "line")
 
-    def tokenize_blocks(self, blocks: Iterable[str]) -> Iterator[list[str]]:
-        """:meth:`tokenize_block` of each block, in order; ``treebank`` uses every core for a large text."""
+    def tokens_of_blocks(self, blocks: Iterable[str]) -> Iterator[list[str]]:
+        """:meth:`tokens` of each block, in order; ``treebank`` uses every core for a large text."""
         blocks = iter(blocks)
         head: list[str] = []
         if self.config.tokenizer == "treebank" and _can_fork():
@@ -95,27 +150,32 @@ class Tokenizer:
                 head.append(block)
         blocks = chain(head, blocks)
         if sum(map(len, head)) > PARALLEL_CHARACTERS:
-            return _map_in_processes(self.tokenize_block, blocks)
-        return map(self.tokenize_block, blocks)
+            return _map_in_processes(self.tokens, blocks)
+        return map(self.tokens, blocks)
 
-    def detokenize(self, tokens: Sequence[str]) -> str:
+    def join(self, tokens: Sequence[str]) -> str:
         """Join `tokens` for display: spaces as a reader expects them, not necessarily those of the original.
 
         Examples
         --------
-        >>> Tokenizer(TokenizerConfig()).detokenize("Hello , world . It ' s ( almost ) 3 . 5 % .".split())
+        >>> Tokenizer(TokenizerConfig()).join("Hello , world . It ' s ( almost ) 3 . 5 % .".split())
         "Hello, world. It's (almost) 3.5%."
         """
-        kind = self.config.tokenizer
-        if kind == "char":
+        if self.config.tokenizer == "char":
             return "".join(tokens)
-        if kind == "whitespace":
-            return " ".join(tokens)
-        if kind == "treebank":
-            from nltk.tokenize.treebank import TreebankWordDetokenizer
+        lines: list[list[str]] = [[]]
+        for token in tokens:
+            if token == LINE_END:
+                lines.append([])
+            else:
+                lines[-1].append(token)
+        return LINE_END.join(map(_JOINERS[self.config.tokenizer], lines))
 
-            return TreebankWordDetokenizer().detokenize(list(tokens))
-        return _attach_punctuation(tokens)
+
+#: Marks between blanks.
+_MARK = r"<s>(?<!\S<s>)(?!\S)|</s>(?<!\S</s>)(?!\S)"
+_BOUNDARY = re.compile(rf"({_MARK})")
+_UNKNOWN = re.compile(r"<unk>(?<!\S<unk>)(?!\S)")
 
 
 @functools.cache
@@ -126,7 +186,7 @@ def _word_pattern(line_ends: bool) -> re.Pattern:
     marks = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)).startswith("M")]
     marks = "".join(marks) + "\u200c\u200d"
     end = "|\\n" if line_ends else ""
-    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|[^\w\s]{end}")
+    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_MARK}|[^\w\s]{end}")
 
 
 @functools.cache
@@ -140,7 +200,15 @@ def _cut_word(text: str, line_ends: bool) -> list[str]:
     return _word_pattern(line_ends).findall(text)
 
 
+_ASCII_WORDS = re.compile(r"[^\t\n\v\f\r ]+")
+_ASCII_WORDS_AND_ENDS = re.compile(r"[^\t\n\v\f\r ]+|\n")
+
+
 def _cut_whitespace(text: str, line_ends: bool) -> list[str]:
+    return (_ASCII_WORDS_AND_ENDS if line_ends else _ASCII_WORDS).findall(text)
+
+
+def _cut_unicode(text: str, line_ends: bool) -> list[str]:
     return re.findall(r"\S+|\n", text) if line_ends else text.split()
 
 
@@ -150,10 +218,10 @@ def _cut_char(text: str, line_ends: bool) -> list[str]:
 
 def _cut_treebank(text: str, line_ends: bool) -> list[str]:
     tokens: list[str] = []
-    tokenize = _treebank().tokenize
     for line in text.split("\n"):
         try:
-            tokens += tokenize(line)
+            for part in _BOUNDARY.split(line):
+                tokens += [part] if part in ("<s>", "</s>") else _treebank_tokens(part)
         except TimeoutError:
             raise TextError(
                 f"treebank must finish a line within NLTK's time limit, got a line of {len(line):,} characters; "
@@ -164,6 +232,14 @@ def _cut_treebank(text: str, line_ends: bool) -> list[str]:
     if line_ends:
         tokens.pop()
     return tokens
+
+
+def _treebank_tokens(text: str) -> list[str]:
+    """The tokens of a sentence; ``<unk>``, which NLTK would cut in three, is put in after it was cut."""
+    if _UNKNOWN.search(text) is None:
+        return _treebank().tokenize(text)
+    placeholder = next(char for char in map(chr, range(0xE000, 0xF900)) if char not in text)
+    return ["<unk>" if t == placeholder else t for t in _treebank().tokenize(_UNKNOWN.sub(placeholder, text))]
 
 
 _CUTTERS: dict[str, Callable[[str, bool], list[str]]] = {
@@ -217,6 +293,12 @@ def _submit(pool, function: Callable, item):
         return None
 
 
+def _join_treebank(tokens: Sequence[str]) -> str:
+    from nltk.tokenize.treebank import TreebankWordDetokenizer
+
+    return TreebankWordDetokenizer().detokenize(list(tokens))
+
+
 def _attach_punctuation(tokens: Sequence[str]) -> str:
     parts: list[str] = []
     open_quotes: set[str] = set()
@@ -236,3 +318,10 @@ def _attach_punctuation(tokens: Sequence[str]) -> str:
             glue = token != "," or len(following) == 3
         parts.append(token if before else " " + token)
     return "".join(parts)
+
+
+_JOINERS: dict[str, Callable[[Sequence[str]], str]] = {
+    "word": _attach_punctuation,
+    "treebank": _join_treebank,
+    "whitespace": " ".join,
+}

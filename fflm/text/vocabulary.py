@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from fflm.errors import TextError
 from fflm.text.sources import read_blocks
 
 SPECIALS = ("<unk>", "<s>", "</s>")
+BLANKS = " \t\v\f\r"
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 class Vocabulary:
@@ -56,7 +59,7 @@ class Vocabulary:
         if len(self._ids) < len(self.words):
             word = next(word for i, word in enumerate(self.words) if self._ids[word] != i)
             raise TextError(f"words must differ from each other, got {word!r} twice")
-        # In text the boundary marks are no words: only the library itself writes their ids.
+        # The boundary marks are no words: `fflm.text.marks` says what they are in a text.
         self._ids["<s>"] = self._ids["</s>"] = self.UNK
 
     def __len__(self) -> int:
@@ -131,21 +134,24 @@ class Vocabulary:
     def from_file(cls, path: str, encoding: str = "utf-8") -> Vocabulary:
         """The words of a text file, one a line, in its order; empty lines and special tokens are passed over.
 
+        A number may stand before or after each word, as tools print counts: then it does on every line, and is passed
+        over too. Other words with blanks inside are refused: no tokenizer makes them.
+
         Raises
         ------
         TextError
-            A file that can't be read or has no words, or a word that stands on two lines.
+            A file that can't be read or has no words, a word that stands on two lines, or a line with several words.
 
         Examples
         --------
-        >>> Vocabulary.from_file("words.txt").words  # doctest: +SKIP
+        >>> with open("counts.txt", "w") as file:
+        ...     _ = file.write("the 12\\nof 7\\n")
+        >>> Vocabulary.from_file("counts.txt").words
         ['<unk>', '<s>', '</s>', 'the', 'of']
         """
+        lines = "".join(read_blocks(path, encoding)).split("\n")
         seen: dict[str, int] = {}
-        for number, word in enumerate("".join(read_blocks(path, encoding)).split("\n"), start=1):
-            word = word.strip() or word  # a blank alone is a word of the tokenizer char
-            if not word:
-                continue
+        for number, word in _words_of_lines(path, lines):
             if word in seen:
                 raise TextError(
                     f"vocab {path!r} must list a word once, got {word!r} on lines {seen[word]} and {number}"
@@ -155,3 +161,21 @@ class Vocabulary:
         if not words:
             raise TextError(f"vocab {path!r} must list at least one word, got none; write one word a line")
         return cls([*SPECIALS, *words])
+
+
+def _words_of_lines(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The number and the word of each line that has one, without its count."""
+    # A blank alone is a word of the tokenizer char; a no-break space may stand in words.
+    rows = [(number, line.strip(BLANKS) or line) for number, line in enumerate(lines, start=1) if line]
+    fields = [re.split(f"[{BLANKS}]+", word) if word.strip(BLANKS) else [word] for _, word in rows]
+    column = None
+    if fields and all(len(parts) == 2 for parts in fields):
+        counted = [all(_NUMBER.fullmatch(parts[i]) for parts in fields) for i in (1, 0)]
+        column = 0 if counted[0] else 1 if counted[1] else None
+    for (number, word), parts in zip(rows, fields, strict=True):
+        if len(parts) > 1 and column is None:
+            raise TextError(
+                f"vocab {path!r} must list one word a line, or on every line a word and its count, got {word[:60]!r} "
+                f"on line {number}"
+            )
+        yield number, word if column is None else parts[column]

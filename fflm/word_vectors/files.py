@@ -1,17 +1,16 @@
-"""Word vectors in the formats of word2vec (text and binary) and GloVe (text), also compressed by gzip.
+"""Word vectors in the formats of word2vec (text and binary) and GloVe (text), also compressed.
 
 A word2vec file begins with a line ``WORDS FEATURES``. In its text form a line for each word follows, the word and its
 features with spaces between; in its binary form the word, a space and the features as 32-bit floats. A GloVe file is
-the text form without the first line.
+the text form without the first line. Words may have blanks inside, or be a blank: the last FEATURES fields of a line
+are the numbers.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import os
 import re
-import zlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from fflm.errors import TextError
+from fflm.storage.contents import UTF16, UTF32, WORD2VEC, Content, unpacked
 
 CHUNK_BYTES = 2**20
 LONGEST_LINE = 2**20
@@ -52,7 +52,7 @@ def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vect
     Parameters
     ----------
     path : str
-        A file, also ``.gz``.
+        A file, also compressed by gzip, bzip2 or xz.
     wanted : container of str, optional
         Words to keep; all by default. Of a word that stands there twice the first vector is kept.
 
@@ -70,9 +70,10 @@ def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vect
     """
     check_vectors(path)
     try:
-        with gzip.open(path) if str(path).endswith(".gz") else open(path, "rb") as file:
+        with unpacked(path) as (file, content):
+            _check_content(path, content)
             return _read(str(path), file, wanted)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+    except (OSError, ValueError) as error:
         if isinstance(error, TextError):
             raise
         reason = getattr(error, "strerror", None) or error
@@ -93,11 +94,15 @@ def check_vectors(path: str | Path) -> None:
         raise TextError(f"can't read the vectors of {path}: {reason}")
 
 
+def _check_content(path: str | Path, content: Content) -> None:
+    if content.name in (UTF16.name, UTF32.name):
+        raise TextError(f"can't read the vectors of {path}: it is {content.name}; save it in UTF-8")
+    if not content.is_text and content.name != WORD2VEC.name:
+        raise TextError(f"can't read the vectors of {path}: it is {content}")
+
+
 def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     first = file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
-    if first.startswith((b"\x1f\x8b", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        kind = "compressed: its name must end in .gz" if first.startswith(b"\x1f\x8b") else "UTF-16: it must be UTF-8"
-        raise TextError(f"can't read the vectors of {path}: the file is {kind}")
     header = _header(first)
     if header is None:
         features = _numbers_at_end(first.split())
@@ -105,7 +110,7 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
             raise TextError(
                 f"{path} holds no word vectors: its first line must be WORDS FEATURES, or a word and numbers"
             )
-        found = _text_records(path, file, first, features, 1, words_have_blanks=True)
+        found = _text_records(path, file, first, features, 1)
     else:
         count, features = header
         second = file.read(min(LONGEST_LINE, 64 * features + 4096))
@@ -160,8 +165,12 @@ def _number(text: bytes) -> float:
 
 
 def _is_text(beginning: bytes, features: int) -> bool:
-    """Whether numbers stand after the first word; or, lest a wrong line decides, whether all of it can be read."""
-    numbers = beginning.split(b"\n", 1)[0].split(None, 1)[1:]
+    """Whether a line ends with that many numbers, or numbers stand after its first word; or, lest a wrong line decides,
+    whether all of it can be read."""
+    line = beginning.split(b"\n", 1)[0]
+    if _numbers_at_end([b"", *line.rsplit(None, features)[-features:]]) == features:
+        return True
+    numbers = line.split(None, 1)[1:]
     if numbers and not numbers[0].strip(b"0123456789+-.eE \t\r"):
         return True
     if features < 3 or CONTROL.search(beginning):  # so few bytes could be letters by chance
@@ -173,11 +182,17 @@ def _is_text(beginning: bytes, features: int) -> bool:
     return True
 
 
-def _text_records(
-    path: str, file: BinaryIO, beginning: bytes, features: int, number: int, words_have_blanks: bool = False
-) -> Iterator:
+def _fields(line: bytes, features: int) -> tuple[bytes, list[bytes]] | None:
+    """The word of a line and its numbers, which are the last fields; a word of blanks alone stands before one blank."""
+    parts = line.rsplit(None, features)
+    if len(parts) == features + 1:
+        return parts[0].lstrip(), parts[1:]
+    blanks = line[: len(line) - len(line.lstrip())]
+    return (blanks[:-1], parts) if len(parts) == features and len(blanks) > 1 else None
+
+
+def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, number: int) -> Iterator:
     """The word of each line, and a function that makes its row: only wanted lines are parsed."""
-    most = features if words_have_blanks else -1
     kept, plain, longer, first_longer = beginning, 0, 0, None
     while True:
         more = file.read(CHUNK_BYTES)
@@ -185,14 +200,14 @@ def _text_records(
         if not more and kept:
             lines, kept = [*lines, kept], b""
         for line in lines:
-            parts = line.rsplit(None, most)
-            if len(parts) == features + 1:
-                if words_have_blanks and len(parts[0].split()) > 1 and _numbers_at_end(parts[0].split()):
+            if (found := _fields(line, features)) is not None:
+                word, numbers = found
+                if len(parts := word.split()) > 1 and _numbers_at_end(parts):
                     longer += 1
                     first_longer = first_longer or (number, line)
                 else:
                     plain += 1
-                yield f"line {number}", parts[0], lambda parts=parts, number=number: _row(path, number, parts[1:])
+                yield f"line {number}", word, lambda numbers=numbers, number=number: _row(path, number, numbers)
             elif line.strip():
                 raise TextError(
                     f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}"

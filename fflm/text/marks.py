@@ -1,0 +1,160 @@
+"""Marks written in a text: ``<s>``, ``</s>`` and ``<unk>`` as tools for n-grams write them around sentences.
+
+- ``</s>`` ends a unit as the end of a line does: it is predicted, and contexts stop there. At the end of a line it is
+  that line's end, not a second one; in the middle of a line the next word begins a new unit.
+- ``<s>`` begins a unit and is never predicted, so it adds nothing where a unit begins anyway: at the beginning of a
+  text or of a line, or after ``</s>``. Anywhere else it would have to end a unit whose end is not written: it is
+  refused.
+- ``<unk>`` is an unknown word.
+
+What stands between two ends is no unit if it has no words: empty lines are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fflm.errors import TextError
+from fflm.text.tokenizer import LINE_END, Tokenizer
+from fflm.text.vocabulary import Vocabulary
+
+#: Ids of the marks while a text is read. The end of a line has that of ``</s>`` already.
+BEGIN, END = -1, -2
+IDS = {"<unk>": Vocabulary.UNK, "<s>": BEGIN, "</s>": END}
+
+NO_WORDS = frozenset(["<s>", "</s>", LINE_END])
+
+
+@dataclass
+class UnitPlaces:
+    """Where the lines of a text stand: of each unit in the ``line`` boundary, and of each file, in their order.
+
+    Attributes
+    ----------
+    lines : list of (some,) int64
+        The number of each unit's line in its file, from 1, in parts.
+    files : list of (int, str)
+        The first unit of each file, and its name.
+    mark_characters : int
+        Characters of the marks ``<s>`` and ``</s>`` and of a blank beside each: they are not the text's own.
+    """
+
+    lines: list[np.ndarray] = field(default_factory=list)
+    files: list[tuple[int, str]] = field(default_factory=list)
+    mark_characters: int = 0
+
+    @property
+    def units(self) -> int:
+        """How many units there are so far."""
+        return sum(map(len, self.lines))
+
+
+def end_units(
+    blocks: Iterable[tuple[str, np.ndarray | None]], by_line: bool, places: UnitPlaces, complete: bool = True
+) -> Iterator[np.ndarray | None]:
+    """Make marks and line ends the ends of units, one for each unit that has words.
+
+    Parameters
+    ----------
+    blocks : iterable of (file, (n,) int32)
+        The ids of a text with those of `IDS` for marks and, in the ``line`` boundary, ``</s>`` for line ends; None
+        where a text begins that does not follow what stands before it.
+    by_line : bool
+        Whether the boundary is ``line``.
+    places : UnitPlaces
+        What stands where is added to it.
+    complete : bool
+        Whether nothing follows: then the last line gets the end that it may lack.
+
+    Yields
+    ------
+    (n,) int32, or None where the blocks have one
+
+    Raises
+    ------
+    TextError
+        If ``<s>`` stands inside a unit.
+
+    Examples
+    --------
+    >>> places = UnitPlaces()
+    >>> blocks = [("a.txt", np.array([2, -1, 3, -2, 2, 4, 5], np.int32))]
+    >>> [block.tolist() for block in end_units(blocks, True, places)], places.lines[0].tolist()
+    ([[3, 2, 4, 5], [2]], [2])
+    """
+    last, last_kept, line, done, file = END, Vocabulary.EOS, 1, 0, None
+    for name, ids in blocks:
+        if name != file:
+            file, line, done = name, 1, 0
+            places.files.append((places.units, name))
+        if ids is None:
+            last = END
+            yield None
+            continue
+        if not len(ids):
+            continue
+        newline = (ids == Vocabulary.EOS) & by_line
+        begins, before = ids == BEGIN, np.concatenate(([last], ids[:-1]))
+        inside = begins & (before != BEGIN) & (before != END) & ~((before == Vocabulary.EOS) & by_line)
+        if inside.any():
+            place = int(np.flatnonzero(inside)[0])
+            where = f"line {line + int(newline[:place].sum())}" if by_line else f"token {done + place + 1}"
+            raise TextError(
+                f"<s> must begin a {'line' if by_line else 'text'} or follow </s>, got it inside of {where} of "
+                f"{name!r}; write </s> before it" + ("" if by_line else ", or read the text by lines (boundary line)")
+            )
+        last, done = ids[-1], done + len(ids)
+        for mark, word in ((BEGIN, "<s>"), (END, "</s>")):
+            places.mark_characters += int(np.count_nonzero(ids == mark)) * len(word + " ")
+        line_of = line + np.cumsum(newline) - newline
+        line += int(newline.sum())
+        kept = np.where(ids == END, np.int32(Vocabulary.EOS), ids)[~begins]
+        line_of = line_of[~begins]
+        ends = kept == Vocabulary.EOS
+        double = ends & np.concatenate(([last_kept == Vocabulary.EOS], ends[:-1]))
+        kept, line_of, ends = kept[~double], line_of[~double], ends[~double]
+        if by_line:
+            places.lines.append(line_of[ends])
+        if len(kept):
+            last_kept = kept[-1]
+            yield kept
+    if by_line and complete and last_kept != Vocabulary.EOS:
+        places.lines.append(np.array([line]))
+        yield np.array([Vocabulary.EOS], np.int32)
+
+
+def encode_prompt(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> np.ndarray:
+    """A prompt as ids (N,) int32: where it ends a line or a unit, its last id is that of ``</s>``.
+
+    Raises
+    ------
+    TextError
+        If ``<s>`` stands inside a unit.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "red", "fox"])
+    >>> encode_prompt("red fox\\n", Tokenizer(TokenizerConfig(boundary="line")), vocabulary).tolist()
+    [3, 4, 2]
+    """
+    by_line = tokenizer.config.boundary == "line"
+    known = IDS | ({LINE_END: Vocabulary.EOS} if by_line else {})
+    ids = np.fromiter((known.get(token, vocabulary.id(token)) for token in prompt_tokens(text, tokenizer)), np.int32)
+    parts = end_units([("the prompt", ids)], by_line, UnitPlaces(), complete=False)
+    return np.concatenate([np.zeros(0, np.int32), *(part for part in parts if part is not None)])
+
+
+def prompt_tokens(text: str, tokenizer: Tokenizer) -> list[str]:
+    """The tokens of a prompt, whose line ends may be those of any system, as in a file.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> prompt_tokens("red\\r\\nfox", Tokenizer(TokenizerConfig(boundary="line")))
+    ['red', '\\n', 'fox']
+    """
+    return tokenizer.tokens(text.replace("\r\n", "\n").replace("\r", "\n"))
