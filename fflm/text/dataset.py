@@ -114,8 +114,10 @@ def load(
     # Before the cut: then all words are distinct, and what is the same is so word for word.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
     vocabulary, lookup = _cut_vocabulary(train, new, data, vocabulary)
-    parts = (stream and stream.in_vocabulary(lookup, len(vocabulary)) for stream in (train, held_out, tested))
-    return Corpus(vocabulary, *parts, tuple(notes))
+    train, held_out = (stream.in_vocabulary(lookup, len(vocabulary)) for stream in (train, held_out))
+    if tested is not None:
+        tested = tested.in_vocabulary(lookup, len(vocabulary))
+    return Corpus(vocabulary, train, held_out, tested, tuple(notes))
 
 
 def encode_texts(
@@ -142,10 +144,10 @@ def encode_texts(
     ['warning: 1 of 20 test units (lines; 5 %, 2 % of the tokens) occur verbatim in the validation text; ...']
     """
     new = NewIds()
-    streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
+    streams = {name: read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items() if part}
     warnings, lookup = leak_warnings(streams), new.lookup(vocabulary)
-    known = {name: part and part.in_vocabulary(lookup, len(vocabulary)) for name, part in streams.items()}
-    return known, warnings
+    known = {name: stream.in_vocabulary(lookup, len(vocabulary)) for name, stream in streams.items()}
+    return {name: known.get(name) for name in texts}, warnings
 
 
 def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[Note]) -> list[str]:

@@ -259,13 +259,14 @@ def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: lis
     The characters of each block are appended to `lengths`.
     """
     name = parse_name(source)
-    blocks = read_corpus(*name, tokenizer) if name else read_blocks(source, encoding)
+    blocks: Iterator[str | list[str] | None] = read_corpus(*name, tokenizer) if name else read_blocks(source, encoding)
     first = next(blocks, "")
     blocks = chain((first,), blocks)
-    if isinstance(first, list):
+    if isinstance(first, list):  # Brown: tokens, and no breaks
         for tokens in blocks:
-            lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
-            yield tokens
+            if isinstance(tokens, list):
+                lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
+                yield tokens
         return
     begins_anew: set[int] = set()
     # A tokenizer may read ahead, but gives back one list for each block, in order.
@@ -275,16 +276,16 @@ def _token_blocks(source: str, tokenizer: Tokenizer, encoding: str, lengths: lis
         yield tokens
 
 
-def _measure(blocks: Iterable[str | None], lengths: list[int], begins_anew: set[int]) -> Iterator[str]:
+def _measure(blocks: Iterable[str | list[str] | None], lengths: list[int], begins_anew: set[int]) -> Iterator[str]:
     """The blocks of text; their lengths are appended, and the numbers of those that follow a None are added."""
     number = 0
     for block in blocks:
-        if block is None:
-            begins_anew.add(number)
-        else:
+        if isinstance(block, str):
             lengths.append(len(block))
             yield block
             number += 1
+        else:
+            begins_anew.add(number)
 
 
 def _end_lines(blocks: Iterable[np.ndarray | None]) -> Iterator[np.ndarray | None]:
