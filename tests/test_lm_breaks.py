@@ -239,6 +239,7 @@ def trained(breaks):
     return parts.network.parameters
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_training_does_not_look_across_a_break():
     """Breaks where lines begin change no bit; breaks within lines do."""
     plain, in_lines, within = trained([]), trained(np.flatnonzero(IDS[:-1] == EOS) + 1), trained(BREAKS)

@@ -220,7 +220,7 @@ def _normalized(tokens: list[str], tokenizer: Tokenizer) -> list[str]:
 def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator[list[str]]:
     """The tokens of one split: cut at exact tokens where there are marks, else at the next sentence end."""
     tokens = [token for block in blocks for token in block]
-    cuts = BROWN_CUTS
+    cuts: tuple[int, ...] = BROWN_CUTS
     if not marks:
         ends = [i + 1 for i, token in enumerate(tokens) if token == LINE_END]
         words_before = [end - i for i, end in enumerate(ends, start=1)]

@@ -76,9 +76,9 @@ def leak_warnings(texts: Mapping[str, TokenStream | None]) -> list[Note]:
     >>> note.text[:64]
     '1 of 2 validation units (lines; 50 %, 60 % of the tokens) occur '
     """
-    names = [name for name, stream in texts.items() if stream is not None]
-    pairs = [(what, where) for i, what in enumerate(names) for where in names[:i]]
-    leaks = [(find_leaks(texts[where].ids, texts[what]), what, where) for what, where in pairs]
+    streams = {name: stream for name, stream in texts.items() if stream is not None}
+    pairs = [(what, where) for i, what in enumerate(streams) for where in list(streams)[:i]]
+    leaks = [(find_leaks(streams[where].ids, streams[what]), what, where) for what, where in pairs]
     return [leak.warning(what, where) for leak, what, where in leaks if leak.units]
 
 
