@@ -1112,3 +1112,75 @@ def test_the_log_holds_the_validation_after_ctrl_c(certain, tmp_path, monkeypatc
     interrupt_at(monkeypatch, 3)
     report = interrupted(certain, out=tmp_path / "run", epochs=2, **PLAIN).report
     assert [record["valid_perplexity"] for record in log_of(tmp_path / "run")] == [report.valid_perplexity]
+
+
+# The scripts that fill tables
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """``script("brown")``: a module of scripts/."""
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    yield importlib.import_module
+    for name in ("brown", "recipe_brown", "reproduce_bengio2003"):
+        sys.modules.pop(name, None)
+
+
+def test_a_row_that_ctrl_c_ends_is_not_stored(script, certain, tmp_path, monkeypatch, capsys):
+    results = script("brown").Results(tmp_path / "results.json")
+    results.get("first", lambda: {"valid": 1.0})
+    before = (tmp_path / "results.json").read_bytes()
+    interrupt_at(monkeypatch, 5)
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        results.get("second", lambda: fflm.train(certain, out=run, epochs=2, **PLAIN).report.to_dict())
+    assert capsys.readouterr().err == (
+        f"interrupted: 1 finished rows are kept in {tmp_path / 'results.json'}, the row 'second' is not stored; "
+        f"training was interrupted after 5 steps; resume=True goes on with {run}; run the same command again to go on\n"
+    )
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert script("brown").Results(tmp_path / "results.json").rows.keys() == {"first"}
+
+
+@pytest.mark.parametrize("name", ["recipe_brown", "reproduce_bengio2003"])
+def test_a_script_ends_at_ctrl_c(script, tmp_path, monkeypatch, name):
+    """It doesn't go on to the next network, and its folder holds no row of the one that was interrupted."""
+    module, calls = script(name), []
+
+    def train(*sources, **options):
+        calls.append(options["out"])
+        raise Interrupted("training was interrupted after 5 steps", None)
+
+    monkeypatch.setattr(module.fflm, "train", train)
+    monkeypatch.setattr(module, "vocabulary_file", lambda folder: folder / "vocabulary.txt")
+    results = module.Results(tmp_path / "results.json")
+    arguments = {"recipe_brown": (tmp_path, 1, 20.0), "reproduce_bengio2003": (tmp_path, {}, "MLP1", 5, 50, 60, True)}
+
+    def main():
+        for row in ("one", "two"):
+            results.get(row, lambda: module.network(*arguments[name]))
+
+    with pytest.raises(SystemExit) as caught:
+        module.run(main)
+    assert caught.value.code == 130
+    assert len(calls) == 1
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_the_recipe_trains_for_the_rest_of_its_minutes(script, certain, tmp_path, monkeypatch):
+    """A network that was stopped has the time that is left of its 20 minutes, not 20 more."""
+    module, given = script("recipe_brown"), []
+    monkeypatch.setattr(module, "vocabulary_file", lambda folder: folder / "vocabulary.txt")
+    fflm.train(certain, out=tmp_path / "network1", epochs=1, **PLAIN)
+    log = log_of(tmp_path / "network1")
+    (tmp_path / "network1" / LOG).write_text(json.dumps(log[0] | {"seconds": 900.0}) + "\n")
+
+    def train(*sources, **options):
+        given.append((options["minutes"], options["resume"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.fflm, "train", train)
+    for seed in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            module.network(tmp_path, seed, 20.0)
+    assert given == [(5.0, True), (20.0, False)]
