@@ -6,8 +6,10 @@ those that occur first), and `<unk>` for the rest. fflm itself never looks at he
 """
 
 import json
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from fflm.config import DataConfig, TokenizerConfig
 from fflm.storage.files import read_json, write
 from fflm.text import Corpus, Tokenizer, load
 from fflm.text.corpora import read_corpus
+from fflm.training.run_folder import LOG
 
 TYPES = 16_382
 
@@ -40,20 +43,49 @@ def brown(folder: Path) -> Corpus:
 
 
 class Results:
-    """Rows of figures in a JSON file: what is there is not computed again."""
+    """Rows of figures in a JSON file: what is there is not computed again, so only finished rows are stored."""
 
     def __init__(self, path: Path):
         self.path = path
         self.rows = read_json(path) if path.exists() else {}
 
     def get(self, name: str, compute) -> dict:
-        """The row `name`, computed and saved if it is missing; `seconds` is how long that took."""
+        """The row `name`, computed and saved if it is missing; `seconds` is how long that took.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At Ctrl-C, after saying what is kept; the row is not stored.
+        """
         if name not in self.rows:
             begin = time.monotonic()
-            row = compute()
+            try:
+                row = compute()
+            except KeyboardInterrupt as stop:
+                note = f"; {stop}" if str(stop) else ""
+                print(
+                    f"interrupted: {len(self.rows)} finished rows are kept in {self.path}, the row {name!r} is not "
+                    f"stored{note}; run the same command again to go on",
+                    file=sys.stderr,
+                )
+                raise
             self.rows[name] = {"seconds": time.monotonic() - begin} | row
             write(self.path, json.dumps(self.rows, indent=1).encode())
         return self.rows[name]
+
+
+def seconds_trained(run: Path) -> float:
+    """Seconds of training that a run folder has behind it, up to its last validation; 0 if there is none."""
+    lines = (run / LOG).read_text().splitlines() if (run / LOG).exists() else []
+    return json.loads(lines[-1])["seconds"] if lines else 0.0
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call the main function of a script; Ctrl-C ends it with status 130, without a traceback."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def perplexity(log_probs: np.ndarray) -> float:

@@ -6,8 +6,8 @@
 
 Same text and vocabulary as scripts/reproduce_bengio2003.py (see scripts/brown.py). Everything was chosen on the
 validation text: the ablation does not read the test text at all, the first command reads it once, at its end. Run
-again, each goes on where it was stopped. The recipe is what `fflm train` does by default: no option is given here but
-the vocabulary, the time limit and the seed.
+again, each goes on where it was stopped; a network of the ablation, which is not saved, begins anew. The recipe is what
+`fflm train` does by default: no option is given here but the vocabulary, the time limit and the seed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from brown import Results, brown, perplexity, vocabulary_file
+from brown import Results, brown, perplexity, run, seconds_trained, vocabulary_file
 
 import fflm
 from fflm.config import ModelConfig, TokenizerConfig, TrainConfig
@@ -90,29 +90,29 @@ def recipe(out: Path, minutes: float) -> None:
         row = results.get(name, lambda parts=parts: mixed(parts, valid, test))
         weights = ", ".join(f"{weight:.3f}" for weight in row["weights"])
         lines.append(f"| {name} | {row['valid']:.1f} | {row['test']:.1f} | {weights} |")
-    for seed, run in enumerate(runs, start=1):
+    for seed, row in enumerate(runs, start=1):
         lines.append("")
         lines.append(
-            f"network {seed}: {run['seconds']:.0f} s, {run['epochs']:.2f} epochs, {run['tokens_per_second']:,.0f} "
-            f"tokens/s, {run['parameters']:,} parameters"
+            f"network {seed}: {row['seconds']:.0f} s, {row['epochs']:.2f} epochs, {row['tokens_per_second']:,.0f} "
+            f"tokens/s, {row['parameters']:,} parameters"
         )
     finish(out / "recipe.md", lines)
 
 
 def network(out: Path, seed: int, minutes: float) -> dict:
-    """Train with the defaults; the test text is not read here."""
-    run = out / f"network{seed}"
+    """Train with the defaults, or go on with a run for what is left of its minutes; the test text is not read here."""
+    folder, before = out / f"network{seed}", seconds_trained(out / f"network{seed}")
     words = str(vocabulary_file(out))
     model = fflm.train(
         "brown:train",
         valid="brown:valid",
-        out=run,
-        resume=(run / STATE).exists(),
+        out=folder,
+        resume=(folder / STATE).exists(),
         vocab=words,
-        minutes=minutes,
+        minutes=max(minutes - before / 60.0, 0.01),
         seed=seed,
     )
-    return figures(model.report)
+    return figures(model.report) | {"seconds": before + model.report.seconds}
 
 
 def figures(report) -> dict:
@@ -170,8 +170,8 @@ def elsewhere(out: Path, epochs: int) -> None:
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, (train, valid, test, options) in texts.items():
-        run = out / name.replace(", ", "-").lower()
-        row = results.get(name, lambda args=(run, train, valid, test, options, epochs): other_text(*args))
+        folder = out / name.replace(", ", "-").lower()
+        row = results.get(name, lambda args=(folder, train, valid, test, options, epochs): other_text(*args))
         lines.append(
             f"| {name} | {row['tokens']:,} | {row['vocab_size']:,} | {100 * row['oov_rate']:.1f} % | "
             f"{row['ngram']:.1f} | {row['network']:.1f} | {row['both']:.1f} | {row['epochs']:.2f} |"
@@ -180,12 +180,14 @@ def elsewhere(out: Path, epochs: int) -> None:
     finish(out / "elsewhere.md", lines)
 
 
-def other_text(run: Path, train: str, valid: str | None, test: str | None, options: dict, epochs: int) -> dict:
-    resume = (run / STATE).exists()
-    report = fflm.train(train, valid=valid, test=test, out=run, resume=resume, epochs=epochs, **options).report
-    ngram = fflm.ngram(train, valid=valid, test=test, vocab_of=run, out=run / "kn5.safetensors")
+def other_text(folder: Path, train: str, valid: str | None, test: str | None, options: dict, epochs: int) -> dict:
+    """Train on another text, or go on with its run; perplexities on its test part."""
+    resume = (folder / STATE).exists()
+    report = fflm.train(train, valid=valid, test=test, out=folder, resume=resume, epochs=epochs, **options).report
+    (folder / "kn5.safetensors").unlink(missing_ok=True)  # of a call that was stopped after it
+    ngram = fflm.ngram(train, valid=valid, test=test, vocab_of=folder, out=folder / "kn5.safetensors")
     held_out = valid or f"{train}:valid"
-    both = fflm.mix(run, run / "kn5.safetensors", valid=held_out, test=test or f"{train}:test")
+    both = fflm.mix(folder, folder / "kn5.safetensors", valid=held_out, test=test or f"{train}:test")
     return {
         "tokens": report.train_tokens,
         "vocab_size": report.vocab_size,
@@ -206,4 +208,4 @@ def finish(path: Path, lines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -14,11 +14,12 @@ dropout, weight decay), the same for all five; its options were chosen on the va
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from brown import Results, brown, perplexity, vocabulary_file
+from brown import Results, brown, perplexity, run, seconds_trained, vocabulary_file
 
 import fflm
 from fflm.config import TokenizerConfig
@@ -76,11 +77,11 @@ def kneser_ney(order: int, corpus, texts: dict) -> dict:
 
 def network(out: Path, texts: dict, name: str, n: int, h: int, m: int, direct: bool) -> dict:
     """Train one network, or go on with its run; its figures."""
-    run = out / name
+    folder, before = out / name, seconds_trained(out / name)
     model = fflm.train(
         "brown",
-        out=run,
-        resume=(run / STATE).exists(),
+        out=folder,
+        resume=(folder / STATE).exists(),
         vocab=str(vocabulary_file(out)),
         context_size=n - 1,
         hidden_dims=h,
@@ -91,15 +92,16 @@ def network(out: Path, texts: dict, name: str, n: int, h: int, m: int, direct: b
     )
     report = model.report
     return scored(model.lm, texts) | {
+        "seconds": before + report.seconds,
         "tokens_per_second": report.tokens_per_second,
         "epochs": report.epochs,
         "parameters": report.parameters,
     }
 
 
-def mixture(run: Path, trigram: InterpolatedNgramModel, texts: dict) -> dict:
+def mixture(folder: Path, trigram: InterpolatedNgramModel, texts: dict) -> dict:
     """The paper's mixture: a constant weight of one half."""
-    return scored(Mixture([fflm.load(run).lm, trigram], np.array([[0.5, 0.5]])), texts)
+    return scored(Mixture([fflm.load(folder).lm, trigram], np.array([[0.5, 0.5]])), texts)
 
 
 def lines(rows: dict):
@@ -125,11 +127,17 @@ def lines(rows: dict):
 
 
 def draw(rows: dict, path: Path) -> None:
-    """Test perplexities, ours against the paper's; nothing without matplotlib."""
+    """Test perplexities, ours against the paper's; a note where matplotlib is missing or broken."""
     try:
-        import matplotlib
-    except ImportError:
-        return
+        picture(rows, path)
+    except Exception as error:
+        print(f"note: no {path}: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def picture(rows: dict, path: Path) -> None:
+    """Draw and write the picture."""
+    import matplotlib
+
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
@@ -151,4 +159,4 @@ def draw(rows: dict, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,5 +1,6 @@
 """The model file and the training state: bit-exact round trips, and a clear error for everything else."""
 
+import errno
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file, save, save_file
 import fflm
 from fflm.errors import FflmError, ModelFileError
 from fflm.model_file import MODEL
-from fflm.storage.files import read_json, write_json
+from fflm.storage.files import Lock, read_json, write_json
 from fflm.storage.tensors import read_tensors, write_tensors
 from fflm.training.run_folder import STATE
 
@@ -417,3 +418,66 @@ def test_json_files(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff")
     with pytest.raises(ModelFileError, match="config.json can't be read: "):
         read_json(tmp_path / "config.json")
+
+
+# Locks
+
+
+def test_a_lock_has_one_holder_at_a_time(tmp_path):
+    first, second = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    assert first.acquire() and first.acquire()  # it is held already
+    assert (second.acquire(), second.holder()) == (False, os.getpid())
+    second.release()  # what it does not hold
+    assert not second.acquire()
+    first.release()
+    assert list(tmp_path.iterdir()) == []
+    assert second.acquire()
+    second.release()
+
+
+def test_a_lock_file_without_a_holder_locks_nobody_out(tmp_path):
+    """It is left by a process that was killed, and names that, or nothing at all."""
+    for content in ("12345678\n", "", "?"):
+        (tmp_path / "lock").write_text(content)
+        lock = Lock(tmp_path / "lock")
+        assert lock.holder() == (12345678 if content[:1] == "1" else None)
+        assert lock.acquire()
+        assert lock.holder() == os.getpid()
+        lock.release()
+
+
+def test_a_lock_file_that_its_holder_removes_at_this_moment(tmp_path, monkeypatch):
+    """Between opening and locking: the lock on a file that is gone would lock nobody out."""
+    fcntl = pytest.importorskip("fcntl")
+    flock, calls = fcntl.flock, []
+
+    def removed(handle, operation):
+        calls.append(handle)
+        if len(calls) == 1:
+            (tmp_path / "lock").unlink()
+        flock(handle, operation)
+
+    monkeypatch.setattr("fcntl.flock", removed)
+    lock = Lock(tmp_path / "lock")
+    assert lock.acquire()
+    assert len(calls) == 2
+    assert not Lock(tmp_path / "lock").acquire()
+    lock.release()
+
+
+def test_a_lock_needs_no_space(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.write", no_space)
+    lock = Lock(tmp_path / "lock")
+    assert lock.acquire()
+    assert not Lock(tmp_path / "lock").acquire()
+    assert lock.holder() is None
+    lock.release()
+
+
+def test_an_error_of_the_disk_is_no_lock(tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("fcntl.flock", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        Lock(tmp_path / "lock").acquire()

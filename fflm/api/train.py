@@ -47,8 +47,8 @@ def train(
     resume : bool
         Go on with the run in `out`, with the same text and configuration. To the same end, in epochs, the run goes on
         as if it had never stopped. To another one (other `epochs`, or any `minutes`) the linear learning rate falls
-        once more, from where it stands or from the height of a run planned so from the beginning, whichever is
-        higher, to 0 at the new end; the report has a note of it.
+        once more, from its full height (lower if less than a tenth of the run is to come) to 0 at the new end; the
+        report has a note of it.
     quiet : bool
         Whether to say nothing on stderr.
     started : float, optional

@@ -10,8 +10,8 @@ from fflm.errors import Interrupted
 
 RESUME = (
     "go on with the run in RUN; give the same options again. With the same --epochs and no --minutes it is as if the "
-    "run had never stopped; to another end, the linear learning rate falls once more: from where it stands, or from "
-    "the height of a run planned so from the beginning, whichever is higher"
+    "run had never stopped; to another end, the linear learning rate falls once more from its full height (lower if "
+    "less than a tenth of the run is to come)"
 )
 
 

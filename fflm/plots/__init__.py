@@ -28,10 +28,12 @@ def drawing():
 
     Examples
     --------
-    >>> with drawing():
-    ...     raise AttributeError("module 'numpy' has no attribute 'float'")
-    Traceback (most recent call last):
-    fflm.errors.FflmError: the picture can't be drawn: AttributeError: module 'numpy' has no attribute 'float'; ...
+    >>> try:
+    ...     with drawing():
+    ...         raise ImportError("libpng16.so.16: cannot open shared object file")
+    ... except FflmError as error:
+    ...     print(str(error)[:66])
+    the picture can't be drawn: ImportError: libpng16.so.16: cannot op
     """
     try:
         yield

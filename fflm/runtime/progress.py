@@ -1,4 +1,4 @@
-"""What is shown while one waits, always on stderr: a bar on a terminal, else only lines."""
+"""Progress on stderr: a bar where that is a terminal, else lines only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,24 @@ def say(line: str) -> None:
 
 
 class Bar:
-    """A tqdm bar of tokens with tokens/s and ETA; nothing when stderr is no terminal, or when not `shown`."""
+    """A bar of tokens with tokens/s and the time that is left; nothing where stderr is no terminal.
+
+    Parameters
+    ----------
+    total : int
+        Tokens in all.
+    label : str
+        What stands before the bar.
+    shown : bool
+        Whether there is to be a bar at all.
+    initial : int
+        Tokens that are done already.
+
+    Attributes
+    ----------
+    visible : bool
+        Whether there is a bar.
+    """
 
     def __init__(self, total: int, label: str, shown: bool = True, initial: int = 0):
         self.visible = shown and sys.stderr.isatty()

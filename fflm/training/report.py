@@ -1,4 +1,4 @@
-"""What training ends with."""
+"""The figures that a training ends with."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ class TrainReport:
 
     Attributes
     ----------
+    out : str or None
+        The run folder.
     tokens_per_second : float
-        Training only: without reading, validation and saving.
+        Speed of training alone, without reading, validation and saving.
     epochs : float
-        Passes over the training text; not whole where training stopped within one.
+        Passes over the training text; a fraction where training stopped within one.
     steps : int
+        Updates of the parameters, those of earlier calls included.
     seconds : float
-        Of this call, everything included.
+        Duration of this call, everything included.
     valid_perplexity, test_perplexity : float or None
-        Of the best model; the test text is read once, at the end (None without one).
+        Those of the best model; the test text is read once, at the end (None without one).
+    valid, test : dict or None
+        All that is known of them, as plain JSON values; see `fflm.evaluation.perplexity.Perplexity`.
+    train_tokens, vocab_size, parameters : int
+        Sizes of the training text, the vocabulary and the model.
     stopped : str
-        Why training ended.
+        Why training ended: ``epochs``, ``minutes``, ``early`` (validation stopped improving, schedule `plateau`) or
+        ``interrupted``.
     interrupted : bool
-        Whether Ctrl-C was pressed.
+        Whether Ctrl-C was pressed, be it in the last step.
+    notes : tuple of str
+        What is to be known of the texts, and of the learning rate of a resumed run.
     """
 
     out: str | None

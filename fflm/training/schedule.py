@@ -6,6 +6,7 @@ from fflm.config import TrainConfig
 from fflm.training.state import Plan, Position
 from fflm.training.time_budget import TimeBudget
 
+FULL_RATE_SHARE = 0.1  # of a run still to come when it is resumed: enough to begin again at the full rate
 PAPER_DECAY = 1e-8  # r of the paper's schedule for SGD: rate / (1 + r * words seen), section 4.1
 
 
@@ -18,13 +19,13 @@ class Schedule:
     ``linear``: the rate falls in a straight line to 0, which it reaches at the end of the epochs, or of the time budget
     where that comes first. No validation ends it, since the last part of the line is where most is gained. The line is
     the plan of a run. A run that was stopped and is resumed to the same end, in epochs, goes on in the same line, to
-    the bit. Resumed to another end (other epochs, or any minutes) it gets a new line from where it stands to the new
-    end. That line begins at the rate of the last step, or, if this is lower, at the height at which a run planned to
-    the new end from the beginning would be now: after 10 minutes, with 10 more to come, at half the learning rate. A
-    lower beginning is calmer and ends higher in perplexity: 2 epochs on part of Brown ended at 105.5; with 2 more they
-    ended at 96.0 from this height, at 99.9, 102.4 and 104.2 from a half, a quarter and a tenth of it, at 90.6 where 4
-    had been planned from the beginning. The first validations may be worse than where the run stopped; the best model
-    is kept.
+    the bit. Resumed to another end (other epochs, or any minutes) it gets a new line, which begins at the full learning
+    rate if at least a tenth of the steps of the run, as it is planned now, are still to come; if less, in proportion
+    lower, but never lower than the rate of the last step. So it is, because nothing lower was better: a run of 2 epochs
+    on part of Brown ended at a perplexity of 105.5; 2 more from the full rate ended at 90.8, from a half, a quarter and
+    an eighth of it at 96.0, 99.9 and 102.4; 4 planned from the beginning ended at 90.6
+    (``scripts/resume_heights.py``). The first validations may be worse than where the run stopped, where that was
+    good; the best model is kept.
 
     Parameters
     ----------
@@ -61,15 +62,15 @@ class Schedule:
             return None  # the same end
         if position.step >= self._steps or self._budget.is_over():
             return None  # no step follows
-        begin = max(position.rate / position.learning_rate, self._planned_height(position))
-        position.plan = Plan(config.epochs, config.minutes, position.step, begin)
+        height = max(position.rate / position.learning_rate, min(1.0, self._share_to_come(position) / FULL_RATE_SHARE))
+        position.plan = Plan(config.epochs, config.minutes, position.step, height)
         return (
             f"resumed after {position.step:,} steps to another end: the learning rate, {position.rate:.3g} in the last "
-            f"of them, falls again from {begin * position.learning_rate:.3g} to 0"
+            f"of them, falls again from {height * position.learning_rate:.3g} to 0"
         )
 
-    def _planned_height(self, position: Position) -> float:
-        """Where the line of a run planned to the present end from the beginning would be now."""
+    def _share_to_come(self, position: Position) -> float:
+        """How much of all steps of the run, as it is planned now, is still to come."""
         left = self._steps - position.step
         if position.seconds:
             left = min(left, self._budget.remaining() * position.step / position.seconds)
