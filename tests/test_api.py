@@ -371,7 +371,7 @@ def test_only_models_in_backoff_form_are_written(here, models, refused):
     refused(
         "^words of an ARPA file must have no white space inside nor be <UNK>, got ' '$", chars.save_arpa, "new.arpa"
     )
-    refused("^can't write nowhere/new.arpa: No such file or directory", models["kn"].save_arpa, "nowhere/new.arpa")
+    refused("^can't write nowhere/new.arpa: there is no folder nowhere$", models["kn"].save_arpa, "nowhere/new.arpa")
 
 
 def test_words_of_an_arpa_file_and_of_a_model(here, models, refused):
@@ -390,11 +390,13 @@ def test_outs(here, refused):
     source = "missing"  # the file to write is looked at before anything is read
     for function in (fflm.ngram, fflm.mix, fflm.convert_arpa):
         options = {"valid": "missing"} if function is fflm.mix else {}
-        refused("^kn exists already; choose another name, or remove it first$", function, source, out="kn", **options)
-        refused("^folder exists already; choose another name", function, source, out="folder", **options)
+        message = "^kn exists already; choose another name, or replace it with force$"
+        refused(message, function, source, out="kn", **options)
+        refused("^can't write folder: it is a folder$", function, source, out="folder", **options)
+        refused("^can't write folder: it is a folder$", function, source, out="folder", force=True, **options)
         refused("^can't write no/new: there is no folder no$", function, source, out="no/new", **options)
         refused("^can't write kn/new: there is no folder kn$", function, source, out=Path("kn/new"), **options)
-        refused("^can't write a+: File name too long$", function, source, out="a" * 5000, **options)
+        refused("^can't write a+ ... a+: File name too long$", function, source, out="a" * 5000, **options)
         refused("^the file to write must have a name, got ''$", function, source, out="", **options)
         refused("^the file to write must have a name, got '/'$", function, source, out="/", **options)
         refused("^can't write new.arpa: it has the name of an ARPA file", function, source, out="new.arpa", **options)
@@ -457,8 +459,7 @@ def test_models_of_mix(here, refused, models):
         fflm.mix(*models, valid="missing", out="new", **options)  # the text is not read before the models are
 
     refused("^mix needs at least one model, got none$", mix)
-    refused("^models must be paths of model files or run folders, got Model", mix, "kn", models["kn"])
-    refused(r"^models must be paths of model files or run folders, got \['kn', 'neural'\]$", mix, ["kn", "neural"])
+    refused(r"^models must be Models or paths of model files, got \['kn', 'neural'\]$", mix, ["kn", "neural"])
     refused("^no such model: missing$", mix, "kn", "missing", error=ModelFileError)
     refused("^train.txt is not a model file, or it is damaged: ", mix, "kn", "train.txt")
     needed = (

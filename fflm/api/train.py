@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fflm.api.arguments import names, prompts, tell
+from fflm.api.arguments import names
 from fflm.api.model import Model
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
+from fflm.generation import prompts
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.parameters import initialise
+from fflm.runtime.progress import tell
 from fflm.text import Tokenizer, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import begin, check_folder, check_unchanged
@@ -70,12 +72,10 @@ def train(
     12
     """
     started = time.monotonic() if started is None else started
-    if isinstance(options.get("vectors"), Path):
-        options["vectors"] = str(options["vectors"])
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
     folder = None if out is None else Path(out)
     check_folder(folder, resume)
-    sources, valid, test = (names(value) for value in (sources, valid, test))
+    sources, valid, test = names(sources), names(valid, "valid"), names(test, "test")
     if config.vectors is not None:
         check_vectors(config.vectors)
     corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fflm.config import DataConfig
+from fflm.errors import visible
 from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
 from fflm.lm import LanguageModel
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary, encode_tokens
-
-#: In a TSV file a token keeps its row and its column.
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,13 @@ class Scores:
                 }
 
     def lines(self) -> Iterator[str]:
-        """The rows as TSV with a header; in a token, tabs, line ends and backslashes stand as in a Python literal."""
+        """The rows as TSV with a header; in a token, backslashes and what `visible` escapes are written as in Python.
+
+        So a token keeps its row and its column, and a terminal obeys none.
+        """
         yield "unit\tposition\ttoken\tknown\tbits\n"
         for row in self.rows():
-            token = row["token"].translate(ESCAPES)
+            token = visible(row["token"].replace("\\", "\\\\"))
             yield f"{row['unit']}\t{row['position']}\t{token}\t{row['known']:d}\t{row['bits']:z.6f}\n"
 
     def to_dict(self) -> dict:
@@ -66,7 +67,7 @@ class Scores:
         return {**self.report.to_dict(), "scores": list(self.rows())}
 
 
-def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", progress: bool = False) -> Scores:
+def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", quiet: bool = False) -> Scores:
     """The surprisal of every token of a text.
 
     Parameters
@@ -76,8 +77,8 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
         Files, folders, ``-`` or named corpora, read as one text.
     encoding : str
         Of the files.
-    progress : bool
-        Show a bar on stderr, if that is a terminal.
+    quiet : bool
+        Show nothing on stderr; without it, a bar if that is a terminal.
 
     Raises
     ------
@@ -94,6 +95,6 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     (['the', 'cat', 'sat', 'on', 'the', 'mat'], True, 1600)
     """
     stream, tokens = encode_tokens(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
-    with Bar(len(stream), "score", progress) as bar:
+    with Bar(len(stream), "score", not quiet) as bar:
         report, log_probs = evaluate_tokens(model, stream, bar.advance)
     return Scores(report, stream, tokens, 0.0 - log_probs / math.log(2.0))

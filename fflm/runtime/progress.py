@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import contextmanager
+
+from fflm.errors import visible
 
 COMPILING = "compiling the kernels for this processor (first use only, some seconds) ..."
 
 
 def say(line: str) -> None:
-    """Print one line on stderr, above a bar if there is one."""
+    """Print one line on stderr, above a bar if there is one; what a terminal would obey is escaped."""
     from tqdm import tqdm
 
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(visible(line), file=sys.stderr)
     sys.stderr.flush()
+
+
+def tell(warnings: Sequence[str], quiet: bool) -> None:
+    """Say warnings at once, unless `quiet`; they stand in the report too."""
+    if not quiet:
+        for warning in warnings:
+            say(warning)
 
 
 @contextmanager
