@@ -1,24 +1,39 @@
-"""What the commands print with: JSON for machines, notes on stderr, texts on one line."""
+"""What the commands print with: JSON for machines, notes on stderr, and lines in which a terminal finds no orders.
+
+Whatever comes from a text, a model file or the name of a file goes through `visible` of `fflm.errors` on its way out.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 
+from fflm.errors import visible
+
 
 def print_json(value) -> None:
-    """One line of JSON on stdout."""
+    """Print one line of JSON on stdout; it is ASCII and exact."""
     print(json.dumps(value))
 
 
+def print_line(*fields: str) -> None:
+    """Print one line on stdout; several fields with tabs between them."""
+    print("\t".join(map(visible, fields)))
+
+
+def print_text(text: str) -> None:
+    """Print text on stdout whose line ends and tabs are meant."""
+    print(visible(text, keep="\n\t"))
+
+
 def note(text: str) -> None:
-    """A note to people, on stderr."""
-    print(f"note: {text}", file=sys.stderr)
+    """Print a note to people on stderr."""
+    print(f"note: {visible(text)}", file=sys.stderr)
 
 
-def visible(text: str) -> str:
-    """One line of it: line ends as \\n, and a text of nothing but white space in quotes."""
-    return repr(text) if text.isspace() else text.replace("\n", "\\n")
+def word(text: str) -> str:
+    """Return a token or label as it is shown among others: what is nothing but white space in quotes."""
+    return repr(text) if text.isspace() else visible(text)
 
 
 def note_unknown(model, text: str, name: str) -> None:
@@ -29,7 +44,7 @@ def note_unknown(model, text: str, name: str) -> None:
 
 
 def perplexity_line(report: dict) -> str:
-    """The figures of a report on one line."""
+    """Return the figures of a report on one line."""
     middle, low, high = (
         f"{value:.2f}" if value < 1e9 else f"{value:.3g}"
         for value in (report["perplexity"], report["perplexity_low"], report["perplexity_high"])
@@ -38,3 +53,12 @@ def perplexity_line(report: dict) -> str:
         f"perplexity {middle} (95 % interval {low} to {high}) on {report['tokens']:,} tokens, "
         f"{100 * report['oov_rate']:.2f} % unknown"
     )
+
+
+def print_held_out(report) -> None:
+    """Print the lines with which training, counting and mixing end: validation, test, notes."""
+    for label, figures in (("validation", report.valid), ("test", report.test)):
+        if figures is not None:
+            print_line(f"{label:12} {perplexity_line(figures)}")
+    for line in report.notes:
+        print_line(f"note         {line}")

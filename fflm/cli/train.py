@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import perplexity_line, print_json, visible
+from fflm.cli.printing import perplexity_line, print_json, print_line, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "train",
@@ -35,7 +35,7 @@ def add(verbs) -> None:
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Train a network and print how it went: size, speed, perplexity, notes, samples."""
     model = fflm.train(
         *arguments.sources,
         valid=arguments.valid,
@@ -50,7 +50,7 @@ def run(arguments) -> int:
         print_json(report.to_dict())
     else:
         for line in _train_lines(model, report):
-            print(line)
+            print_line(line)
     return 130 if report.interrupted else 0
 
 
@@ -75,4 +75,4 @@ def _train_lines(model, report):
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
-        yield f"sample       {visible(sample.prompt)} | {visible(sample.text)}"
+        yield f"sample       {word(sample.prompt)} | {word(sample.text)}"
