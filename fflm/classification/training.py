@@ -11,7 +11,7 @@ import numpy as np
 from fflm.classification.classifier import Classifier, loader, text_network
 from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
-from fflm.errors import DivergenceError
+from fflm.errors import DivergenceError, option_name
 from fflm.nn.layers.dropout import drops_of_step
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.runtime.workers import Team
@@ -61,7 +61,7 @@ def fit(
                 step, total = step + 1, total + float(batch.sum())
                 if not math.isfinite(total):
                     place = f"in epoch {epoch + 1} with learning rate {rate:g}"
-                    raise DivergenceError(f"training diverged {place}; try a smaller learning_rate")
+                    raise DivergenceError(f"training diverged {place}; try a smaller {option_name('learning_rate')}")
                 if on_batch is not None:
                     on_batch(last - first)
             losses.append(total / len(texts))

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from fflm.errors import FflmError
+from fflm.errors import FflmError, option_name
 from fflm.runtime.cores import available_cores
 
 
@@ -34,7 +34,9 @@ class Team:
             for worker, tasks in enumerate(self._tasks, start=1):
                 threading.Thread(target=self._work, args=(worker, tasks), daemon=True, name=f"fflm-{worker}").start()
         except RuntimeError as error:
-            raise FflmError(f"the system allows no {self.size} threads: {error}; give a smaller threads") from error
+            raise FflmError(
+                f"the system allows no {self.size} threads: {error}; give a smaller {option_name('threads')}"
+            ) from error
 
     def _work(self, worker: int, tasks: SimpleQueue) -> None:
         while (task := tasks.get()) is not None:

@@ -12,7 +12,7 @@ import zipfile
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from fflm.errors import TextError
+from fflm.errors import TextError, shown
 from fflm.text.tokenizer import LINE_END, Tokenizer
 
 NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
@@ -53,7 +53,7 @@ def parse_name(source: str) -> tuple[str, str | None] | None:
     if name not in NAMES:
         return None
     if colon and split not in SPLITS:
-        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
+        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
     return name, split or None
 
 

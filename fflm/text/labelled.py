@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fflm.errors import ConfigError, TextError
+from fflm.errors import LONGEST_EXCERPT, ConfigError, TextError, shown
 from fflm.text.corpora import LABELLED, SPLITS, nltk_files
 from fflm.text.sources import read_blocks
 
@@ -63,11 +63,11 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     name, colon, split = source.partition(":")
     if name in LABELLED:
         if colon and split not in SPLITS:
-            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
+            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
         return _part(_corpus(name), split or None)
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         what = ", which is a folder" if os.path.isdir(source) else ": no such file"
-        raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}{what}")
+        raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {shown(source)}{what}")
     texts, labels, number = [], [], 0
     rest = ""
     for block in read_blocks(source, encoding):
@@ -100,13 +100,15 @@ def _add(line: str, source: str, number: int, texts: list[str], labels: list[str
         label = "" if not rest or rest[0].isspace() else rest.split(None, 1)[0]
         text = rest[len(label) :]
         if text.lstrip().startswith(PREFIX):
-            raise TextError(f"{source}, line {number}: a text must have one label, got several: {line[:60]!r}")
+            raise TextError(
+                f"{source}, line {number}: a text must have one label, got several: {shown(line, LONGEST_EXCERPT)}"
+            )
     else:
         label, tab, text = line.partition("\t")
         if not tab:
             raise TextError(
                 f"{source}, line {number}: a label and a tab must stand before the text, or {PREFIX}NAME, "
-                f"got {line[:60]!r}"
+                f"got {shown(line, LONGEST_EXCERPT)}"
             )
     if not label.strip():
         raise TextError(f"{source}, line {number}: the label must not be empty")

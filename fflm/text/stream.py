@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 
 from fflm.config import DataConfig
-from fflm.errors import ConfigError, TextError
+from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import parse_name, read_corpus
 from fflm.text.sources import read_blocks
 from fflm.text.tokenizer import LINE_END, Tokenizer
@@ -139,7 +139,9 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
     array([3, 4, 3], dtype=int32)
     """
     if isinstance(sources, str) or not sources:
-        raise ConfigError(f"sources must be a list of at least one file or corpus, got {sources!r}")
+        raise ConfigError(
+            f"{option_name('sources')} must be a list of at least one file or corpus, got {shown(sources)}"
+        )
     config = tokenizer.config
     by_line = config.boundary == "line"
     if by_line:
@@ -156,7 +158,7 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
         )
         found = [block for block in (_end_lines(blocks) if by_line else blocks) if len(block)]
         if not found:
-            raise TextError(f"text must have at least one token, got none in {source!r}")
+            raise TextError(f"text must have at least one token, got none in {shown(source)}")
         parts += found
     numbers = np.concatenate(parts)
     return TokenStream(numbers, _unit_starts(numbers, by_line), sum(lengths), ", ".join(sources))

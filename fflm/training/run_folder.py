@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.errors import ConfigError, FflmError, ModelFileError, option_name, shown
 from fflm.model_file import MODEL
 from fflm.storage.files import read_json, write, write_json
 from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
@@ -30,10 +30,10 @@ def check_folder(folder: Path | None, resume: bool) -> None:
     """
     if folder is None:
         if resume:
-            raise ModelFileError("there is no run to resume in None; leave out --resume to begin one")
+            raise ModelFileError(f"there is no run to resume in None; leave out {option_name('resume')} to begin one")
         return
     if not folder.name:
-        raise ConfigError(f"out must name a folder of its own, got {str(folder)!r}")
+        raise ConfigError(f"{option_name('out')} must name a folder of its own, got {shown(str(folder))}")
     try:
         _check_contents(folder, resume)
     except (OSError, ValueError) as error:  # a name that no folder can have
@@ -44,12 +44,16 @@ def check_folder(folder: Path | None, resume: bool) -> None:
 def _check_contents(folder: Path, resume: bool) -> None:
     if resume:
         if not (folder / STATE).exists():
-            raise ModelFileError(f"there is no run to resume in {folder}; leave out --resume to begin one")
+            raise ModelFileError(
+                f"there is no run to resume in {folder}; leave out {option_name('resume')} to begin one"
+            )
         return
     if folder.exists() and not folder.is_dir():
         raise FflmError(f"can't write a run to {folder}: it is a file; choose another folder")
     if is_run(folder):
-        raise FflmError(f"{folder} holds another run; give --resume to go on with it, or choose another folder")
+        raise FflmError(
+            f"{folder} holds another run; give {option_name('resume')} to go on with it, or choose another folder"
+        )
     for name in (CONFIG, LOG, CURVE):
         if (folder / name).exists() and not _is_ours(folder / CONFIG):
             raise FflmError(f"{folder} holds a file {name} that is not fflm's; choose another folder")
@@ -90,8 +94,8 @@ def check_unchanged(folder: Path, described: dict) -> None:
         if name == "text":
             raise ConfigError(f"the text must be that of the run to resume in {folder}, got another; begin a new run")
         raise ConfigError(
-            f"{name} must be as in the run to resume, {_shown(before.get(name))}, got {_shown(described[name])}; "
-            "give the options of the first call, or begin a new run"
+            f"{option_name(name)} must be as in the run to resume, {_shown(before.get(name))}, got "
+            f"{_shown(described[name])}; give the options of the first call, or begin a new run"
         )
 
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from fflm.config import TrainConfig
-from fflm.errors import DivergenceError, FflmError, TextError
+from fflm.errors import DivergenceError, FflmError, TextError, option_name
 from fflm.evaluation.perplexity import LARGEST_NATS, Perplexity, evaluate, speed
 from fflm.kernels import shuffle
 from fflm.lm import NeuralLanguageModel
@@ -93,7 +93,7 @@ class Trainer:
         if len(self.stream) <= size:
             raise TextError(
                 f"training text must be at least one window of {size + 1} tokens long, got "
-                f"{len(self.stream)}; give more text or a smaller context_size"
+                f"{len(self.stream)}; give more text or a smaller {option_name('context_size')}"
             )
 
     def run(self) -> TrainReport:
@@ -194,7 +194,7 @@ class Trainer:
         kept = "" if self.folder is None else f"; the best model so far is in {self.folder}"
         raise DivergenceError(
             f"training diverged: {what} at step {step} with learning rate {self.rate:.4g}{last}{kept}; "
-            "try a smaller learning_rate or clip_norm"
+            f"try a smaller {option_name('learning_rate')} or {option_name('clip_norm')}"
         )
 
     # Validation and files
