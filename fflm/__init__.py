@@ -13,12 +13,15 @@ Nothing heavy is imported before it is used; the first use on a machine compiles
 
 from importlib import import_module as _import_module
 
-from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
-
 _LAZY = {
+    "ConfigError": "fflm.errors",
+    "DivergenceError": "fflm.errors",
+    "FflmError": "fflm.errors",
     "FeedForward": "fflm.teaching.feedforward",
     "Model": "fflm.api.model",
+    "ModelFileError": "fflm.errors",
     "TextClassifier": "fflm.api.text_classifier",
+    "TextError": "fflm.errors",
     "classify": "fflm.api.classify",
     "compare": "fflm.api.compare",
     "convert_arpa": "fflm.api.ngram",
@@ -29,7 +32,7 @@ _LAZY = {
     "train": "fflm.api.train",
 }
 
-__all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
+__all__ = [*_LAZY]
 
 
 def __getattr__(name: str):

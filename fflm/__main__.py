@@ -1,21 +1,23 @@
 """The command `fflm`, also as ``python -m fflm``.
 
-It is the first of fflm that is loaded, so that Ctrl-C ends the command in one line from then on: while modules are
-loaded at once, because a module half loaded can't be left by an exception; later as `fflm.cli.main` says.
+It is the first of fflm that is loaded, and loads little itself, so that Ctrl-C ends the command in one line from then
+on: at once while modules are loaded, because a module half loaded can't be left by an exception; later as
+`fflm.cli.main` says.
 """
 
 import os
 import signal
 import sys
-from contextlib import suppress
 
 INTERRUPTED = 130  # what a shell reports of a command that Ctrl-C ended
 
 
 def say_so() -> None:
     """Say on stderr, if there is one, that the command was interrupted."""
-    with suppress(OSError):
+    try:
         os.write(2, b"fflm: interrupted\n")
+    except OSError:
+        pass
 
 
 def interrupted(number, frame):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fflm.api.model import Model
-from fflm.api.text_classifier import TextClassifier
 from fflm.model_file import is_classifier, load_model
+
+if TYPE_CHECKING:
+    from fflm.api.text_classifier import TextClassifier
 
 
 def load(path: str | Path, threads: int | None = None) -> Model | TextClassifier:
@@ -38,5 +41,7 @@ def load(path: str | Path, threads: int | None = None) -> Model | TextClassifier
     2
     """
     if is_classifier(path):
+        from fflm.api.text_classifier import TextClassifier  # with its kernels, where they are needed
+
         return TextClassifier.load(path, threads)
     return Model(load_model(path, threads))

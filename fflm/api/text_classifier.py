@@ -14,7 +14,7 @@ from fflm.classification.report import report
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 from fflm.config.options import configurations
 from fflm.errors import ConfigError, FflmError, option_name, shown
-from fflm.model_file import load_classifier, save_classifier
+from fflm.model_file.classifier import load_classifier, save_classifier
 from fflm.nn.parameters import first_parameters
 from fflm.runtime.progress import Bar
 from fflm.text import Examples, Tokenizer

@@ -26,6 +26,7 @@ from fflm.cli import (
     train,
 )
 from fflm.cli.flags import flag_names
+from fflm.cli.printing import print_aside
 from fflm.errors import FflmError, did_you_mean, shown, visible
 
 VERBS = (
@@ -39,6 +40,13 @@ VERBS = (
 HUNGRY = ("vocab_size", "embedding_dim", "hidden_dims", "batch_size", "bigrams")  # options that decide about memory
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are, like all others, lines that a terminal shows and that are not too long."""
+
+    def error(self, message: str):
+        super().error(str(FflmError(message)))
+
+
 class _Version(argparse.Action):
     """The flag --version; the version is looked up when it is asked for."""
 
@@ -49,7 +57,7 @@ class _Version(argparse.Action):
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command line, with all verbs."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fflm",
         description="Feedforward neural language models: train on text, compute perplexity, sample next words.",
         epilog="Example: fflm train stdlib --out runs/stdlib --minutes 1",
@@ -82,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         names = flag_names(arguments.parser)
         return _fail(error.worded(lambda name: names.get(name, "--" + name.replace("_", "-"))))
     except KeyboardInterrupt:
-        _say("fflm: interrupted")
+        print_aside("fflm: interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output has gone
         _drop_output()
@@ -98,16 +106,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    _say(f"fflm: error: {message}")
+    print_aside(f"fflm: error: {message}")
     return 1
-
-
-def _say(line: str) -> None:
-    """Print a line on stderr, if anything can be printed there."""
-    try:
-        print(line, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_threads, load_model, verb
-from fflm.cli.printing import print_json, print_line
+from fflm.cli.printing import print_aside, print_json, print_line
 
 
 def add(verbs) -> None:
@@ -42,5 +42,5 @@ def run(arguments) -> int:
     print_line(f"  95 % interval         {report['perplexity_low']:.3f} to {report['perplexity_high']:.3f}")
     print_line("  without unknown words " + ("none is known" if without is None else f"{without:.3f}"))
     sys.stdout.flush()
-    print(f"speed                   {report['tokens_per_second']:,.0f} tokens/s", file=sys.stderr)
+    print_aside(f"speed                   {report['tokens_per_second']:,.0f} tokens/s")
     return 0

@@ -6,6 +6,7 @@ Whatever comes from a text, a model file or the name of a file goes through `vis
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from fflm.errors import visible
@@ -26,9 +27,17 @@ def print_text(text: str) -> None:
     print(visible(text, keep="\n\t"))
 
 
+def print_aside(text: str) -> None:
+    """Print one line on stderr; where nothing can be printed there, that is no reason to fail."""
+    try:
+        print(visible(text), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = open(os.devnull, "w")  # what is still buffered would fail again when Python ends
+
+
 def note(text: str) -> None:
     """Print a note to people on stderr."""
-    print(f"note: {visible(text)}", file=sys.stderr)
+    print_aside(f"note: {text}")
 
 
 def word(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Model files: one self-contained safetensors file for each model, and one module for each kind of model."""
+"""Model files: one self-contained safetensors file for each model, and one module for each kind of model.
+
+That of classifiers, `fflm.model_file.classifier`, is imported by name: a language model needs none of their kernels.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,7 @@ from pathlib import Path
 from fflm.config import TokenizerConfig, check_threads
 from fflm.errors import FflmError, ModelFileError
 from fflm.lm import LanguageModel, read_arpa
-from fflm.model_file.classifier import KIND as CLASSIFIER
-from fflm.model_file.classifier import load_classifier, save_classifier
-from fflm.model_file.kinds import KINDS, check_nesting, pack, unpack
+from fflm.model_file.kinds import CLASSIFIER, KINDS, check_nesting, pack, unpack
 from fflm.model_file.paths import MODEL, check_name, is_arpa, local_file, model_path
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import pack_text, unpack_text
@@ -25,10 +26,8 @@ __all__ = [
     "is_arpa",
     "is_classifier",
     "is_model",
-    "load_classifier",
     "load_model",
     "model_path",
-    "save_classifier",
     "save_model",
 ]
 

@@ -9,12 +9,12 @@ import numpy as np
 from fflm.classification import Classifier, shapes
 from fflm.config import ClassifierConfig, check_threads, make
 from fflm.errors import FflmError, ModelFileError
+from fflm.model_file.kinds import CLASSIFIER
 from fflm.model_file.paths import is_arpa, local_file, model_path
 from fflm.model_file.text import pack_text, strings, unpack_text
 from fflm.storage.files import one_line
 from fflm.storage.tensors import check_arrays, read_tensors, write_tensors
 
-KIND = "text classifier"
 HOW_TO_MAKE = "; fflm classify train makes one"
 
 
@@ -28,7 +28,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> None:
     """
     arrays, text = pack_text(classifier.vocabulary, classifier.tokenizer)
     description = {"model": classifier.config.to_dict(), **text, "labels": classifier.labels}
-    write_tensors(Path(path), classifier.parameters | arrays, KIND, description)
+    write_tensors(Path(path), classifier.parameters | arrays, CLASSIFIER, description)
 
 
 def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
@@ -44,8 +44,8 @@ def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
     check_threads(threads)
     with local_file(model_path(path)) as path:
         if path.exists() and is_arpa(path):
-            raise ModelFileError(f"{path} must hold a {KIND}, got an ARPA file{HOW_TO_MAKE}")
-        arrays, description = read_tensors(path, [KIND], KIND, lambda found: HOW_TO_MAKE)
+            raise ModelFileError(f"{path} must hold a {CLASSIFIER}, got an ARPA file{HOW_TO_MAKE}")
+        arrays, description = read_tensors(path, [CLASSIFIER], CLASSIFIER, lambda found: HOW_TO_MAKE)
         try:
             vocabulary, tokenizer = unpack_text(arrays, description)
             config = make(ClassifierConfig, description["model"], complete=True)

@@ -42,7 +42,7 @@ def local_file(path: Path) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / ("standard input" if str(path) == STANDARD else "pipe")
+        copy = Path(folder) / ("standard input" if str(path) == STANDARD else path.name)
         try:
             with open(copy, "xb") as file:
                 if str(path) == STANDARD:
@@ -52,7 +52,10 @@ def local_file(path: Path) -> Iterator[Path]:
                         shutil.copyfileobj(pipe, file)
         except OSError as error:
             raise ModelFileError(f"{copy.name} can't be read: {error.strerror or error}") from error
-        yield copy
+        try:
+            yield copy
+        except ModelFileError as error:  # the reader of the message knows nothing of the copy
+            raise ModelFileError(str(error).replace(str(copy), copy.name)) from error
 
 
 def check_name(path: str | Path) -> None:
