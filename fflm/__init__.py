@@ -12,34 +12,34 @@ Nothing heavy is imported before it is used; the first use on a machine compiles
 """
 
 from importlib import import_module as _import_module
-from importlib import metadata as _metadata
-
-from fflm.errors import ConfigError, DivergenceError, FflmError, ModelFileError, TextError
-
-try:
-    __version__ = _metadata.version("fflm")
-except _metadata.PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0+unknown"
 
 _LAZY = {
+    "ConfigError": "fflm.errors",
+    "DivergenceError": "fflm.errors",
+    "FflmError": "fflm.errors",
     "FeedForward": "fflm.teaching.feedforward",
     "Model": "fflm.api.model",
+    "ModelFileError": "fflm.errors",
     "TextClassifier": "fflm.api.text_classifier",
+    "TextError": "fflm.errors",
     "classify": "fflm.api.classify",
     "compare": "fflm.api.compare",
     "convert_arpa": "fflm.api.ngram",
-    "load": "fflm.api.model",
+    "load": "fflm.api.load",
     "mix": "fflm.api.mix",
     "ngram": "fflm.api.ngram",
+    "score": "fflm.api.score",
     "train": "fflm.api.train",
 }
 
-__all__ = [*_LAZY, "ConfigError", "DivergenceError", "FflmError", "ModelFileError", "TextError"]
+__all__ = [*_LAZY]
 
 
 def __getattr__(name: str):
     if name == "graph":
         return _import_module("fflm.teaching.graph")
+    if name == "__version__":
+        return _version()
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
     found = getattr(_import_module(_LAZY[name]), name)
@@ -47,5 +47,14 @@ def __getattr__(name: str):
     return found
 
 
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("fflm")
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "0+unknown"
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, "__version__"})

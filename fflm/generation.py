@@ -172,3 +172,24 @@ def draw(probabilities: np.ndarray, barred: list[int], config: SampleConfig, gen
         cumulated = cumulated[:kept]
     place = np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right")
     return int(order[min(int(place), len(cumulated) - 1)])
+
+
+PROMPT_WORDS = 5
+
+
+def prompts(lm: LanguageModel, ids: np.ndarray) -> list[str]:
+    """Choose three beginnings for samples: known words of a text, from its first, second and last third.
+
+    Parameters
+    ----------
+    lm : LanguageModel
+    ids : (N,) int32
+        The text.
+    """
+    size = max(1, min(lm.reach, PROMPT_WORDS))  # a model of single words looks at none
+    if lm.tokenizer.config.boundary == "line" or len(ids) < size:
+        return ["", "", ""]
+    known = np.convolve(ids == Vocabulary.UNK, np.ones(size, int), "valid") == 0
+    starts = [len(known) * i // 6 for i in (1, 3, 5)]
+    starts = [start + int(np.argmax(known[start:])) for start in starts]
+    return [lm.tokenizer.join([lm.vocabulary.words[i] for i in ids[s : s + size]]) for s in starts]

@@ -1,10 +1,13 @@
 """n-gram models and mixtures from Python: what is made, from what, what is said of it, and what is refused."""
 
 import gzip
+import io
 import json
 import math
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +222,175 @@ def test_a_mixture_warns_of_what_its_ngrams_know(here, capsys):
     assert fflm.mix("line", valid="held.txt").report.notes == ()
 
 
+# One convention for all
+
+
+def test_quiet_is_one_word(here, monkeypatch):
+    """Every call that shows a bar has it, shows bars without it on a terminal, and nothing with it."""
+    shown = []
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    class Tqdm:
+        def __init__(self, **options):
+            shown.append(options["desc"])
+
+        update = close = set_postfix_str = lambda self, *arguments, **options: None
+
+    monkeypatch.setattr("tqdm.tqdm", type("tqdm", (Tqdm,), {"write": staticmethod(lambda line, file: None)}))
+    monkeypatch.setattr("sys.stderr", Terminal())
+    Path("labels.tsv").write_text("good\ta good film\nbad\ta bad film\n" * 20)
+    texts = ["a good film", "a bad film"] * 8
+    model, classifier = fflm.load("kn"), fflm.TextClassifier(epochs=1)
+    small = {"context_size": 2, "hidden_dims": 3, "embedding_dim": 3, "epochs": 1}
+    calls = [
+        (fflm.train, ["train.txt"], small),
+        (fflm.ngram, ["train.txt"], {"order": 2}),
+        (fflm.mix, ["kn"], {"valid": "valid.txt"}),
+        (fflm.compare, ["kn", "neural", "valid.txt"], {}),
+        (fflm.score, ["kn", "valid.txt"], {}),
+        (fflm.classify, ["labels.tsv"], {"epochs": 1}),
+        (model.perplexity, ["valid.txt"], {}),
+        (model.score, ["valid.txt"], {}),
+        (classifier.fit, [texts, ["good", "bad"] * 8], {}),
+    ]
+    for function, arguments, options in calls:
+        shown.clear()
+        function(*arguments, quiet=True, **options)
+        assert not shown and sys.stderr.getvalue() == "", function
+        function(*arguments, **options)
+        assert shown, function
+
+
+def test_models_are_taken_as_they_are_or_by_their_files(here, models):
+    """Just made and never saved, or in a file: the same numbers."""
+    neural, kn = models["neural"], models["kn"]
+    by_file = fflm.mix("neural", "kn", valid="valid.txt", quiet=True)
+    mixed = fflm.mix(neural, kn, valid="valid.txt", quiet=True)
+    assert bits(mixed) == bits(by_file) == bits(fflm.mix(neural, Path("kn"), valid="valid.txt", quiet=True))
+    assert [part["model"] for part in mixed.report.parts] == [None, None]
+    assert [part["model"] for part in by_file.report.parts] == ["neural", "kn"]
+    made = fflm.ngram("train.txt", order=2, vocab_of=neural, quiet=True)
+    assert bits(made) == bits(fflm.ngram("train.txt", order=2, vocab_of="neural", quiet=True))
+    kn.save_arpa("kn.arpa")
+    assert fflm.convert_arpa("kn.arpa", vocab_of=kn).lm.vocabulary.words == kn.lm.vocabulary.words
+    expected = fflm.compare("kn", "neural", "valid.txt", contexts="kn", quiet=True)
+    assert fflm.compare(kn, "neural", Path("valid.txt"), contexts=kn, quiet=True).difference == expected.difference
+    assert fflm.score(kn, "valid.txt").bits.tolist() == fflm.score("kn", ["valid.txt"]).bits.tolist()
+
+
+def test_models_that_differ_are_named_by_their_places(here, models, refused):
+    other = fflm.ngram("train.txt", order=2, lowercase=True, quiet=True)
+    message = (
+        "^models must share vocabulary and tokenizer to be mixed, model 2 differs from kn: lowercase is False in kn "
+    )
+    refused(message, fflm.mix, "kn", other, valid="missing", error=ConfigError)
+
+
+def test_what_is_no_model_is_refused_alike(here, refused):
+    message = r"^a model must be a Model or the path of one, got 3$"
+    refused(message, fflm.compare, 3, "kn", "valid.txt")
+    refused(message, fflm.score, 3, "valid.txt")
+    refused(message, fflm.ngram, "train.txt", vocab_of=3)
+    refused("^models must be Models or paths of model files, got 3$", fflm.mix, 3, valid="valid.txt")
+
+
+def test_score_is_public(here, models):
+    scores = fflm.score("kn", "valid.txt", threads=2)
+    report = models["kn"].perplexity("valid.txt")
+    assert scores.report.perplexity == report.perplexity and len(scores.tokens) == report.tokens
+    assert models["kn"].score(Path("valid.txt"), encoding="ascii").bits.tolist() == scores.bits.tolist()
+    with pytest.raises(ConfigError, match="^sources must be a list of at least one file or corpus, got "):
+        fflm.score("kn")
+
+
+def test_load_opens_every_kind(here):
+    Path("labels.tsv").write_text("good\ta good film\nbad\ta bad film\n" * 20)
+    made = fflm.classify("labels.tsv", out="classifier", epochs=2, quiet=True)
+    loaded = fflm.load("classifier", threads=1)
+    assert isinstance(loaded, fflm.TextClassifier) and loaded.labels == ["bad", "good"]
+    assert loaded.predict_proba(["good"]).tobytes() == made.predict_proba(["good"]).tobytes()
+    assert all(isinstance(fflm.load(name), fflm.Model) for name in ("demo", "neural", "kn", "mixture"))
+    message = "^classifier must hold a language model, got 'text classifier'; use fflm classify for it "
+    for function, options in (
+        (fflm.score, {}),
+        (fflm.mix, {"valid": "valid.txt"}),
+        (lambda model, text: fflm.compare(model, model, text), {}),
+    ):
+        arguments = ["classifier"] if options else ["classifier", "valid.txt"]
+        with pytest.raises(ModelFileError, match=message):
+            function(*arguments, **options)
+
+
+def test_classify_returns_the_classifier_with_its_report(here):
+    Path("labels.tsv").write_text("good\ta good film\nbad\ta bad film\n" * 20)
+    classifier = fflm.classify("labels.tsv", test=Path("labels.tsv"), out=Path("new"), epochs=20, quiet=True)
+    report = classifier.report
+    assert isinstance(classifier, fflm.TextClassifier) and report.valid is None
+    assert (report.texts, report.test.texts, report.test.accuracy, report.out) == (40, 40, 1.0, "new")
+    found = json.loads(json.dumps(report.to_dict()))
+    assert (found["out"], found["valid"], found["test"]["accuracy"]) == ("new", None, 1.0)
+    assert list(found) == [
+        *"out texts words labels vocab_size parameters losses seconds words_per_second valid test".split()
+    ]
+
+
+def test_nothing_is_replaced_without_force(here, models, refused):
+    Path("labels.tsv").write_text("good\ta good film\nbad\ta bad film\n" * 20)
+    classifier = fflm.classify("labels.tsv", epochs=1, quiet=True)
+    message = "^train.txt exists already; choose another name, or replace it with force$"
+    models["kn"].save_arpa("old.arpa")
+    writers = [
+        models["kn"].save,
+        models["kn"].save_arpa,
+        models["neural"].save_word2vec,
+        classifier.save,
+        lambda out, **force: fflm.ngram("valid.txt", order=2, out=out, quiet=True, **force),
+        lambda out, **force: fflm.mix("kn", valid="valid.txt", out=out, quiet=True, **force),
+        lambda out, **force: fflm.convert_arpa("old.arpa", out=out, **force),
+        lambda out, **force: fflm.classify("labels.tsv", epochs=1, out=out, quiet=True, **force),
+    ]
+    before = Path("train.txt").read_bytes()
+    for function in writers:
+        refused(message, function, "train.txt")
+        refused("^the file to write must be given as a path, got 3$", function, 3)
+    for function in writers:
+        Path("train.txt").write_bytes(before)
+        function("train.txt", force=True)
+        assert Path("train.txt").read_bytes() != before
+        refused("^can't write demo: it is a folder$", function, "demo", force=True)
+
+
+def test_a_text_is_no_source(here, models):
+    """The whole text in place of its name: a short error that says what to do."""
+    text = Path("train.txt").read_text() * 30
+    message = r"^sources must be paths or names of corpora, got a text of 1\d\d,\d\d\d characters, '.{30}'\.\.\.; "
+    message += "write it to a file and give the file's name$"
+    calls = (fflm.train, fflm.ngram, models["kn"].perplexity, models["kn"].score)
+    for function in (*calls, lambda text: fflm.compare("kn", "kn", text)):
+        with pytest.raises(ConfigError, match=message):
+            function(text)
+    with pytest.raises(ConfigError, match="^valid must be paths or names of corpora, got a text of "):
+        fflm.train("train.txt", valid=text)
+    with pytest.raises(ConfigError, match="^source must be paths or names of corpora, got a text of "):
+        fflm.classify("good\ta good film\nbad\ta bad film\n")
+    with pytest.raises(ConfigError, match=r"^source must be one file or corpus, got \['a', 'b'\]$"):
+        fflm.classify(["a", "b"])
+    with pytest.raises(TextError, match=r"got 'missing': no such file$"):
+        fflm.train("missing")
+
+
+def test_a_share_is_no_validation_text(here):
+    with pytest.raises(ConfigError, match="^valid must be a text, got '0.1'; a share of the text is held out with "):
+        fflm.train("train.txt", valid="0.1")
+
+
+def test_the_version_is_looked_up_when_it_is_asked_for():
+    assert re.match(r"\d+\.", fflm.__version__) and "__version__" in dir(fflm)
+
+
 # Mixtures
 
 
@@ -381,7 +553,7 @@ def test_only_models_in_backoff_form_are_written(here, models, refused):
     refused(
         "^words of an ARPA file must have no white space inside nor be <UNK>, got ' '$", chars.save_arpa, "new.arpa"
     )
-    refused("^can't write nowhere/new.arpa: No such file or directory", models["kn"].save_arpa, "nowhere/new.arpa")
+    refused("^can't write nowhere/new.arpa: there is no folder nowhere$", models["kn"].save_arpa, "nowhere/new.arpa")
 
 
 def test_words_of_an_arpa_file_and_of_a_model(here, models, refused):
@@ -400,11 +572,13 @@ def test_outs(here, refused):
     source = "missing"  # the file to write is looked at before anything is read
     for function in (fflm.ngram, fflm.mix, fflm.convert_arpa):
         options = {"valid": "missing"} if function is fflm.mix else {}
-        refused("^kn exists already; choose another name, or remove it first$", function, source, out="kn", **options)
-        refused("^folder exists already; choose another name", function, source, out="folder", **options)
+        message = "^kn exists already; choose another name, or replace it with force$"
+        refused(message, function, source, out="kn", **options)
+        refused("^can't write folder: it is a folder$", function, source, out="folder", **options)
+        refused("^can't write folder: it is a folder$", function, source, out="folder", force=True, **options)
         refused("^can't write no/new: there is no folder no$", function, source, out="no/new", **options)
         refused("^can't write kn/new: there is no folder kn$", function, source, out=Path("kn/new"), **options)
-        refused("^can't write a+: File name too long$", function, source, out="a" * 5000, **options)
+        refused("^can't write a+ ... a+: File name too long$", function, source, out="a" * 5000, **options)
         refused("^the file to write must have a name, got ''$", function, source, out="", **options)
         refused("^the file to write must have a name, got '/'$", function, source, out="/", **options)
         refused("^can't write new.arpa: it has the name of an ARPA file", function, source, out="new.arpa", **options)
@@ -467,8 +641,7 @@ def test_models_of_mix(here, refused, models):
         fflm.mix(*models, valid="missing", out="new", **options)  # the text is not read before the models are
 
     refused("^mix needs at least one model, got none$", mix)
-    refused("^models must be paths of model files or run folders, got Model", mix, "kn", models["kn"])
-    refused(r"^models must be paths of model files or run folders, got \['kn', 'neural'\]$", mix, ["kn", "neural"])
+    refused(r"^models must be Models or paths of model files, got \['kn', 'neural'\]$", mix, ["kn", "neural"])
     refused("^no such model: missing$", mix, "kn", "missing", error=ModelFileError)
     refused("^train.txt is not a model file, or it is damaged: ", mix, "kn", "train.txt")
     needed = (

@@ -90,7 +90,7 @@ def test_invalid_utf8_names_the_byte(refused, in_workshop, fflm_main):
 
 @pytest.mark.parametrize("name", ["klingon", "rot13", "base64", ""])
 def test_unknown_encoding(refused, name):
-    message = f"^encoding must be one that Python knows, such as utf-8 or cp1252, got {name!r}$"
+    message = f"^--encoding must be one that Python knows, such as utf-8 or cp1252, got {name!r}$"
     refused(message, *train_new("text.txt"), "--encoding", name)
 
 
@@ -104,7 +104,8 @@ def test_damaged_gzip(refused, in_workshop):
 def test_text_shorter_than_a_window(refused, in_workshop):
     (in_workshop / "short.txt").write_text("a b a b a b")
     refused(
-        "^training text must be at least one window of 9 tokens long, got 5; give more text or a smaller context_size$",
+        "^training text must be at least one window of 9 tokens long, got 5; "
+        "give more text or a smaller --context-size$",
         *train_new("short.txt"),
         "--context-size=8",
     )
@@ -118,7 +119,8 @@ def test_text_of_one_token(refused, in_workshop):
 def test_text_in_which_no_word_is_frequent_enough(refused, in_workshop):
     (in_workshop / "rare.txt").write_text("a b c d e f g h")
     refused(
-        "^vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least 2 times; lower min_count or",
+        "^vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least 2 times; "
+        "lower --min-count or read more text$",
         *train_new("rare.txt"),
     )
 
@@ -158,9 +160,9 @@ class UnloadedCorpus:
 def test_vocabulary_file(refused, in_workshop):
     (in_workshop / "words.txt").write_text("the\ncat\nmat\ncat\n")
     with_words = [*train_new("text.txt"), "--vocab", "words.txt"]
-    refused("^vocab 'words.txt' must list a word once, got 'cat' on lines 2 and 4$", *with_words)
+    refused("^--vocab 'words.txt' must list a word once, got 'cat' on lines 2 and 4$", *with_words)
     (in_workshop / "words.txt").write_text("\n\n<unk>\n")
-    refused("^vocab 'words.txt' must list at least one word, got none; write one word a line$", *with_words)
+    refused("^--vocab 'words.txt' must list at least one word, got none; write one word a line$", *with_words)
     (in_workshop / "words.txt").unlink()
     refused("got 'words.txt': no such file$", *with_words)
 
@@ -202,7 +204,8 @@ def test_resume_without_a_run(refused):
 
 def test_resume_with_a_changed_configuration(refused):
     refused(
-        r"^embedding_dim must be as in the run to resume, 4, got 5; give the options of the first call, or begin a new",
+        r"^--embedding-dim must be as in the run to resume, 4, got 5; "
+        "give the options of the first call, or begin a new",
         *["train", "text.txt", "--out", "runs/demo", "--resume", "--context-size", "2", "--bag-size", "0"],
         *["--embedding-dim", "5"],
     )
@@ -210,7 +213,7 @@ def test_resume_with_a_changed_configuration(refused):
 
 def test_valid_and_valid_fraction(refused):
     refused(
-        "^valid_fraction must not be given together with valid, got 0.1$",
+        "^--valid-fraction must not be given together with --valid, got 0.1$",
         *train_new("text.txt"),
         *["--valid", "text.txt", "--valid-fraction", "0.1"],
     )
@@ -321,26 +324,32 @@ def test_every_number_and_choice_has_a_range():
 def test_option_out_of_its_range(refused, sampling, name, value, rule):
     flag = f"--{name.replace('_', '-')}={value}"
     command = ["sample", "runs/demo", flag] if sampling else [*train_new("text.txt"), flag]
-    refused(f"^{name} must be {rule.replace('+', '[+]')}.*, got {re.escape(repr(value))}$", *command)
+    named = "--" + name.replace("_", "-")
+    refused(f"^{named} must be {rule.replace('+', '[+]')}.*, got {re.escape(repr(value))}$", *command)
 
 
 def test_negative_temperature(refused):
-    refused("^temperature must be at least 0.0, got -1.0$", "sample", "runs/demo", "--temperature", "-1")
+    refused("^--temperature must be at least 0.0, got -1.0$", "sample", "runs/demo", "--temperature", "-1")
 
 
 def test_one_hidden_layer_of_several_is_empty(refused):
-    refused("^hidden_dims must be at least 1, got 0$", *train_new("text.txt"), "--hidden-dims", "20", "0")
-    refused("^hidden_dims must not be empty without direct connections", *train_new("text.txt"), "--hidden-dims", "0")
+    refused("^--hidden-dims must be at least 1, got 0$", *train_new("text.txt"), "--hidden-dims", "20", "0")
+    refused(
+        "^--hidden-dims must not be empty without direct connections, got \\(\\); add --direct$",
+        *train_new("text.txt"),
+        "--hidden-dims",
+        "0",
+    )
 
 
 @pytest.mark.parametrize(("verb", "rest"), [(c[0], c[1:]) for c in COMMANDS[:4]])
 def test_threads(refused, verb, rest):
-    refused("^threads must be at least 1, got 0$", verb, "runs/demo", *rest, "--threads", "0")
-    refused("^threads must be at most 256, got 257$", verb, "runs/demo", *rest, "--threads", "257")
+    refused("^--threads must be at least 1, got 0$", verb, "runs/demo", *rest, "--threads", "0")
+    refused("^--threads must be at most 256, got 257$", verb, "runs/demo", *rest, "--threads", "257")
 
 
 def test_top(refused):
-    refused("^top must be at least 1, got 0$", "predict", "runs/demo", "the", "--top", "0")
+    refused("^--top must be at least 1, got 0$", "predict", "runs/demo", "the", "--top", "0")
 
 
 # Wrong usage: exit code 2, and how it is used
@@ -350,7 +359,7 @@ def test_top(refused):
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["frobnicate"], "invalid choice: 'frobnicate'"),
+        (["frobnicate"], "there is no command 'frobnicate'; the commands are train, ngram, mix, "),
         (["train"], "the following arguments are required: SOURCE, --out"),
         (["train", "text.txt"], "the following arguments are required: --out"),
         (["train", "--out", "new"], "the following arguments are required: SOURCE"),

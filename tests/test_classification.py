@@ -612,16 +612,16 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
         ),
         (
             ["train", "examples", "--out", "examples"],
-            "examples exists already; choose another name, or remove it first",
+            "examples exists already; choose another name, or replace it with --force",
         ),
         (
             ["train", "examples", "--out", "new.arpa"],
             "can't write new.arpa: it has the name of an ARPA file; take another name, or use fflm export",
         ),
-        (["train", "examples", "--out", "new", "--epochs", "-1"], "epochs must be at least 0, got -1"),
+        (["train", "examples", "--out", "new", "--epochs", "-1"], "--epochs must be at least 0, got -1"),
         (
             ["train", "examples", "--out", "new", "--window", "3"],
-            "window must not be given without pooling window",
+            "--window must not be given without --pooling window",
         ),
         (
             ["train", ".", "--out", "new"],
@@ -637,7 +637,7 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
             "--encoding",
         ),
         (["predict", "missing", "a"], "no such model: missing"),
-        (["predict", "examples", "a", "--top", "0"], "top must be at least 1, got 0"),
+        (["predict", "examples", "a", "--top", "0"], "--top must be at least 1, got 0"),
         (["evaluate", "missing", "examples"], "no such model: missing"),
     ],
 )

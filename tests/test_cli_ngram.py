@@ -184,10 +184,12 @@ def test_export_of_other_kinds(refused, kind):
     refused(message, "export", kind, "--arpa", "new.arpa")
 
 
-def test_export_never_replaces_a_file(refused, here):
+def test_export_replaces_no_file_unasked(refused, here):
     """Least of all the model itself."""
-    for name in ("kn", "train.txt", "demo"):
-        refused(f"{name} exists already; choose another name, or remove it first", "export", "kn", "--arpa", name)
+    for name in ("kn", "train.txt"):
+        message = f"{name} exists already; choose another name, or replace it with --force"
+        refused(message, "export", "kn", "--arpa", name)
+    refused("can't write demo: it is a folder", "export", "kn", "--arpa", "demo")
     refused("can't write no/new.arpa: there is no folder no", "export", "kn", "--arpa", "no/new.arpa")
     refused("the file to write must have a name, got ''", "export", "kn", "--arpa", "")
     refused("no such model: missing", "export", "missing", "--arpa", "new.arpa")
@@ -206,7 +208,7 @@ def test_mix_prints_a_report(fflm_main, here):
     matches = [
         re.fullmatch(weight + rf"neural: perplexity {NUMBER} alone \(demo\)", neural),
         re.fullmatch(weight + rf"n-gram: perplexity {NUMBER} alone \(kn\)", ngram),
-        re.fullmatch(weight + r"cache: no probability for some words alone", cache),
+        re.fullmatch(weight + r"cache: alone, some words have probability 0", cache),
     ]
     assert sum(float(match[1]) for match in matches) == pytest.approx(1, abs=2e-4)
     assert re.fullmatch(PERPLEXITY, valid).groups() == ("640", "0.00")
@@ -412,31 +414,31 @@ VALID = ["--valid", "valid.txt"]
 
 @pytest.mark.parametrize(("message", "arguments"), [
     ("ngram needs a SOURCE, or --arpa FILE", []),
-    ("order must be at least 1, got 0", ["train.txt", "--order", "0"]),
-    ("order must be at most 10, got 99", ["train.txt", "--order", "99"]),
-    ("order must be at least 2 for interpolated smoothing, got 1",
+    ("--order must be at least 1, got 0", ["train.txt", "--order", "0"]),
+    ("--order must be at most 10, got 99", ["train.txt", "--order", "99"]),
+    ("--order must be at least 2 for interpolated smoothing, got 1",
      ["train.txt", "--order", "1", "--smoothing", "interpolated"]),
-    ("smoothing must be one of kneser-ney, interpolated, got 'add-one'", ["train.txt", "--smoothing", "add-one"]),
-    ("seed must be at least 0, got -1", ["train.txt", "--seed", "-1"]),
-    ("threads must be at least 1, got 0", ["train.txt", "--threads", "0"]),
+    ("--smoothing must be one of kneser-ney, interpolated, got 'add-one'", ["train.txt", "--smoothing", "add-one"]),
+    ("--seed must be at least 0, got -1", ["train.txt", "--seed", "-1"]),
+    ("--threads must be at least 1, got 0", ["train.txt", "--threads", "0"]),
     ("source must be a file, .*, got 'missing': no such file", ["missing"]),
     ("source must be a file, .*, got 'missing': no such file", ["train.txt", "--valid", "missing"]),
     ("no such model: missing", ["train.txt", "--vocab-of", "missing"]),
     ("train.txt is not a model file, or it is damaged: .*", ["train.txt", "--vocab-of", "train.txt"]),
-    ("vocab_size must not be given together with vocab_of: that model's is taken",
+    ("--vocab-size must not be given together with --vocab-of: that model's is taken",
      ["train.txt", "--vocab-of", "demo", "--vocab-size", "9"]),
-    ("boundary must not be given together with vocab_of: that model's is taken",
+    ("--boundary must not be given together with --vocab-of: that model's is taken",
      ["train.txt", "--vocab-of", "demo", "--boundary", "line"]),
-    ("valid_fraction must not be given together with valid, got 0.5",
+    ("--valid-fraction must not be given together with --valid, got 0.5",
      ["train.txt", *VALID, "--valid-fraction", "0.5"]),
     ("SOURCE must not be given together with --arpa: nothing is counted", ["train.txt", "--arpa", "kn.arpa"]),
     ("--valid must not be given together with --arpa: nothing is counted", ["--arpa", "kn.arpa", *VALID]),
     ("--test must not be given together with --arpa: nothing is counted", ["--arpa", "kn.arpa", "--test", "x"]),
-    ("order must not be given together with --arpa: nothing is counted", ["--arpa", "kn.arpa", "--order", "3"]),
-    ("smoothing must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--smoothing", "kneser-ney"]),
-    ("min_count must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--min-count", "0"]),
-    ("valid_fraction must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--valid-fraction", "0"]),
-    ("tokenizer must not be given together with vocab_of: that model's is taken",
+    ("--order must not be given together with --arpa: nothing is counted", ["--arpa", "kn.arpa", "--order", "3"]),
+    ("--smoothing must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--smoothing", "kneser-ney"]),
+    ("--min-count must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--min-count", "0"]),
+    ("--valid-fraction must not be given together with --arpa: .*", ["--arpa", "kn.arpa", "--valid-fraction", "0"]),
+    ("--tokenizer must not be given together with --vocab-of: that model's is taken",
      ["--arpa", "kn.arpa", "--vocab-of", "kn", "--tokenizer", "word"]),
     ("missing can't be read: no such file or directory", ["--arpa", "missing"]),
     (r"train.txt is not an ARPA file: it has no line \\data\\", ["--arpa", "train.txt"]),
@@ -450,16 +452,16 @@ def test_ngram_refuses(refused, message, arguments):
     ("valid.txt is not a model file, or it is damaged: .*", ["kn", "valid.txt", *VALID]),
     ("source must be a file, .*, got 'missing': no such file", ["kn", "--valid", "missing"]),
     ("source must be a file, .*, got 'missing': no such file", ["kn", *VALID, "--test", "missing"]),
-    ("cache must be at least 1, got 0", ["kn", *VALID, "--cache", "0"]),
-    ("cache must be at most 100000, got 100001", ["kn", *VALID, "--cache", "100001"]),
-    ("cache_half_life must not be given without cache; give the size of the cache",
+    ("--cache must be at least 1, got 0", ["kn", *VALID, "--cache", "0"]),
+    ("--cache must be at most 100000, got 100001", ["kn", *VALID, "--cache", "100001"]),
+    ("--cache-half-life must not be given without --cache; give the size of the cache",
      ["kn", *VALID, "--cache-half-life", "5"]),
-    ("cache_half_life must be above 0.0, got -1.0", ["kn", *VALID, "--cache", "5", "--cache-half-life", "-1"]),
-    ("threads must be at most 256, got 999", ["kn", *VALID, "--threads", "999"]),
-    ("by_context_count needs an n-gram model of order 2 or more that fflm ngram counted .*",
+    ("--cache-half-life must be above 0.0, got -1.0", ["kn", *VALID, "--cache", "5", "--cache-half-life", "-1"]),
+    ("--threads must be at most 256, got 999", ["kn", *VALID, "--threads", "999"]),
+    ("--by-context-count needs an n-gram model of order 2 or more that fflm ngram counted .*",
      ["neural", "unigram", *VALID, "--by-context-count", "--cache", "5"]),
-    ("by_context_count needs an n-gram model .* got none among the parts", ["arpa", *VALID, "--by-context-count"]),
-    ("encoding must be one that Python knows, such as utf-8 or cp1252, got 'klingon'",
+    ("--by-context-count needs an n-gram model .* got none among the parts", ["arpa", *VALID, "--by-context-count"]),
+    ("--encoding must be one that Python knows, such as utf-8 or cp1252, got 'klingon'",
      ["kn", *VALID, "--encoding", "klingon"]),
 ])  # fmt: skip
 def test_mix_refuses(refused, message, arguments):
@@ -486,8 +488,9 @@ def test_out(fflm_main, refused, here, command):
     """A second call with the same --out replaces nothing, nor does one with the name of anything else."""
     fflm_main("export", "kn", "--arpa", "kn.arpa")
     assert fflm_main(*command, "--out", "twice").code == 0
-    for name in ("twice", "demo", "kn", "train.txt"):
-        refused(f"{name} exists already; choose another name, or remove it first", *command, "--out", name)
+    refused("can't write demo: it is a folder", *command, "--out", "demo")
+    for name in ("twice", "kn", "train.txt"):
+        refused(f"{name} exists already; choose another name, or replace it with --force", *command, "--out", name)
     refused("can't write no/new: there is no folder no", *command, "--out", "no/new")
     refused("can't write kn/new: there is no folder kn", *command, "--out", "kn/new")
     refused("can't write a{300}: File name too long", *command, "--out", "a" * 300)

@@ -28,7 +28,8 @@ TEXT = "yes no\nyes dog\nyes yes\n"
 A = [2, 2, 2, 2, 2]
 B = [3, 9, 2, 1, 3]
 NOT_COUNTED = "contexts must be an n-gram model made by fflm, or a mixture with one, as only these count contexts; "
-KEYS = """conclusion source per a b difference difference_low difference_high p_value units perplexity_ratio
+NO_CONTEXTS = "no breakdown by seen and unseen context: give an n-gram model as contexts (--contexts MODEL)"
+KEYS = """conclusion source per a b difference difference_low difference_high p_value units groups perplexity_ratio
     a_wins b_wins by_frequency by_context by_neighbours contexts_of a_words b_words notes better""".split()
 
 
@@ -156,23 +157,25 @@ def test_p_value_is_that_of_all_swaps(seed):
     sums = np.random.default_rng(seed).normal(0.3, 1, 8)
     totals = [abs(np.dot(signs, sums)) for signs in itertools.product((1, -1), repeat=8)]
     exact = np.mean([total >= abs(sums.sum()) - 1e-9 for total in totals])
-    assert paired._p_value(sums) == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 10_000))
+    assert resampling.permutation_p_value(sums) == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 10_000))
 
 
 def test_p_value_counts_the_observed_swap():
-    assert paired._p_value(np.ones(100)) == 1 / 10_001
-    assert paired._p_value(np.zeros(100)) == paired._p_value(np.array([0.0, 5.0])) == 1
+    assert resampling.permutation_p_value(np.ones(100)) == 1 / 10_001
+    assert resampling.permutation_p_value(np.zeros(100)) == resampling.permutation_p_value(np.array([0.0, 5.0])) == 1
 
 
 def test_rounding_decides_no_p_value():
     """0.1 + 0.2 - 0.3 is not 0 in floating point: swapping these three must count as changing nothing."""
-    assert paired._p_value(np.array([0.1, 0.2, -0.3, 0.5])) == paired._p_value(np.array([1.0, 2.0, -3.0, 5.0]))
+    assert resampling.permutation_p_value(np.array([0.1, 0.2, -0.3, 0.5])) == resampling.permutation_p_value(
+        np.array([1.0, 2.0, -3.0, 5.0])
+    )
 
 
 def test_p_value_is_rarely_small_by_chance(monkeypatch):
-    monkeypatch.setattr(paired, "PERMUTATIONS", 199)
+    monkeypatch.setattr(resampling, "PERMUTATIONS", 199)
     generator = np.random.default_rng(11)
-    values = [paired._p_value(generator.standard_t(3, 20)) for _ in range(400)]
+    values = [resampling.permutation_p_value(generator.standard_t(3, 20)) for _ in range(400)]
     assert np.mean(np.array(values) <= 0.05) == pytest.approx(0.05, abs=0.03)
     assert np.mean(values) == pytest.approx(0.5, abs=0.05)
 
@@ -198,14 +201,16 @@ def test_interval_is_as_wide_as_theory_says():
     assert high - low == pytest.approx(2 * 1.96 * 1.5 / math.sqrt(20_000), rel=0.1)
 
 
-def test_many_units_are_joined(monkeypatch):
+def test_many_units_are_joined_and_that_is_said(monkeypatch):
+    """The number of units of the text, and the number of groups that were drawn."""
     difference = np.random.default_rng(9).normal(0.01, 1, 4000)
     fine = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
     monkeypatch.setattr(resampling, "MOST_UNITS", 150)
     coarse = paired._significance(difference, np.arange(0, 4001, 4), 1.0, [])
-    assert coarse["units"] == fine["units"] == 1000
+    assert coarse["units"] == fine["units"] == fine["groups"] == 1000
+    assert coarse["groups"] == 143 == len(resampling.group_starts(np.arange(0, 4001, 4)))
     assert coarse["p_value"] == pytest.approx(fine["p_value"], abs=0.1)
-    sums = resampling.unit_sums(difference, np.arange(0, 4001, 4))[0]
+    sums = resampling.group_sums(difference, np.arange(0, 4001, 4))[0]
     assert len(sums) <= 150 and sums.sum() == pytest.approx(difference.sum())
 
 
@@ -277,6 +282,8 @@ def test_breakdown_by_context(source):
         (Unigram(A), Counting(B), None, "B"),
         (Counting(A), Unigram(B), None, "A"),
         (Counting(A), WithoutCounts(B), None, "A"),
+        (Counting(A), Counting(B), None, "A"),
+        (Counting(A), Counting(B), Counting(A), "contexts"),
         (Unigram(A), Unigram(B), Counting(A), "contexts"),
     ):
         report = compare(a, b, source, contexts)
@@ -291,7 +298,7 @@ def test_contexts_of_an_ngram_model(text):
     ids = Vocabulary(words).encode(CYCLE.split() * 95)
     model = NgramModel.kneser_ney(ids, 3, Vocabulary(words, np.bincount(ids, minlength=13)), tokenizer)
     report = compare(model, model, [text])
-    assert report.contexts_of == "B"
+    assert report.contexts_of == "A"
     assert table(report.by_context) == [("1", 2), ("10-99", 998), ("100+", 600)]  # two are at the beginning
 
 
@@ -299,7 +306,10 @@ def test_without_an_ngram_model_there_are_no_contexts(source):
     for b in (Unigram(B), WithoutCounts(B)):
         report = compare(Unigram(A), b, source)
         assert (report.by_context, report.contexts_of) == (None, None)
-        assert "no breakdown by seen and unseen context: give an n-gram model with --contexts MODEL" in report.notes
+        assert (
+            "no breakdown by seen and unseen context: give an n-gram model as contexts (--contexts MODEL)"
+            in report.notes
+        )
 
 
 def test_words_that_decide(source):
@@ -407,8 +417,7 @@ def test_models_that_are_unlike(other, reason):
     with pytest.raises(FflmError) as error:
         compare(Unigram(A), other, ["missing"])
     assert str(error.value) == (
-        f"A and B can't be compared per token: {reason}; "
-        "--per-character (per_character=True) compares them in bits per character"
+        f"A and B can't be compared per token: {reason}; per_character compares them in bits per character"
     )
 
 
@@ -453,13 +462,27 @@ def test_report_for_readers(demo, other, text, fflm_main):
     assert "tokens                                 1,600                   1,600" in lines
     assert f"difference A - B    {report.difference:+.4f} bits per token" in lines
     assert f"conclusion          {report.conclusion}" in lines and report.better == "A"
-    assert f"  p-value           {report.p_value:.3g} (A and B swapped at random in these units)" in lines
+    interval = f"{report.difference_low:+.4f} to {report.difference_high:+.4f}"
+    assert f"  95 % interval     {interval} (bootstrap over 100 units)" in lines
+    assert f"  p-value           {report.p_value:.3g} (A and B swapped at random in these)" in lines
     for start in ("count in training", "last 2 words  ", "A wins most on"):
         assert sum(line.startswith(start) for line in lines) == 1, start
     words = lines[[line.startswith("A wins most on") for line in lines].index(True) + 1 :]
     assert words[0].split()[:3] == [report.a_words[0].word, f"{report.a_words[0].occurrences}", words[0].split()[2]]
     assert words.index("") == 3
-    assert lines[-1] == "note  no breakdown by seen and unseen context: give an n-gram model with --contexts MODEL"
+    assert (
+        lines[-1]
+        == "note  no breakdown by seen and unseen context: give an n-gram model as contexts (--contexts MODEL)"
+    )
+
+
+def test_groups_for_readers(demo, other, text, fflm_main, monkeypatch):
+    """More units than are drawn: the printed lines and the JSON say both numbers."""
+    monkeypatch.setattr(resampling, "MOST_UNITS", 40)
+    out = fflm_main("compare", demo, other, text).out
+    assert " (bootstrap over 34 groups of neighbours, of 100 units)\n" in out
+    report = json.loads(fflm_main("compare", demo, other, text, "--json").out)
+    assert (report["units"], report["groups"]) == (100, 34)
 
 
 def test_json(demo, other, text, fflm_main):
@@ -471,7 +494,7 @@ def test_json(demo, other, text, fflm_main):
     bits = [report[part]["bits_per_token"] for part in "ab"]
     assert report["difference"] == pytest.approx(bits[0] - bits[1], rel=1e-9)
     assert report["difference_low"] < report["difference"] < report["difference_high"] < 0
-    assert (report["better"], report["p_value"], report["units"]) == ("A", 1 / 10_001, 100)
+    assert (report["better"], report["p_value"], report["units"], report["groups"]) == ("A", 1 / 10_001, 100, 100)
     assert list(report["by_frequency"][0]) == ["label", "tokens", "share", "perplexity_a", "perplexity_b", "difference"]
     assert list(report["a_words"][0]) == ["word", "occurrences", "bits"]
 
@@ -485,7 +508,7 @@ def test_number_of_threads_changes_nothing(demo, other, text, fflm_main):
 
     assert report(1) == report(2)
     assert fflm_main("compare", demo, other, text, "--threads", 0).err == (
-        "fflm: error: threads must be at least 1, got 0\n"
+        "fflm: error: --threads must be at least 1, got 0\n"
     )
 
 
@@ -505,17 +528,17 @@ def test_command_per_character(demo, text, tmp_path, fflm_main):
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
-        (["--top", 0], "top must be at least 1, got 0"),
+        (["--top", 0], "--top must be at least 1, got 0"),
         (
             ["--contexts", "DEMO"],
-            NOT_COUNTED + "got a model of kind 'neural language model'",
+            "--" + NOT_COUNTED + "got a model of kind 'neural language model'",
         ),
         (["--contexts", "missing"], "no such model: missing"),
-        (["--plot", "x.svg"], "plot must be a file name that ends with .png, got 'x.svg'"),
-        (["--plot", "missing/x.png"], "plot must be in a folder that exists, got 'missing/x.png'"),
+        (["--plot", "x.svg"], "--plot must be a file name that ends with .png, got 'x.svg'"),
+        (["--plot", "missing/x.png"], "can't write missing/x.png: there is no folder missing"),
         (
             ["--plot", "x.png", "--per-character"],
-            "plot must not be given together with per_character: it shows the bits of single tokens",
+            "--plot must not be given together with --per-character: it shows the bits of single tokens",
         ),
     ],
 )
@@ -555,5 +578,5 @@ def test_picture_without_matplotlib(fflm_main, monkeypatch):
     assert fflm_main("compare", "missing", "missing", "missing", "--plot", "x.png") == (
         1,
         "",
-        'fflm: error: plot needs matplotlib, which is not installed; install it with pip install "fflm[plot]"\n',
+        'fflm: error: --plot needs matplotlib, which is not installed; install it with pip install "fflm[plot]"\n',
     )

@@ -437,7 +437,8 @@ def test_html(fflm_main, demo, in_workshop):
     found = Page(content.decode("utf-8"))
     assert [word["text"] for word in found.words] == ["the", "cat", "sat", "na\u00efvely", "."]
     assert [len(word["best"]) for word in found.words] == [2] * 5
-    assert fflm_main(*arguments, "--json").code == 0
+    assert fflm_main(*arguments, "--json").err.endswith("or replace it with --force\n")
+    assert fflm_main(*arguments, "--json", "--force").code == 0
     assert [len(word["best"]) for word in Page((in_workshop / "page.html").read_text("utf-8")).words] == [5] * 5
 
 
@@ -461,14 +462,17 @@ def test_help_knows_the_limits(fflm_main):
             ["runs/demo", "missing"],
             "source must be a file, a folder, - or the name of a corpus, got 'missing': no such",
         ),
-        (["runs/demo", "text.txt", "--encoding", "klingon"], "encoding must be one that Python knows, such as utf-8"),
-        (["runs/demo", "text.txt", "--threads", "0"], "threads must be at least 1, got 0"),
-        (["runs/demo", "text.txt", "--top", "3"], "top is for the page, got 3 without one; give --html too"),
-        (["runs/demo", "text.txt", "--top", "0", "--html", "p"], "top must be from 1 to 20, got 0"),
-        (["runs/demo", "text.txt", "--html", ""], "html must name a file, got ''"),
-        (["runs/demo", "text.txt", "--html", "runs"], "can't write runs: "),
-        (["runs/demo", "text.txt", "--html", "no/page.html"], "can't write no/page.html: No such file or directory; "),
-        (["runs/demo", "text.txt", "--html", "./text.txt"], "html must not be a file that is read, got './text.txt'; "),
+        (["runs/demo", "text.txt", "--encoding", "klingon"], "--encoding must be one that Python knows, such as utf-8"),
+        (["runs/demo", "text.txt", "--threads", "0"], "--threads must be at least 1, got 0"),
+        (["runs/demo", "text.txt", "--top", "3"], "--top is for the page, got 3 without one; give --html too"),
+        (["runs/demo", "text.txt", "--top", "0", "--html", "p"], "--top must be from 1 to 20, got 0"),
+        (["runs/demo", "text.txt", "--html", ""], "the file to write must have a name, got ''"),
+        (["runs/demo", "text.txt", "--html", "runs"], "can't write runs: it is a folder"),
+        (["runs/demo", "text.txt", "--html", "no/page.html"], "can't write no/page.html: there is no folder no"),
+        (
+            ["runs/demo", "text.txt", "--html", "./text.txt"],
+            "--html must not be a file that is read, got './text.txt'",
+        ),
     ],
 )
 def test_refused(fflm_main, in_workshop, arguments, message):

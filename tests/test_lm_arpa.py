@@ -383,7 +383,7 @@ def broken(tmp_path, text, message, **options):
         ("a b\t0.04", "a b c 0.04", "line 17: expected log10 P, a 2-gram and perhaps log10 b, got '-0.4 a b c 0.04'"),
         ("-1.1\tc", "-1.1", "line 13: expected log10 P, a 1-gram and perhaps log10 b, got '-1.1'"),
         ("-0.25\ta b a", "a b a", "line 25: expected log10 P, a 3-gram and perhaps log10 b, got 'a b a'"),
-        ("-0.25\ta b", "-0.25\t" + "b" * 99, "line 25: expected .*, got '-0.25 b{54}'"),
+        ("-0.25\ta b", "-0.25\t" + "b" * 99, "line 25: expected .*, got '-0.25 b{54}'\\.\\.\\."),
         # words
         ("0.2\tb a\n", "0.2\tb zebra\n", "line 21: its words must be among the 1-grams, got 'zebra'"),
         ("<s> a\t", "<S> a\t", "line 16: its words must be among the 1-grams, got '<S>'"),

@@ -83,7 +83,7 @@ def test_file_from_before_there_were_bags(demo, file):
 
 
 def test_no_name_to_write(demo):
-    with pytest.raises(FflmError, match="^the file to write must have a name, got '.'$"):
+    with pytest.raises(FflmError, match="^the file to write must have a name, got ''$"):
         fflm.load(demo).save("")
 
 
@@ -210,8 +210,10 @@ def test_not_a_model(tmp_path, text):
     refused(tmp_path / "missing", "^no such model: ")
     (tmp_path / "folder").mkdir()
     refused(tmp_path / "folder", "^no such model: .*folder")
-    for name in ("a" * 5000, "a\0b"):
-        refused(tmp_path / name, ".")
+    with pytest.raises(ModelFileError, match=r"^no such model: .*a \.\.\. a+"):
+        fflm.load(tmp_path / ("a" * 5000))
+    with pytest.raises(ModelFileError, match=r"^no such model: .*a\\x00b \("):
+        fflm.load(tmp_path / "a\0b")
 
 
 def test_safetensors_of_someone_else(file):
@@ -381,14 +383,14 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(demo, file, monkeypatch,
     with monkeypatch.context() as patched:
         patched.setattr(where, what)
         with pytest.raises(FflmError, match="^can't write .*No space left on device.*; what was there is untouched$"):
-            other.save(file)
+            other.save(file, force=True)
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_where_nothing_can_be_written(demo, tmp_path):
     model = fflm.load(demo)
-    with pytest.raises(FflmError, match="^can't write .*nowhere.*: No such file or directory"):
+    with pytest.raises(FflmError, match="^can't write .*nowhere.*: there is no folder "):
         model.save(tmp_path / "nowhere" / "model.safetensors")
     (tmp_path / "folder").mkdir()
     with pytest.raises(FflmError, match="^can't write .*folder: "):

@@ -327,7 +327,9 @@ def test_explain_graph_writes_files(fflm_main, tmp_path, monkeypatch):
     code, out, _ = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", target)
     assert (code, out) == (0, f"graph        {target}\n") and target.read_text().startswith("digraph {")
     code, _, err = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", target)
-    assert code == 1 and err == f"fflm: error: {target} exists already; choose another name, or remove it first\n"
+    assert (
+        code == 1 and err == f"fflm: error: {target} exists already; choose another name, or replace it with --force\n"
+    )
     monkeypatch.setenv("PATH", str(tmp_path))
     code, _, err = fflm_main("explain-graph", "a * b", "a=1", "b=2", "--out", tmp_path / "graph.svg")
     assert code == 1 and "needs Graphviz, whose command dot is not installed" in err

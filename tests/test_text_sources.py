@@ -78,7 +78,9 @@ def test_bad_bytes_are_named_by_their_offset(tmp_path, monkeypatch, size, mark, 
     monkeypatch.setattr(sources, "CHUNK_BYTES", size)
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(mark + "f\u00fcr\r\n".encode() + b"\xff no"))
-    with pytest.raises(TextError, match=rf"text must be utf-8, .* at offset {offset} of '.*a.gz'; .* --encoding"):
+    with pytest.raises(
+        TextError, match=rf"text must be utf-8, .* at offset {offset} of '.*a.gz'; name its encoding with"
+    ):
         read(path)
 
 

@@ -700,7 +700,7 @@ def test_other_text_is_refused(certain, tmp_path, text, message):
 
 def test_nothing_to_resume(certain, tmp_path):
     for out in (tmp_path / "missing", None):
-        with pytest.raises(ModelFileError, match="^there is no run to resume in .*; leave out --resume to begin one$"):
+        with pytest.raises(ModelFileError, match="^there is no run to resume in .*; leave out resume to begin one$"):
             fflm.train(certain, out=out, resume=True, **PLAIN)
     assert not (tmp_path / "missing").exists()
 
@@ -727,7 +727,7 @@ def test_an_existing_run_is_untouched_by_a_second_one(certain, tmp_path):
     run = tmp_path / "run"
     fflm.train(certain, out=run, epochs=1, **PLAIN)
     before = hashes(run)
-    with pytest.raises(FflmError, match="run holds another run; give --resume to go on with it, or choose another"):
+    with pytest.raises(FflmError, match="run holds another run; give resume to go on with it, or choose another"):
         fflm.train(certain, out=run, epochs=2, **PLAIN)
     assert hashes(run) == before
 

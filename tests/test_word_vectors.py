@@ -141,9 +141,9 @@ def test_the_command_takes_and_writes_vectors(fflm_main, here):
     assert fflm_main("export", "run", "--word2vec", "out.gz").code == 0
     assert gzip.decompress((here / "out.gz").read_bytes()) == (here / "out0").read_bytes()
     code, _, err = fflm_main("export", "run", "--word2vec", "out0")
-    assert (code, err) == (1, "fflm: error: out0 exists already; choose another name, or remove it first\n")
+    assert (code, err) == (1, "fflm: error: out0 exists already; choose another name, or replace it with --force\n")
     code, _, err = fflm_main("export", "run", "--arpa", "a", "--binary")
-    assert (code, err) == (1, "fflm: error: binary must not be given without word2vec\n")
+    assert (code, err) == (1, "fflm: error: --binary must not be given without --word2vec\n")
 
 
 def test_words_that_the_format_cannot_hold_are_left_out(fflm_main, here):
@@ -193,7 +193,7 @@ def test_the_commands(fflm_main, workshop):
     assert out.startswith("cat\n") and "\n\ndog\n" in out
     assert fflm_main("neighbors", run, "--top", 1, "cat").out == fflm_main("neighbors", run, "cat", "--top", 1).out
     assert fflm_main("neighbors", run, "--wrong", "cat").code == 2
-    assert fflm_main("neighbors", run) == (1, "", "fflm: error: give a word, or --analogy and three\n")
+    assert fflm_main("neighbors", run) == (1, "", "fflm: error: neighbors needs a WORD, or --analogy and three\n")
     assert fflm_main("neighbors", run, "zebra") == (1, "", "fflm: error: 'zebra' is not in the vocabulary\n")
 
 

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from fflm.api.arguments import check_new_model
+from fflm.api.arguments import check_new_model, names
 from fflm.api.text_classifier import TextClassifier
-from fflm.classification import ClassificationReport
-from fflm.text import Examples, part_of, read_examples
+from fflm.errors import ConfigError, option_name, shown
+from fflm.text import part_of, read_examples
 from fflm.text.corpora import LABELLED
 
 
 def classify(
-    source: str,
-    valid: str | None = None,
-    test: str | None = None,
+    source: str | Path,
+    valid: str | Path | None = None,
+    test: str | Path | None = None,
     out: str | Path | None = None,
     encoding: str = "utf-8",
     quiet: bool = False,
+    force: bool = False,
     **options,
-) -> tuple[TextClassifier, ClassificationReport | None, ClassificationReport | None]:
+) -> TextClassifier:
     """Train on labelled texts, evaluate on others, save.
 
     Parameters
     ----------
     source, valid, test : str
-        As of `fflm.text.read_examples`. Of a named corpus without a split the part in question is taken; where the
-        source is one and `valid` and `test` are not given, these are its own. Neither has a part in training.
+        Labelled texts, as `fflm.text.read_examples` takes them. Of a named corpus without a split the part in question
+        is taken; where the source is one and `valid` and `test` are not given, these are its own. Neither has a part
+        in training.
     out : path, optional
         The model file to write.
     encoding : str
-        Of the files.
+        Character encoding of the files.
     quiet : bool
-        No bar on stderr.
+        Show nothing on stderr; without it, a bar if that is a terminal.
+    force : bool
+        Replace the file `out` if there is one.
     **options
-        Those of `TextClassifier`.
+        Options of `TextClassifier`.
 
     Returns
     -------
-    classifier, validation report or None, test report or None
+    TextClassifier
+        Its `report` has the figures of training and, as `report.valid` and `report.test`, a `ClassificationReport` on
+        each of the other texts, or None without one.
 
     Raises
     ------
@@ -49,24 +57,31 @@ def classify(
     --------
     >>> with open("films.tsv", "w") as file:
     ...     written = file.write("good\\ta good film\\nbad\\ta bad film\\n" * 20)
-    >>> classifier, _, found = classify("films.tsv", test="films.tsv", quiet=True)
-    >>> found.accuracy
+    >>> classify("films.tsv", test="films.tsv", quiet=True).report.test.accuracy
     1.0
     """
-    check_new_model(out)
+    check_new_model(out, force)
     classifier = TextClassifier(**options)
-    if source in LABELLED:
-        valid, test = valid or source, test or source
-    examples, valid_examples, test_examples = (
-        name and read_examples(part_of(name, split), encoding)
-        for name, split in ((source, "train"), (valid, "valid"), (test, "test"))
-    )
-    classifier.fit(examples.texts, examples.labels, progress=not quiet)
-    reports = [_evaluated(classifier, part) for part in (valid_examples, test_examples)]
+    sources = {"train": _one(source, "source"), "valid": _one(valid, "valid"), "test": _one(test, "test")}
+    if sources["train"] in LABELLED:
+        sources = {part: name or sources["train"] for part, name in sources.items()}
+    examples = {part: name and read_examples(part_of(name, part), encoding) for part, name in sources.items()}
+    classifier.fit(examples["train"].texts, examples["train"].labels, quiet=quiet)
+    reports = {
+        part: examples[part] and classifier.evaluate(examples[part].texts, examples[part].labels)
+        for part in ("valid", "test")
+    }
+    classifier.report = replace(classifier.report, out=None if out is None else os.fspath(out), **reports)
     if out is not None:
-        classifier.save(out)
-    return classifier, *reports
+        classifier.save(out, force)
+    return classifier
 
 
-def _evaluated(classifier: TextClassifier, examples: Examples | None) -> ClassificationReport | None:
-    return None if examples is None else classifier.evaluate(examples.texts, examples.labels)
+def _one(source: str | Path | None, option: str) -> str | None:
+    """The name of a source, or None; ConfigError for several."""
+    if source is None:
+        return None
+    found = names(source, option)
+    if len(found) != 1:
+        raise ConfigError(f"{option_name(option)} must be one file or corpus, got {shown(source)}")
+    return found[0]

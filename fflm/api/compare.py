@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from fflm.api.model import Model, load
-from fflm.config import check_threads
+from fflm.api.arguments import names
+from fflm.api.model import Model, language_model
 from fflm.evaluation import comparison
 from fflm.evaluation.comparison_report import Comparison
 
@@ -20,14 +19,14 @@ def compare(
     top: int = 10,
     encoding: str = "utf-8",
     threads: int | None = None,
-    progress: bool = False,
+    quiet: bool = False,
 ) -> Comparison:
     """Compare two models on a text, token by token (`fflm.evaluation.comparison`).
 
     Parameters
     ----------
     a, b : Model or path
-        Of the same vocabulary and tokenizer, unless `per_character`.
+        Two models of the same vocabulary and tokenizer, unless `per_character`.
     *sources : str
         Files, folders, ``-`` or named corpora, read as one text.
     contexts : Model or path, optional
@@ -37,11 +36,11 @@ def compare(
     top : int
         How many words on which a model wins most.
     encoding : str
-        Of the files.
+        Character encoding of the files.
     threads : int, optional
-        Of the models that are loaded.
-    progress : bool
-        Show a bar on stderr, if that is a terminal.
+        Worker threads of the models that are loaded; every core by default.
+    quiet : bool
+        Show nothing on stderr; without it, a bar if that is a terminal.
 
     Returns
     -------
@@ -59,8 +58,5 @@ def compare(
     >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
     'no difference that this text can show; p = 1'
     """
-    check_threads(threads)
-    models = [model if isinstance(model, Model | None) else load(model, threads) for model in (a, b, contexts)]
-    a, b, contexts = (model and model.lm for model in models)
-    names = [os.fspath(source) for source in sources]
-    return comparison.compare(a, b, names, contexts, per_character, top, encoding, progress)
+    models = [None if model is None else language_model(model, threads) for model in (a, b, contexts)]
+    return comparison.compare(*models[:2], names(sources), models[2], per_character, top, encoding, quiet)

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.api.arguments import check_new_model, evaluated, names, tell
-from fflm.api.model import Model
+from fflm.api.arguments import check_new_model, names
+from fflm.api.model import Model, language_model
 from fflm.api.reports import MixtureReport
 from fflm.config import CacheConfig, DataConfig, check_threads
 from fflm.config.options import configurations
-from fflm.errors import ConfigError
-from fflm.evaluation.perplexity import report_on
+from fflm.errors import ConfigError, option_name, shown
+from fflm.evaluation.perplexity import evaluated, report_on
 from fflm.lm import (
     CacheModel,
     LanguageModel,
@@ -27,13 +27,13 @@ from fflm.lm import (
     difference_between,
     log_probs_of_parts,
 )
-from fflm.model_file import check_nesting, load_model, save_model
-from fflm.runtime.progress import Bar
+from fflm.model_file import check_nesting, save_model
+from fflm.runtime.progress import Bar, tell
 from fflm.text import Note, TokenStream, encode_texts
 
 
 def mix(
-    *models: str | Path,
+    *models: Model | str | Path,
     valid: str | Path | Sequence[str],
     test: str | Path | Sequence[str] | None = None,
     train: str | Path | Sequence[str] | None = None,
@@ -42,14 +42,15 @@ def mix(
     encoding: str = "utf-8",
     threads: int | None = None,
     quiet: bool = False,
+    force: bool = False,
     **options,
 ) -> Model:
     """Mix models of one vocabulary, with the weights under which validation text is most probable.
 
     Parameters
     ----------
-    *models : path
-        Model files or run folders. The mixture contains them: their files are not needed any more.
+    *models : Model or path
+        Models, model files or run folders. The mixture contains them: their files are not needed any more.
     valid : str or sequence of str
         Text on which the weights are fitted; none that the models were trained on.
     test : str or sequence of str, optional
@@ -62,12 +63,15 @@ def mix(
     by_context_count : bool
         Weights that depend on how often the first n-gram model saw the last two words, as in the paper.
     encoding : str
-        Of the files.
+        Character encoding of the files.
     threads : int, optional
+        Worker threads of the models that are loaded; every core by default.
     quiet : bool
-        Nothing on stderr.
+        Show nothing on stderr.
+    force : bool
+        Replace the file `out` if there is one.
     **options
-        Those of `CacheConfig`.
+        Options of `CacheConfig`.
 
     Returns
     -------
@@ -89,10 +93,16 @@ def mix(
     started = time.monotonic()
     (cache,) = configurations([CacheConfig], options)
     check_threads(threads)
-    check_new_model(out)
-    texts = {"training": names(train) or None, "validation": names(valid), "test": names(test) or None}
+    check_new_model(out, force)
+    texts = {
+        "training": names(train, "train") or None,
+        "validation": names(valid, "valid"),
+        "test": names(test, "test") or None,
+    }
     if not texts["validation"]:
-        raise ConfigError(f"valid must name a text on which the weights are fitted, got {valid!r}")
+        raise ConfigError(
+            f"{option_name('valid')} must name a text on which the weights are fitted, got {shown(valid)}"
+        )
     parts = load_parts(models, by_context_count, threads)
     first = parts[0]
     if cache.cache is not None:
@@ -114,7 +124,7 @@ def mix(
         save_model(mixture, out)
     report = MixtureReport(
         out=None if out is None else os.fspath(out),
-        parts=tuple(part_reports(mixture, [*map(os.fspath, models), None], held_out, log_probs)),
+        parts=tuple(part_reports(mixture, [*map(_file, models), None], held_out, log_probs)),
         weights=mixture.weights.tolist(),
         by_context_count=by_context_count,
         valid=valid_report,
@@ -125,8 +135,14 @@ def mix(
     return Model(mixture, report)
 
 
-def load_parts(models: Sequence[str | Path], by_context_count: bool, threads: int | None) -> list[LanguageModel]:
-    """The models, if they can be mixed.
+def _file(model: Model | str | Path) -> str | None:
+    return None if isinstance(model, Model) else os.fspath(model)
+
+
+def load_parts(
+    models: Sequence[Model | str | Path], by_context_count: bool, threads: int | None
+) -> list[LanguageModel]:
+    """Return the models, if they can be mixed.
 
     Raises
     ------
@@ -136,26 +152,27 @@ def load_parts(models: Sequence[str | Path], by_context_count: bool, threads: in
     if not models:
         raise ConfigError("mix needs at least one model, got none")
     for model in models:
-        if not isinstance(model, (str, os.PathLike)):
-            raise ConfigError(f"models must be paths of model files or run folders, got {model!r}")
-    parts = [load_model(path, threads) for path in models]
-    for part, path in zip(parts, models, strict=True):
-        if (difference := difference_between(parts[0], part, (os.fspath(models[0]), os.fspath(path)))) is not None:
+        if not isinstance(model, (Model, str, os.PathLike)):
+            raise ConfigError(f"models must be Models or paths of model files, got {shown(model)}")
+    parts = [language_model(model, threads) for model in models]
+    labels = [_file(model) or f"model {i}" for i, model in enumerate(models, start=1)]
+    for part, label in zip(parts, labels, strict=True):
+        if (difference := difference_between(parts[0], part, (labels[0], label))) is not None:
             raise ConfigError(
-                f"models must share vocabulary and tokenizer to be mixed, {path} differs from {models[0]}: "
+                f"models must share vocabulary and tokenizer to be mixed, {label} differs from {labels[0]}: "
                 f"{difference}; fflm ngram --vocab-of MODEL makes an n-gram model that can be mixed with MODEL"
             )
     check_nesting(parts)
     if by_context_count and not any(map(can_count_contexts, parts)):
         raise ConfigError(
-            "by_context_count needs an n-gram model of order 2 or more that fflm ngram counted (one read from an ARPA "
-            "file has no counts), got none among the parts"
+            f"{option_name('by_context_count')} needs an n-gram model of order 2 or more that fflm ngram counted "
+            "(one read from an ARPA file has no counts), got none among the parts"
         )
     return parts
 
 
 def leaks_into(parts: Sequence[LanguageModel], valid: TokenStream, test: TokenStream | None) -> list[Note]:
-    """Warnings of held-out text whose n-grams a part has all counted.
+    """Return warnings of held-out text whose n-grams a part has all counted.
 
     The training text is not at hand, but an n-gram model of order 4 or more knows its n-grams: a unit of which it has
     seen every one of the longest was very likely in that text.
@@ -186,7 +203,7 @@ def _long_ngrams(parts: Sequence[LanguageModel]) -> Iterator[NgramModel]:
 def part_reports(
     mixture: Mixture, files: Sequence[str | None], text: TokenStream, log_probs: np.ndarray
 ) -> Iterator[dict]:
-    """Name, file, mean weight and validation perplexity of each part."""
+    """Give name, file, mean weight and validation perplexity of each part."""
     weights = mixture.weights_at(text.ids, text.breaks).mean(axis=0)
     for name, file, weight, scores in zip(mixture.names, files, weights, log_probs, strict=False):
         nats = -float(scores.mean())

@@ -1,4 +1,4 @@
-"""A language model and what can be done with it, and how to load one."""
+"""A language model and what can be done with it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fflm import generation
+from fflm.api.arguments import check_new_file, check_new_model, names
 from fflm.api.reports import MixtureReport, NgramReport
-from fflm.config import DataConfig, SampleConfig, make
-from fflm.errors import ConfigError, FflmError
-from fflm.evaluation import perplexity
+from fflm.config import DataConfig, SampleConfig, check_threads, make
+from fflm.config.options import whole_number
+from fflm.errors import ConfigError, FflmError, option_name, shown
+from fflm.evaluation import perplexity, surprisal
 from fflm.evaluation.perplexity import Perplexity
+from fflm.evaluation.surprisal import Scores
 from fflm.generation import Prediction, Sample
 from fflm.lm import LanguageModel, NgramModel, arpa_lines
 from fflm.model_file import load_model, save_model
@@ -33,7 +36,7 @@ class Model:
     lm : LanguageModel
         The model itself: `log_probs` and `next_word` on ids.
     report : TrainReport, NgramReport, MixtureReport or None
-        How it was made, if it was made just now.
+        The figures of its training, counting or mixing, if it was made just now and not loaded.
 
     Examples
     --------
@@ -57,17 +60,17 @@ class Model:
         size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
 
-    def perplexity(self, *sources: str | Path, encoding: str = "utf-8", progress: bool = False) -> Perplexity:
-        """Perplexity on a text (defined in `fflm.evaluation.perplexity`).
+    def perplexity(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False) -> Perplexity:
+        """Compute the perplexity on a text (defined in `fflm.evaluation.perplexity`).
 
         Parameters
         ----------
         *sources : str
             Files, folders, ``-`` or named corpora, read as one text.
         encoding : str
-            Of the files.
-        progress : bool
-            Show a bar on stderr, if that is a terminal.
+            Character encoding of the files.
+        quiet : bool
+            Show nothing on stderr; without it, a bar if that is a terminal.
 
         Returns
         -------
@@ -86,17 +89,31 @@ class Model:
         >>> report.tokens, report.oov, report.perplexity < 1.1
         (1600, 0, True)
         """
-        stream = encode(
-            [os.fspath(source) for source in sources],
-            self.lm.tokenizer,
-            self.lm.vocabulary,
-            DataConfig(encoding=encoding),
-        )
-        with Bar(len(stream), "perplexity", progress) as bar:
+        data = DataConfig(encoding=encoding)
+        stream = encode(names(sources), self.lm.tokenizer, self.lm.vocabulary, data)
+        with Bar(len(stream), "perplexity", not quiet) as bar:
             return perplexity.evaluate(self.lm, stream, bar.advance)
 
+    def score(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False) -> Scores:
+        """Compute the surprisal of every token of a text, in bits (`fflm.score` says more).
+
+        Raises
+        ------
+        TextError
+            If a source can't be read.
+        FflmError
+            If a token has no probability.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> [f"{bits:.1f}" for bits in fflm.load("runs/demo").score("text.txt").bits[2:5]]
+        ['0.0', '0.0', '0.0']
+        """
+        return surprisal.score(self.lm, names(sources), encoding, quiet)
+
     def predict(self, context: str, top: int = 10) -> list[Prediction]:
-        """The `top` likeliest next words after the text `context`, by falling probability.
+        """Return the `top` likeliest next words after the text `context`, by falling probability.
 
         Raises
         ------
@@ -109,8 +126,7 @@ class Model:
         >>> [p.word for p in fflm.load("runs/demo").predict("the dog sat", top=1)]
         ['on']
         """
-        if top < 1:
-            raise ConfigError(f"top must be at least 1, got {top!r}")
+        top = whole_number("top", top, low=1)
         return generation.predict(self.lm, _text("context", context), top)
 
     def sample(self, prompt: str = "", special: bool = False, **options) -> list[Sample]:
@@ -130,21 +146,21 @@ class Model:
         return generation.sample(self.lm, _text("prompt", prompt), make(SampleConfig, options), special)
 
     def continued(self, sample: Sample) -> str:
-        """The prompt of a sample and its text as one."""
+        """Return the prompt of a sample and its text as one."""
         return self.lm.tokenizer.join([*prompt_tokens(sample.prompt, self.lm.tokenizer), *sample.tokens])
 
     def known_words(self, text: str) -> tuple[int, int]:
-        """How many tokens of `text` are in the vocabulary, and how many there are; line ends do not count."""
+        """Count the tokens of `text` that are in the vocabulary, and all of them; line ends do not count."""
         tokens = [token for token in prompt_tokens(text, self.lm.tokenizer) if token not in NO_WORDS]
         return sum(token in self.lm.vocabulary for token in tokens), len(tokens)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write the model file: one self-contained safetensors file.
 
         Raises
         ------
         FflmError
-            If it can't be written; a file that was there is untouched.
+            If there is a file of this name and not `force`, or it can't be written; a file that was there is untouched.
 
         Examples
         --------
@@ -153,16 +169,19 @@ class Model:
         >>> fflm.load("demo.safetensors")
         Model(13 words, reach 2, 1,165 parameters)
         """
+        check_new_model(path, force)
         save_model(self.lm, path)
 
-    def save_arpa(self, path: str | Path) -> None:
+    def save_arpa(self, path: str | Path, force: bool = False) -> None:
         """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read; compressed if its name ends in .gz.
 
         Raises
         ------
         FflmError
-            If it is another kind of model, has a word with white space inside, or the file can't be written.
+            If it is another kind of model, has a word with white space inside, there is a file of this name and not
+            `force`, or it can't be written.
         """
+        check_new_file(path, force)
         if not isinstance(self.lm, NgramModel):
             kind = self.lm.describe()["kind"]
             raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
@@ -176,7 +195,7 @@ class Model:
         write(path, fill)
 
     def word_vectors(self) -> WordVectors:
-        """The features of every word, for neighbors, analogies and similarities.
+        """Return the features of every word, for neighbors, analogies and similarities.
 
         Raises
         ------
@@ -191,7 +210,7 @@ class Model:
         """
         return WordVectors.of(self.lm)
 
-    def save_word2vec(self, path: str | Path, binary: bool = False) -> int:
+    def save_word2vec(self, path: str | Path, binary: bool = False, force: bool = False) -> int:
         """Write the features of every word as a word2vec file, which gensim and others read; also ``.gz``.
 
         Words with white space or control characters, which the format can't hold, are left out; returns how many.
@@ -199,7 +218,7 @@ class Model:
         Raises
         ------
         FflmError
-            If the model has no vectors, or the file can't be written.
+            If the model has no vectors, there is a file of this name and not `force`, or it can't be written.
 
         Examples
         --------
@@ -207,6 +226,7 @@ class Model:
         >>> fflm.load("runs/demo").save_word2vec("demo.vec")
         0
         """
+        check_new_file(path, force)
         vectors = self.word_vectors()
         kept = writable(vectors.vocabulary.words)
         words = [vectors.vocabulary.words[i] for i in kept]
@@ -215,12 +235,12 @@ class Model:
         return len(vectors.vocabulary) - len(kept)
 
     def examples(self, count: int = 3) -> list[Sample]:
-        """A few sampled continuations, after words taken from the validation text (none in the ``line`` boundary)."""
+        """Sample a few continuations, after words taken from the validation text (none in the ``line`` boundary)."""
         tokens = 100 if self.lm.tokenizer.config.tokenizer == "char" else 20
         return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
 
     def info(self) -> dict:
-        """Sizes and configurations, as plain JSON values.
+        """Return sizes and configurations, as plain JSON values.
 
         Examples
         --------
@@ -238,24 +258,30 @@ class Model:
         }
 
 
-def load(path: str | Path, threads: int | None = None) -> Model:
-    """Load a model file, the best model of a run folder, or an ARPA file of n-grams (``.arpa``, ``.arpa.gz``).
+def language_model(model: Model | str | Path, threads: int | None = None) -> LanguageModel:
+    """Return the language model that an argument means: that of a `Model`, or the one in a file or run folder.
 
     Raises
     ------
+    ConfigError
+        If it is neither, or `threads` is no number of workers.
     ModelFileError
-        If it is missing, damaged, of a newer format or not a model.
+        If the file is missing, damaged or holds no language model.
 
     Examples
     --------
-    >>> import fflm
-    >>> fflm.load("runs/demo").lm.reach
+    >>> language_model("runs/demo").reach
     2
     """
-    return Model(load_model(path, threads))
+    check_threads(threads)
+    if isinstance(model, Model):
+        return model.lm
+    if isinstance(model, (str, os.PathLike)):
+        return load_model(model, threads)
+    raise ConfigError(f"a model must be a Model or the path of one, got {shown(model)}")
 
 
 def _text(name: str, value) -> str:
     if not isinstance(value, str):
-        raise ConfigError(f"{name} must be a text, got {value!r}")
+        raise ConfigError(f"{option_name(name)} must be a string, got {shown(value)}")
     return value

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from fflm.api.arguments import check_new_model, evaluated, names, prompts, taken_from, tell
-from fflm.api.model import Model
+from fflm.api.arguments import check_new_model, names
+from fflm.api.model import Model, language_model
 from fflm.api.reports import NgramReport
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
-from fflm.config.options import configurations
+from fflm.config.options import configurations, path_name
+from fflm.errors import ConfigError, option_name
+from fflm.evaluation.perplexity import evaluated
+from fflm.generation import prompts
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
 from fflm.model_file import save_model
-from fflm.text import Tokenizer
+from fflm.model_file.paths import local_file
+from fflm.runtime.progress import tell
+from fflm.text import Tokenizer, Vocabulary
 from fflm.text import load as load_corpus
 
 COUNTING = (NgramConfig, TokenizerConfig, DataConfig)
@@ -25,10 +31,11 @@ def ngram(
     valid: str | Path | Sequence[str] | None = None,
     test: str | Path | Sequence[str] | None = None,
     out: str | Path | None = None,
-    vocab_of: str | Path | None = None,
+    vocab_of: Model | str | Path | None = None,
     seed: int = 1,
     threads: int | None = None,
     quiet: bool = False,
+    force: bool = False,
     **options,
 ) -> Model:
     """Make an n-gram model from text.
@@ -43,15 +50,18 @@ def ngram(
         As in `train`. Interpolated smoothing fits its weights on the validation text.
     out : path, optional
         Model file to write.
-    vocab_of : path, optional
+    vocab_of : Model or path, optional
         Take vocabulary and tokenizer of this model, so that both can be mixed and compared.
     seed : int
-        Of the held-out units.
+        Seed with which the held-out units are drawn.
     threads : int, optional
+        Worker threads; every core by default.
     quiet : bool
-        Nothing on stderr.
+        Show nothing on stderr.
+    force : bool
+        Replace the file `out` if there is one.
     **options
-        Those of `NgramConfig`, `TokenizerConfig` and `DataConfig`.
+        Options of `NgramConfig`, `TokenizerConfig` and `DataConfig`.
 
     Returns
     -------
@@ -72,12 +82,13 @@ def ngram(
     """
     started = time.monotonic()
     shape, tokenizer_config, data = configurations(COUNTING, options)
-    TrainConfig(seed=seed, threads=threads)  # the same range checks
-    check_new_model(out)
+    seed = TrainConfig(seed=seed, threads=threads).seed  # the same checks as of `train`
+    check_new_model(out, force)
     vocabulary, tokenizer = None, Tokenizer(tokenizer_config)
     if vocab_of is not None:
         vocabulary, tokenizer = taken_from(vocab_of, options)
-    corpus = load_corpus(*map(names, (sources, valid, test)), tokenizer, data, seed, vocabulary)
+    texts = names(sources), names(valid, "valid"), names(test, "test")
+    corpus = load_corpus(*texts, tokenizer, data, seed, vocabulary)
     tell(corpus.warnings, quiet)
     tokenizer = corpus.tokenizer
     begin = time.monotonic()
@@ -119,8 +130,9 @@ def ngram(
 def convert_arpa(
     path: str | Path,
     out: str | Path | None = None,
-    vocab_of: str | Path | None = None,
+    vocab_of: Model | str | Path | None = None,
     threads: int | None = None,
+    force: bool = False,
     **options,
 ) -> Model:
     """Read an ARPA file of KenLM, SRILM or fflm, for a tokenizer or a vocabulary of one's choice.
@@ -128,19 +140,22 @@ def convert_arpa(
     Parameters
     ----------
     path : path
-        Also compressed.
+        An ARPA file, also compressed; ``-`` is standard input.
     out : path, optional
         Model file to write.
-    vocab_of : path, optional
+    vocab_of : Model or path, optional
         Take the order of the words and the tokenizer of this model; the words must be the same.
     threads : int, optional
+        Worker threads; every core by default.
+    force : bool
+        Replace the file `out` if there is one.
     **options
-        Those of `TokenizerConfig`; by default those that the file names, or lines of words with blanks between them.
+        Options of `TokenizerConfig`; by default those that the file names, or lines of words with blanks between them.
 
     Raises
     ------
     ModelFileError
-        If it is no sound ARPA file, or has other words.
+        If it is no sound ARPA file, or has other words than `vocab_of`.
 
     Examples
     --------
@@ -151,9 +166,28 @@ def convert_arpa(
     """
     configurations([TokenizerConfig], options)
     check_threads(threads)
-    check_new_model(out)
+    check_new_model(out, force)
     vocabulary, tokenizer = (None, options) if vocab_of is None else taken_from(vocab_of, options)
-    lm = read_arpa(path, tokenizer, vocabulary, threads)
+    with local_file(Path(path_name("path", path))) as file:
+        lm = read_arpa(file, tokenizer, vocabulary, threads)
     if out is not None:
         save_model(lm, out)
     return Model(lm)
+
+
+def taken_from(model: Model | str | Path, options: dict) -> tuple[Vocabulary, Tokenizer]:
+    """Return vocabulary and tokenizer of a model, where `options` ask for no others.
+
+    Raises
+    ------
+    ConfigError
+        If they do.
+    """
+    decided = {"vocab", "vocab_size", "min_count"} | {item.name for item in fields(TokenizerConfig)}
+    for name in options:
+        if name in decided:
+            raise ConfigError(
+                f"{option_name(name)} must not be given together with {option_name('vocab_of')}: that model's is taken"
+            )
+    lm = language_model(model)
+    return lm.vocabulary, lm.tokenizer

@@ -1,4 +1,4 @@
-"""What counting and mixing end with."""
+"""The figures of a model that was just counted or mixed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class NgramReport:
     Attributes
     ----------
     ngrams : tuple of int
-        How many n-grams of each order.
+        The number of n-grams of each order.
     seconds, estimation_seconds : float
         Of this call, everything included; of counting and smoothing alone.
     valid, test : dict or None
-        Reports of `fflm.evaluate` on held-out text.
+        Reports on held-out text, as `Perplexity.to_dict` gives them.
     """
 
     out: str | None

@@ -1,4 +1,4 @@
-"""The front door to text classification: train, predict, evaluate, save, load."""
+"""A text classifier and what can be done with it: train, predict, evaluate, save, load."""
 
 from __future__ import annotations
 
@@ -8,28 +8,36 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.classification import ClassificationReport, Classifier, fit, learn_words, shapes
+from fflm.api.arguments import check_new_model
+from fflm.classification import ClassificationReport, Classifier, fit, learn_words
 from fflm.classification.classifier import text_network
 from fflm.classification.report import report
-from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig, check_threads, make
+from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 from fflm.config.options import configurations
-from fflm.errors import ConfigError, FflmError, ModelFileError
-from fflm.model_file import is_arpa, model_path
-from fflm.model_file.text import pack_text, strings, unpack_text
+from fflm.errors import ConfigError, FflmError, option_name, shown
+from fflm.model_file.classifier import load_classifier, save_classifier
 from fflm.runtime.progress import Bar
-from fflm.storage.files import one_line
-from fflm.storage.tensors import CLASSIFIER_KIND, MAKE_CLASSIFIER, check_arrays, read_tensors, write_tensors
 from fflm.text import Examples, Tokenizer
 
-KIND = CLASSIFIER_KIND
 OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """How training went: `losses` are the means of each epoch, in nats, with dropout; `seconds` of training alone.
+    """The figures of a classifier's training.
 
-    `words_per_second` counts the words of the training texts once for each epoch, as fastText does.
+    Attributes
+    ----------
+    losses : tuple of float
+        The mean loss of each epoch in nats, with dropout.
+    seconds : float
+        Of training alone.
+    words_per_second : float
+        The words of the training texts, counted once for each epoch (as fastText does), by these seconds.
+    out : str or None
+        The model file, where `fflm.classify` wrote one.
+    valid, test : ClassificationReport or None
+        Reports on the other texts of `fflm.classify`.
     """
 
     texts: int
@@ -40,25 +48,31 @@ class FitReport:
     losses: tuple[float, ...]
     seconds: float
     words_per_second: float
+    out: str | None = None
+    valid: ClassificationReport | None = None
+    test: ClassificationReport | None = None
 
     def to_dict(self) -> dict:
-        """Plain JSON values."""
-        return asdict(self) | {"labels": list(self.labels), "losses": list(self.losses)}
+        """Return the report as plain JSON values."""
+        lists = {"labels": list(self.labels), "losses": list(self.losses)}
+        parts = {name: part and part.to_dict() for name, part in (("valid", self.valid), ("test", self.test))}
+        return {"out": self.out} | asdict(self) | lists | parts
 
 
 class TextClassifier:
-    """Embeddings of a text's words, pooled, under hidden layers and a softmax over labels (the lectures' E21).
+    """Embeddings of a text's words, pooled, under hidden layers and a softmax over labels.
 
     Parameters
     ----------
     **options
-        Those of `TokenizerConfig`, `ClassifierConfig` and `ClassifierTrainConfig`.
+        Options of `TokenizerConfig`, `ClassifierConfig` and `ClassifierTrainConfig`.
 
     Attributes
     ----------
     labels : list of str
         In the order of their names; empty before `fit`.
     report : FitReport or None
+        The figures of its training, if it was trained just now and not loaded.
 
     Raises
     ------
@@ -75,10 +89,12 @@ class TextClassifier:
 
     def __init__(self, **options):
         if "boundary" in options:
-            raise ConfigError("boundary must not be given to a classifier: each text stands for itself")
+            raise ConfigError(
+                f"{option_name('boundary')} must not be given to a classifier: each text stands for itself"
+            )
         self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
         if "window" in options and self._shape.pooling != "window":
-            raise ConfigError("window must not be given without pooling window")
+            raise ConfigError(f"{option_name('window')} must not be given without {option_name('pooling')} window")
         self._model: Classifier | None = None
         self.report: FitReport | None = None
 
@@ -89,11 +105,11 @@ class TextClassifier:
 
     @property
     def labels(self) -> list[str]:
-        """What is predicted."""
+        """The labels that are told apart, sorted by name; empty before `fit`."""
         return [] if self._model is None else self._model.labels
 
-    def fit(self, texts: Sequence[str], labels: Sequence[str], progress: bool = False) -> TextClassifier:
-        """Train on texts and their labels, from the beginning.
+    def fit(self, texts: Sequence[str], labels: Sequence[str], quiet: bool = False) -> TextClassifier:
+        """Train on texts and their labels, from the beginning; on a terminal with a bar, unless `quiet`.
 
         Raises
         ------
@@ -125,7 +141,7 @@ class TextClassifier:
         network = text_network(self._shape, len(vocabulary), len(names))
         parameters = network.initialise(self._training.seed, np.bincount(targets, minlength=len(names)))
         model = Classifier(self._shape, vocabulary, tokenizer, names, parameters, self._training.threads)
-        with Bar(self._training.epochs * len(texts), "training", progress) as bar:
+        with Bar(self._training.epochs * len(texts), "training", not quiet) as bar:
             losses, seconds = fit(model, encoded, targets, self._training, bar.advance)
         self._model = model
         self.report = FitReport(
@@ -141,7 +157,7 @@ class TextClassifier:
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """P(label | text): (texts, labels) float32, columns in the order of `labels`.
+        """Return P(label | text): (texts, labels) float32, columns in the order of `labels`.
 
         Raises
         ------
@@ -159,7 +175,7 @@ class TextClassifier:
         return model.probabilities(model.encode(_texts("texts", texts)))
 
     def predict(self, texts: Sequence[str]) -> list[str]:
-        """The likeliest label of each text.
+        """Return the likeliest label of each text.
 
         Raises
         ------
@@ -174,7 +190,7 @@ class TextClassifier:
         return [self.labels[i] for i in self.predict_proba(texts).argmax(axis=1)]
 
     def evaluate(self, texts: Sequence[str], labels: Sequence[str]) -> ClassificationReport:
-        """Accuracy, macro-F1 and confusion on labelled texts; a label that training did not have is never right.
+        """Measure accuracy, macro-F1 and confusion on labelled texts; a label new since training is never right.
 
         Raises
         ------
@@ -197,13 +213,13 @@ class TextClassifier:
         number = {name: i for i, name in enumerate(names)}
         return report(names, np.array([number[label] for label in labels]), predicted)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, force: bool = False) -> None:
         """Write the model file: one self-contained safetensors file.
 
         Raises
         ------
         FflmError
-            Before `fit`, or if it can't be written.
+            Before `fit`, if there is a file of this name and not `force`, or if it can't be written.
 
         Examples
         --------
@@ -212,9 +228,8 @@ class TextClassifier:
         TextClassifier(5 words, labels +, -)
         """
         model = self._trained()
-        arrays, text = pack_text(model.vocabulary, model.tokenizer)
-        description = {"model": model.config.to_dict(), **text, "labels": model.labels}
-        write_tensors(Path(path), model.parameters | arrays, KIND, description)
+        check_new_model(path, force)
+        save_classifier(model, path)
 
     @classmethod
     def load(cls, path: str | Path, threads: int | None = None) -> TextClassifier:
@@ -233,29 +248,14 @@ class TextClassifier:
         Traceback (most recent call last):
         fflm.errors.ModelFileError: no such model: no-such-model
         """
-        check_threads(threads)
-        path = model_path(path)
-        if path.exists() and is_arpa(path):
-            raise ModelFileError(f"{path} must hold a text classifier, got an ARPA file{MAKE_CLASSIFIER}")
-        arrays, description = read_tensors(path, [KIND], KIND)
-        try:
-            vocabulary, tokenizer = unpack_text(arrays, description)
-            config = make(ClassifierConfig, description["model"], complete=True)
-            labels = strings(description, "labels")
-            if len(labels) < 2 or len(set(labels)) < len(labels):
-                raise ValueError("labels must be two or more different ones")
-            expected = shapes(config, len(vocabulary), len(labels))
-            check_arrays(arrays, {name: (np.float32, shape) for name, shape in expected.items()})
-        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, FflmError) as error:
-            raise ModelFileError(f"{path} is damaged: {one_line(error)}") from error
+        model = load_classifier(path, threads)
         loaded = cls()
-        loaded._tokenizer_config, loaded._shape = tokenizer.config, config
-        loaded._training = None
-        loaded._model = Classifier(config, vocabulary, tokenizer, labels, arrays, threads)
+        loaded._tokenizer_config, loaded._shape, loaded._training = model.tokenizer.config, model.config, None
+        loaded._model = model
         return loaded
 
     def info(self) -> dict:
-        """Sizes and configurations, as plain JSON values.
+        """Return sizes and configurations, as plain JSON values.
 
         Examples
         --------
@@ -277,11 +277,11 @@ class TextClassifier:
 
 def _texts(name: str, values) -> list[str]:
     if isinstance(values, str):
-        raise ConfigError(f"{name} must be several, got one: {values[:40]!r}")
+        raise ConfigError(f"{name} must be several, got one: {shown(values)}")
     if isinstance(values, Examples) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} must be a list of strings, got {type(values).__name__}")
     values = list(values)
     for value in values:
         if not isinstance(value, str):
-            raise ConfigError(f"{name} must be a list of strings, got {value!r} among them")
+            raise ConfigError(f"{name} must be a list of strings, got {shown(value)} among them")
     return [str(value) for value in values]

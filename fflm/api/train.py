@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fflm.api.arguments import names, prompts, tell
+from fflm.api.arguments import names
 from fflm.api.model import Model
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
 from fflm.errors import Interrupted
+from fflm.generation import prompts
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
+from fflm.runtime.progress import tell
 from fflm.text import Note, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import RunFolder
@@ -77,11 +79,9 @@ def train(
     12
     """
     started = time.monotonic() if started is None else started
-    if isinstance(options.get("vectors"), Path):
-        options["vectors"] = str(options["vectors"])
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
     with RunFolder(None if out is None else Path(out), resume, quiet) as folder:
-        sources, valid, test = (names(value) for value in (sources, valid, test))
+        sources, valid, test = names(sources), names(valid, "valid"), names(test, "test")
         if config.vectors is not None:
             check_vectors(config.vectors)
         corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)

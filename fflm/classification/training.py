@@ -11,7 +11,7 @@ import numpy as np
 from fflm.classification.classifier import Classifier, batch_of, text_network
 from fflm.classification.features import TextIds
 from fflm.config import ClassifierTrainConfig
-from fflm.errors import DivergenceError
+from fflm.errors import DivergenceError, option_name
 from fflm.nn.batches import Batch
 from fflm.nn.optimizers import Optimizer, usual_rates
 from fflm.nn.steps import steps
@@ -79,7 +79,9 @@ def fit(
                     if on_batch is not None:
                         on_batch(step.rows)
             except DivergenceError as error:
-                raise DivergenceError(f"training diverged: {error}; try a smaller learning_rate") from error
+                raise DivergenceError(
+                    f"training diverged: {error}; try a smaller {option_name('learning_rate')}"
+                ) from error
             losses.append(total / len(texts))
     if not np.isfinite(classifier.probabilities(texts.take(np.arange(min(size, len(texts)))))).all():
         raise DivergenceError(f"training diverged in its last step with learning rate {rate:g}; try a smaller one")

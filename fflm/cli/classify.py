@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from fflm.cli.flags import add_flags, encoding, given, threads, verb
-from fflm.cli.printing import note, print_json, visible
+from fflm.cli.flags import (
+    add_encoding,
+    add_flags,
+    add_force,
+    add_threads,
+    given,
+    model_stands_first,
+    takes_stdout,
+    verb,
+)
+from fflm.cli.printing import note, print_json, print_line, word
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 SOURCE = (
@@ -12,11 +21,11 @@ SOURCE = (
     "for standard input, or a named corpus: sentence_polarity, movie_reviews, with :train, :valid or :test for a part "
     "(80, 10 and 10 %% of each label's texts, drawn once and for all; without one, the part that the command is for)"
 )
-MODEL = "a model file that fflm classify train wrote"
+MODEL = "a model file that fflm classify train wrote, or - for standard input"
 
 
 def add(verbs) -> None:
-    """The verb, its three parts and their flags."""
+    """Add the verb, its three parts and their flags."""
     parser = verbs.add_parser(
         "classify",
         help="classify texts: train on labelled ones, predict labels, evaluate",
@@ -41,7 +50,10 @@ def _add_train(parts) -> None:
         "fflm classify train reviews.tsv --test more.tsv --bigrams 100000 --out reviews.safetensors",
     )
     parser.add_argument("source", metavar="SOURCE", help=SOURCE)
-    parser.add_argument("--out", required=True, metavar="MODEL", help="the model file to write")
+    parser.add_argument(
+        "--out", required=True, metavar="MODEL", help="the model file to write, or - for standard output"
+    )
+    add_force(parser, "the file MODEL")
     parser.add_argument(
         "--valid",
         metavar="SOURCE",
@@ -50,7 +62,7 @@ def _add_train(parts) -> None:
     parser.add_argument(
         "--test", metavar="SOURCE", help="labelled texts to evaluate on at the end (default: a named corpus's own)"
     )
-    encoding(parser)
+    add_encoding(parser)
     add_flags(parser, TokenizerConfig, "tokens", leave_out=("boundary",))
     add_flags(parser, ClassifierConfig, "classifier")
     add_flags(parser, ClassifierTrainConfig, "training")
@@ -68,10 +80,10 @@ def _add_predict(parts) -> None:
     parser.add_argument(
         "texts", nargs="*", metavar="TEXT", help="texts; - or none for those of standard input, one a line"
     )
-    parser.set_defaults(any_number="texts")
+    parser.set_defaults(any_number="texts", quote="texts")
     parser.add_argument("--top", type=int, default=None, metavar="N", help="how many labels of each (default: all)")
-    encoding(parser)
-    threads(parser)
+    add_encoding(parser)
+    add_threads(parser)
 
 
 def _add_evaluate(parts) -> None:
@@ -84,48 +96,53 @@ def _add_evaluate(parts) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("source", metavar="SOURCE", help=SOURCE)
-    encoding(parser)
-    threads(parser)
+    add_encoding(parser)
+    add_threads(parser)
 
 
 def run_train(arguments) -> int:
-    """Open, one library call, print."""
+    """Train a classifier and print its figures: size, labels, speed, and accuracy on other texts."""
     import fflm
 
-    classifier, valid, test = fflm.classify(
+    silent = takes_stdout(arguments, arguments.out)
+    classifier = fflm.classify(
         arguments.source,
         valid=arguments.valid,
         test=arguments.test,
         out=arguments.out,
         encoding=arguments.encoding,
+        force=arguments.force,
         **given(arguments, TokenizerConfig, ClassifierConfig, ClassifierTrainConfig),
     )
     report = classifier.report
     if arguments.json:
-        parts = {"valid": valid and valid.to_dict(), "test": test and test.to_dict()}
-        print_json({"out": arguments.out} | report.to_dict() | parts)
-        return 0
-    print(f"model        {arguments.out}: {report.vocab_size:,} words, {report.parameters:,} parameters")
-    print(f"labels       {', '.join(map(visible, report.labels))}")
-    print(
-        f"training     {report.texts:,} texts, {report.words:,} words, {len(report.losses)} epochs in "
-        f"{report.seconds:.1f} s: {report.words_per_second:,.0f} words/s"
-    )
-    for name, part in (("validation", valid), ("test", test)):
-        if part is not None:
-            _print_found(classifier, name, part)
-    if valid is None and test is None:
+        print_json(report.to_dict())
+    elif not silent:
+        _print_training(arguments, classifier, report)
+    if report.valid is None and report.test is None and not arguments.json:
         note("how good is it? give --test, or see fflm classify evaluate --help")
     return 0
 
 
+def _print_training(arguments, classifier, report) -> None:
+    print_line(f"model        {arguments.out}: {report.vocab_size:,} words, {report.parameters:,} parameters")
+    print_line(f"labels       {', '.join(map(word, report.labels))}")
+    print_line(
+        f"training     {report.texts:,} texts, {report.words:,} words, {len(report.losses)} epochs in "
+        f"{report.seconds:.1f} s: {report.words_per_second:,.0f} words/s"
+    )
+    for name, part in (("validation", report.valid), ("test", report.test)):
+        if part is not None:
+            _print_figures(classifier, name, part)
+
+
 def run_predict(arguments) -> int:
-    """Open, one library call, print."""
-    from fflm.errors import ConfigError
+    """Print for each text its likeliest labels with their probabilities, and the text."""
+    from fflm.config.options import whole_number
     from fflm.text.sources import read_blocks
 
-    if arguments.top is not None and arguments.top < 1:
-        raise ConfigError(f"top must be at least 1, got {arguments.top!r}")
+    if arguments.top is not None:
+        whole_number("top", arguments.top, low=1)
     classifier = _load(arguments)
     texts = arguments.texts
     if texts in ([], ["-"]):
@@ -137,12 +154,12 @@ def run_predict(arguments) -> int:
             labels = [{"label": classifier.labels[i], "probability": float(row[i])} for i in best]
             print_json({"text": text, "labels": labels})
         else:
-            print("\t".join(f"{visible(classifier.labels[i])} {row[i]:.4f}" for i in best) + f"\t{visible(text)}")
+            print_line(*(f"{word(classifier.labels[i])} {row[i]:.4f}" for i in best), word(text))
     return 0
 
 
 def run_evaluate(arguments) -> int:
-    """Open, one library call, print."""
+    """Print accuracy, macro-F1 and the confusion of labels on labelled texts."""
     from fflm.text import part_of, read_examples
 
     classifier = _load(arguments)
@@ -152,28 +169,29 @@ def run_evaluate(arguments) -> int:
     if arguments.json:
         print_json({"model": arguments.model, "source": source} | found.to_dict())
         return 0
-    print(f"texts        {source}")
-    _print_found(classifier, "result", found)
+    print_line(f"texts        {source}")
+    _print_figures(classifier, "result", found)
     return 0
 
 
 def _load(arguments):
     from fflm import TextClassifier
 
-    return TextClassifier.load(arguments.model, arguments.threads)
+    with model_stands_first(arguments):
+        return TextClassifier.load(arguments.model, arguments.threads)
 
 
-def _print_found(classifier, name: str, found) -> None:
+def _print_figures(classifier, name: str, found) -> None:
     low, high = 100 * found.accuracy_low, 100 * found.accuracy_high
-    print(
+    print_line(
         f"{name:12} accuracy {100 * found.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
         f"macro-F1 {found.macro_f1:.4f}, {found.texts:,} texts"
     )
-    print("  confusion  rows: true labels; columns: predicted ones, in the same order")
-    wide = max(len(visible(label)) for label in found.labels)
+    print_line("  confusion  rows: true labels; columns: predicted ones, in the same order")
+    width = max(len(word(label)) for label in found.labels)
     digits = max(len(f"{number:,}") for row in found.confusion for number in row)
     for label, row in zip(found.labels, found.confusion, strict=True):
-        print(f"    {visible(label):{wide}}  " + " ".join(f"{number:>{digits},}" for number in row))
+        print_line(f"    {word(label):{width}}  " + " ".join(f"{number:>{digits},}" for number in row))
     known = len(classifier.labels)
     for label, row in zip(found.labels[known:], found.confusion[known:], strict=True):
-        note(f"the label {visible(label)} does not occur in training: its {sum(row):,} texts count as wrong")
+        note(f"the label {word(label)} does not occur in training: its {sum(row):,} texts count as wrong")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from itertools import zip_longest
-from pathlib import Path
 
 import fflm
-from fflm.cli.flags import MODEL, SOURCE, encoding, threads, verb
-from fflm.cli.printing import print_json, visible, warn
-from fflm.errors import ConfigError, FflmError
+from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_force, add_threads, takes_stdout, verb
+from fflm.cli.printing import print_json, print_line, warn, word
+from fflm.errors import ConfigError, FflmError, option_name, shown, visible
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "compare",
         run,
-        "two models on the same text: the difference in bits per token, whether it can be chance, and where it lies",
+        "compare two models on a text: the difference in bits per token, whether it can be chance, and where it lies",
         "fflm compare runs/a runs/b stdlib:test",
     )
     parser.add_argument("a", metavar="A", help=MODEL)
@@ -34,13 +33,20 @@ def add(verbs) -> None:
     parser.add_argument(
         "--top", type=int, default=10, metavar="N", help="words on which each model wins most (default: 10)"
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw the tokens' bits into FILE, a .png (needs the plot extra)")
-    encoding(parser)
-    threads(parser)
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="draw the tokens' bits into FILE, a .png (needs the plot extra); - for standard output, instead of the "
+        "report",
+    )
+    add_force(parser, "the picture FILE")
+    add_encoding(parser)
+    add_threads(parser)
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Print how two models differ on a text, and draw it where that is asked for."""
+    silent = takes_stdout(arguments, arguments.plot)
     _check(arguments)
     report = fflm.compare(
         arguments.a,
@@ -51,21 +57,20 @@ def run(arguments) -> int:
         top=arguments.top,
         encoding=arguments.encoding,
         threads=arguments.threads,
-        progress=True,
     )
     if arguments.json:
         models = {name: {"model": getattr(arguments, name), **getattr(report, name).to_dict()} for name in "ab"}
         print_json(report.to_dict() | models)
-    else:
+    elif not silent:
         for line in _lines(report, arguments):
-            print(line.rstrip())
+            print_line(line.rstrip())
     for name in "ab":
         warn(text.replace("warning:", f"warning: {name.upper()}:", 1) for text in getattr(report, name).notes)
-    if arguments.plot:
+    if arguments.plot is not None:
         from fflm.plots.comparison import comparison_plot
         from fflm.storage.files import write
 
-        title = f"A: {arguments.a}\nB: {arguments.b}\ntext: {report.source}"
+        title = "\n".join(map(visible, (f"A: {arguments.a}", f"B: {arguments.b}", f"text: {report.source}")))
         write(arguments.plot, comparison_plot(report.bits_a, report.bits_b, title))
     return 0
 
@@ -74,16 +79,21 @@ def _check(arguments) -> None:
     """Refuse what can't end well before a model is read."""
     if arguments.plot is None:
         return
+    from fflm.api.arguments import check_new_file
     from fflm.plots import can_plot
 
     if arguments.per_character:
-        raise ConfigError("plot must not be given together with per_character: it shows the bits of single tokens")
-    if not arguments.plot.lower().endswith(".png"):
-        raise ConfigError(f"plot must be a file name that ends with .png, got {arguments.plot!r}")
-    if not Path(arguments.plot).parent.is_dir():
-        raise FflmError(f"plot must be in a folder that exists, got {arguments.plot!r}")
+        raise ConfigError(
+            f"{option_name('plot')} must not be given together with {option_name('per_character')}: it shows the bits "
+            "of single tokens"
+        )
+    if not arguments.plot.lower().endswith(".png") and not takes_stdout(arguments, arguments.plot):
+        raise ConfigError(f"{option_name('plot')} must be a file name that ends with .png, got {shown(arguments.plot)}")
+    check_new_file(arguments.plot, arguments.force)
     if not can_plot():
-        raise FflmError('plot needs matplotlib, which is not installed; install it with pip install "fflm[plot]"')
+        raise FflmError(
+            f'{option_name("plot")} needs matplotlib, which is not installed; install it with pip install "fflm[plot]"'
+        )
 
 
 def _lines(report, arguments):
@@ -112,8 +122,8 @@ def _lines(report, arguments):
     yield f"difference A - B    {report.difference:+.4f} bits per {report.per}"
     if report.p_value is not None:
         low, high = report.difference_low, report.difference_high
-        yield f"  95 % interval     {low:+.4f} to {high:+.4f} (bootstrap over {report.units:,} units)"
-        yield f"  p-value           {report.p_value:.3g} (A and B swapped at random in these units)"
+        yield f"  95 % interval     {low:+.4f} to {high:+.4f} (bootstrap over {_drawn(report)})"
+        yield f"  p-value           {report.p_value:.3g} (A and B swapped at random in these)"
     if report.perplexity_ratio is not None:
         yield f"  perplexity A / B  {report.perplexity_ratio:,.4f}"
     yield f"conclusion          {report.conclusion}"
@@ -132,6 +142,13 @@ def _lines(report, arguments):
 
 def _figure(value: float | None, form: str) -> str:
     return "undefined" if value is None else format(value, form)
+
+
+def _drawn(report) -> str:
+    """What is drawn for the interval and swapped for the p-value."""
+    if report.groups == report.units:
+        return f"{report.units:,} units"
+    return f"{report.groups:,} groups of neighbours, of {report.units:,} units"
 
 
 def _both(label: str, a: str, b: str):
@@ -160,6 +177,6 @@ def _words(report):
         yield "    ".join(f"{_short(w.word):20}{w.occurrences:>9,}{w.bits:>11,.1f}" if w else " " * 40 for w in pair)
 
 
-def _short(word: str) -> str:
-    word = visible(word)
-    return word if len(word) <= 20 else word[:17] + "..."
+def _short(text: str) -> str:
+    text = word(text)
+    return text if len(text) <= 20 else text[:17] + "..."

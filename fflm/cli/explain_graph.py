@@ -6,13 +6,13 @@ import json
 import math
 from pathlib import Path
 
-from fflm.cli.flags import verb
-from fflm.cli.printing import print_json
-from fflm.errors import ConfigError
+from fflm.cli.flags import add_force, takes_stdout, verb
+from fflm.cli.printing import print_json, print_line, print_text
+from fflm.errors import ConfigError, shown
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "explain-graph",
@@ -37,18 +37,21 @@ def add(verbs) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="write a file .dot, or .svg by Graphviz where it is installed (default: print dot)",
+        help="write a file .dot, or .svg by Graphviz where it is installed; - for dot on standard output (the default)",
     )
+    add_force(parser, "FILE")
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Print or write the graph of a formula, with the value and the gradient of every step."""
     import numpy as np
 
     from fflm.teaching.formulas import parse
     from fflm.teaching.graph import in_order
 
-    _check_out(arguments.out)
+    if takes_stdout(arguments, arguments.out):
+        arguments.out = None
+    _check_out(arguments.out, arguments.force)
     root = parse(arguments.formula, _values(arguments.values))
     if root.value.size != 1:
         raise ConfigError(
@@ -61,18 +64,18 @@ def run(arguments) -> int:
     if arguments.json:
         print_json({"out": arguments.out, "nodes": _described(in_order(root))})
     elif arguments.out is not None:
-        print(f"graph        {arguments.out}")
+        print_line(f"graph        {arguments.out}")
     else:
-        print(root.to_dot())
+        print_text(root.to_dot())
     return 0
 
 
-def _check_out(path: str | None) -> None:
+def _check_out(path: str | None, force: bool) -> None:
     from fflm.api.arguments import check_new_file
 
     if path is not None and not path.lower().endswith((".dot", ".svg")):
-        raise ConfigError(f"the file to write must end in .dot or .svg, got {path!r}")
-    check_new_file(path)
+        raise ConfigError(f"the file to write must end in .dot or .svg, got {shown(path)}")
+    check_new_file(path, force)
 
 
 def _draw(dot: str, path: Path) -> None:
@@ -90,9 +93,9 @@ def _values(texts: list[str]) -> dict[str, float | list]:
         try:
             value = json.loads(number)
         except (ValueError, RecursionError):
-            raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}") from None
+            raise ConfigError(f"a value must be given as NAME=NUMBER, got {shown(text)}") from None
         if not name.isidentifier() or not _is_numbers(value):
-            raise ConfigError(f"a value must be given as NAME=NUMBER, got {text!r}")
+            raise ConfigError(f"a value must be given as NAME=NUMBER, got {shown(text)}")
         if name in found:
             raise ConfigError(f"{name} must be given one value, got two")
         found[name] = value

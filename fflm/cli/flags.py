@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 
-import fflm
 from fflm.config import Checked
+from fflm.errors import ConfigError, ModelFileError, option_name, shown
 
 SOURCE = (
     "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
     "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
 )
-MODEL = "a run folder, a model file, or an ARPA file of n-grams"
-NETWORK = "a network, or a mixture with one: a run folder or a model file"
+MODEL = "a run folder, a model file, an ARPA file of n-grams, or - for standard input"
+NETWORK = "a network, or a mixture with one: a run folder, a model file, or - for standard input"
 
 
 def verb(verbs, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
-    """The parser of one verb, with what all verbs have."""
+    """Make the parser of one verb, with what all verbs have.
+
+    Parameters
+    ----------
+    verbs
+        The group of parsers that it joins.
+    name : str
+    run : callable
+        The function that carries it out, of the parsed arguments; returns the exit status.
+    summary : str
+        What it does, in the imperative, without a capital and a full stop.
+    example : str
+        A command line that works.
+    """
     parser = verbs.add_parser(
         name,
         help=summary,
@@ -26,7 +40,7 @@ def verb(verbs, name: str, run, summary: str, example: str) -> argparse.Argument
         epilog="Example: " + example,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
     return parser
 
@@ -34,7 +48,7 @@ def verb(verbs, name: str, run, summary: str, example: str) -> argparse.Argument
 def add_flags(
     parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None, leave_out: Sequence[str] = ()
 ) -> None:
-    """One flag for each field of `kind`; one that is not given leaves no trace: defaults stay in one place."""
+    """Add one flag for each field of `kind`; one that is not given leaves no trace: defaults stay in one place."""
     group = parser.add_argument_group(title) if title else parser
     for item in fields(kind):
         if item.name in leave_out:
@@ -63,21 +77,96 @@ def _default(item) -> str:
 
 
 def given(arguments: argparse.Namespace, *kinds: type[Checked]) -> dict:
-    """The options of `kinds` that were given on the command line."""
+    """Return the options of `kinds` that were given on the command line."""
     names = [item.name for kind in kinds for item in fields(kind)]
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
-def threads(parser) -> None:
-    """The flag of the verbs that run a model."""
+def add_threads(parser) -> None:
+    """Add the flag of the verbs that run a model."""
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
 
 
-def encoding(parser) -> None:
-    """The flag of the verbs that read text."""
-    parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of the text files (default: utf-8)")
+def add_encoding(parser) -> None:
+    """Add the flag of the verbs that read text."""
+    parser.add_argument(
+        "--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files (default: utf-8)"
+    )
+
+
+def add_force(parser, what: str = "the file to write") -> None:
+    """Add the flag of the verbs that write a file."""
+    parser.add_argument("--force", action="store_true", help=f"replace {what} if it exists")
+
+
+def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
+    """Return what each argument of a verb is called on the command line, by its name in Python."""
+    return {
+        action.dest: action.option_strings[-1] if action.option_strings else str(action.metavar)
+        for action in parser._actions
+    }
 
 
 def load_model(arguments):
-    """The model that the arguments name."""
-    return fflm.load(arguments.model, arguments.threads)
+    """Return the language model that the arguments name, as a `Model`.
+
+    Raises
+    ------
+    ModelFileError
+        If it is none.
+    """
+    from fflm.api.model import Model, language_model
+
+    with model_stands_first(arguments):
+        return Model(language_model(arguments.model, arguments.threads))
+
+
+@contextmanager
+def model_stands_first(arguments):
+    """Say of a model that can't be opened where another argument is one: they stand the wrong way round."""
+    try:
+        yield
+    except ModelFileError as error:
+        if swapped := _swapped(arguments):
+            raise ModelFileError(f"{error}; {shown(swapped)} is a model: MODEL stands first") from error
+        raise
+
+
+def _swapped(arguments) -> str | None:
+    """The argument that is a model, where MODEL is none."""
+    from fflm.model_file import is_model
+
+    others = (getattr(arguments, name, None) for name in ("sources", "source", "context", "words", "texts", "file"))
+    values = [value for other in others for value in (other if isinstance(other, list) else [other])]
+    if is_model(arguments.model):
+        return None
+    return next((value for value in values if isinstance(value, str) and value != "-" and is_model(value)), None)
+
+
+def text_argument(value: str, name: str) -> str:
+    """Return the text that an argument means: itself, or for ``-`` standard input without its last line end."""
+    if value != "-":
+        return value
+    from fflm.text.sources import read_blocks
+
+    text = "".join(read_blocks("-"))
+    if not text:
+        raise ConfigError(f"{option_name(name)} must be a text, got an empty standard input")
+    return text.removesuffix("\n")
+
+
+def takes_stdout(arguments, path: str | None) -> bool:
+    """Whether the file at `path` goes to standard output, so that the report does not.
+
+    Raises
+    ------
+    ConfigError
+        If JSON is to go there too.
+    """
+    from fflm.storage.files import is_standard_output
+
+    if not is_standard_output(path):
+        return False
+    if arguments.json:
+        raise ConfigError(f"{option_name('json')} must not be given where a file is written to standard output")
+    return True

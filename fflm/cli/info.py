@@ -8,19 +8,19 @@ from typing import Any
 
 import fflm
 from fflm.cli.flags import MODEL, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.printing import print_json, print_line, word
 from fflm.errors import ConfigError
 
 
 def add(verbs: Any) -> None:
-    """The verb and its flags."""
-    parser = verb(verbs, "info", run, "what a model file holds, or what this machine offers", "fflm info --system")
+    """Add the verb and its flags."""
+    parser = verb(verbs, "info", run, "say what a model file holds, or what this machine offers", "fflm info --system")
     parser.add_argument("model", nargs="?", metavar="MODEL", help=MODEL + ", or a text classifier")
     parser.add_argument("--system", action="store_true", help="versions, processor and the speed of its kernels")
 
 
 def run(arguments: Namespace) -> int:
-    """Open, one library call, print."""
+    """Print sizes and options of a model, or versions and speeds of this machine, one a line."""
     if arguments.system:
         from fflm.cli.system import describe_system
 
@@ -28,20 +28,13 @@ def run(arguments: Namespace) -> int:
     elif arguments.model is None:
         raise ConfigError("info needs a MODEL, or --system")
     else:
-        facts = _open(arguments.model).info()
+        facts = fflm.load(arguments.model).info()
     if arguments.json:
         print_json(facts)
     else:
         for name, value in _flat(facts):
-            print(f"{name:24} {value}")
+            print_line(f"{name:24} {value}")
     return 0
-
-
-def _open(path: str) -> Any:
-    from fflm.model_file import model_path
-    from fflm.storage.tensors import is_classifier
-
-    return fflm.TextClassifier.load(path) if is_classifier(model_path(path)) else fflm.load(path)
 
 
 def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -53,4 +46,4 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
                 yield from _flat(part, f"{prefix}{name}.{i}.")
         else:
             sign = ", " if name == "labels" else " "
-            yield prefix + name, sign.join(visible(str(part)) for part in value) if isinstance(value, list) else value
+            yield prefix + name, sign.join(word(str(part)) for part in value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from fflm import FflmError, __version__
+import fflm
 from fflm.cli import (
     classify,
     compare,
@@ -25,6 +25,9 @@ from fflm.cli import (
     similarity,
     train,
 )
+from fflm.cli.flags import flag_names
+from fflm.cli.printing import print_aside
+from fflm.errors import FflmError, did_you_mean, shown, visible
 
 VERBS = (
     *(train, ngram, mix),
@@ -34,17 +37,33 @@ VERBS = (
     classify,
     *(info, export, explain_graph),
 )
+HUNGRY = ("vocab_size", "embedding_dim", "hidden_dims", "batch_size", "bigrams")  # options that decide about memory
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are, like all others, lines that a terminal shows and that are not too long."""
+
+    def error(self, message: str):
+        super().error(str(FflmError(message)))
+
+
+class _Version(argparse.Action):
+    """The flag --version; the version is looked up when it is asked for."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        print(f"fflm {fflm.__version__}")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    parser = argparse.ArgumentParser(
+    """Make the parser of the command line, with all verbs."""
+    parser = _Parser(
         prog="fflm",
         description="Feedforward neural language models: train on text, compute perplexity, sample next words.",
         epilog="Example: fflm train stdlib --out runs/stdlib --minutes 1",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"fflm {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in VERBS:
         verb.add(verbs)
@@ -54,48 +73,91 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     started = time.monotonic()
-    arguments = _parse(argv)
-    arguments.started = started
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    arguments = None
     try:
+        if sys.stderr is None:  # closed: what belongs there must not reach standard output
+            sys.stderr = open(os.devnull, "w")
+        arguments = _parse(sys.argv[1:] if argv is None else argv)
+        arguments.started = started
+        if sys.stdout is None:
+            raise FflmError("results can't be written: standard output is closed")
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")
         status = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except FflmError as error:
-        print(f"fflm: error: {error}", file=sys.stderr)
-        return 1
+        names = flag_names(arguments.parser)
+        return _fail(error.worded(lambda name: names.get(name, "--" + name.replace("_", "-"))))
     except KeyboardInterrupt:
-        print("fflm: interrupted", file=sys.stderr)
+        print_aside("fflm: interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output has gone
         _drop_output()
         return 1
     except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        print(f"fflm: error: {error.strerror or error}{where}", file=sys.stderr)
+        where = f": {visible(str(error.filename))}" if error.filename else ""
         _drop_output()
-        return 1
+        return _fail(f"{error.strerror or error}{where}")
     except MemoryError:
-        print(
-            "fflm: error: not enough memory; a smaller vocab_size, embedding_dim, hidden_dims, batch_size or bigrams "
-            "needs less",
-            file=sys.stderr,
-        )
-        return 1
+        names = flag_names(arguments.parser)
+        hungry = [names[name] for name in HUNGRY if name in names]
+        return _fail("not enough memory" + (f"; a smaller {' or '.join(hungry)} needs less" if hungry else ""))
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    """Words may stand after options too, where a verb takes any number of them: argparse alone refuses those."""
+def _fail(message: str) -> int:
+    print_aside(f"fflm: error: {message}")
+    return 1
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    """Parse the arguments of a command; words may stand after options too, where a verb takes any number of them."""
     parser = make_parser()
+    _check_command(parser, argv)
     arguments, surplus = parser.parse_known_args(argv)
-    if surplus and (not hasattr(arguments, "any_number") or any(word.startswith("-") for word in surplus)):
-        helps = any(word.startswith("-") for word in surplus) and "--" not in (sys.argv if argv is None else argv)
-        hint = "" if not helps else "; what begins with - and is no option needs -- before it"
-        parser.error(f"unrecognized arguments: {' '.join(surplus)}{hint}")
-    if surplus:
+    if surplus and hasattr(arguments, "any_number") and not any(word.startswith("-") for word in surplus):
         getattr(arguments, arguments.any_number).extend(surplus)
+    elif surplus:
+        arguments.parser.error(f"unrecognized arguments: {_cut(surplus)}{_hint(arguments, surplus, argv)}")
     return arguments
+
+
+def _check_command(parser: argparse.ArgumentParser, argv: list[str]) -> None:
+    """Refuse a command that does not exist, with the one that may be meant; `classify` has commands of its own."""
+    for word in argv:
+        groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        if not groups or word.startswith("-"):
+            return
+        commands = groups[0].choices
+        if word not in commands:
+            meant = did_you_mean(word, commands)
+            hint = f"did you mean {meant}?" if meant else f"the commands are {', '.join(commands)}"
+            parser.error(f"there is no command {shown(word)}; {hint}")
+        parser = commands[word]
+
+
+def _hint(arguments: argparse.Namespace, surplus: list[str], argv: list[str]) -> str:
+    """What may be meant by arguments that a verb does not know."""
+    flags = [word.partition("=")[0] for word in surplus if word.startswith("-")]
+    if "--" in argv:
+        flags = []
+    for flag in flags:
+        if meant := did_you_mean(flag, arguments.parser._option_string_actions):
+            return f"; did you mean {meant}?"
+    if flags and hasattr(arguments, "any_number"):
+        return "; what begins with - and is no option needs -- before it"
+    quote = getattr(arguments, "quote", None)
+    if flags or quote is None:
+        return ""
+    first = getattr(arguments, quote)
+    words = " ".join([*([first] if isinstance(first, str) and first else []), *surplus])
+    flag = flag_names(arguments.parser)[quote]
+    return f"; a text of several words stands in quotes: {flag + ' ' if flag.startswith('-') else ''}{shown(words)}"
+
+
+def _cut(words: list[str]) -> str:
+    text = visible(" ".join(words))
+    return text if len(text) <= 200 else text[:200] + "..."
 
 
 def _drop_output() -> None:

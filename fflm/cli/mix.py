@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fflm
-from fflm.cli.flags import MODEL, SOURCE, add_flags, encoding, given, threads, verb
-from fflm.cli.printing import perplexity_line, print_json, warn
+from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_flags, add_force, add_threads, given, takes_stdout, verb
+from fflm.cli.printing import print_held_out, print_json, print_line
 from fflm.config import CacheConfig
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "mix",
@@ -30,19 +30,21 @@ def add(verbs) -> None:
         metavar="SOURCE",
         help="what the models were trained on (such as brown:train), to warn of held-out text that stands in it",
     )
-    parser.add_argument("--out", required=True, metavar="MIX", help="model file to write")
+    parser.add_argument("--out", required=True, metavar="MIX", help="model file to write, or - for standard output")
+    add_force(parser, "the file MIX")
     parser.add_argument(
         "--by-context-count",
         action="store_true",
         help="weights that depend on how often the first n-gram model saw the last two words, as in the paper",
     )
-    encoding(parser)
+    add_encoding(parser)
     add_flags(parser, CacheConfig)
-    threads(parser)
+    add_threads(parser)
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Mix models and print the weight of each, its perplexity alone, and that of the mixture."""
+    silent = takes_stdout(arguments, arguments.out)
     model = fflm.mix(
         *arguments.models,
         valid=arguments.valid,
@@ -52,26 +54,26 @@ def run(arguments) -> int:
         by_context_count=arguments.by_context_count,
         encoding=arguments.encoding,
         threads=arguments.threads,
+        force=arguments.force,
         **given(arguments, CacheConfig),
     )
     report = model.report
     if arguments.json:
         print_json(report.to_dict())
-        return 0
+    elif not silent:
+        _print_report(report)
+    return 0
+
+
+def _print_report(report) -> None:
     by_count = ", by how often the context was seen (mean weights below)" if report.by_context_count else ""
     several = "s" if len(report.parts) > 1 else ""
-    print(f"mixture      {report.out} of {len(report.parts)} model{several}{by_count}")
+    print_line(f"mixture      {report.out} of {len(report.parts)} model{several}{by_count}")
     for part in report.parts:
-        alone = part["valid_perplexity"]
-        told = "no probability for some words" if alone is None else f"perplexity {alone:.2f}"
-        print(f"part         weight {part['weight']:.4f}  {part['name']}: {told} alone{_file(part)}")
-    for label, figures in (("validation", report.valid), ("test", report.test)):
-        if figures is not None:
-            print(f"{label:12} {perplexity_line(figures)}")
-            warn(figures["notes"])
-    for note in report.notes:
-        print(f"note         {note}")
-    return 0
+        perplexity = part["valid_perplexity"]
+        alone = "alone, some words have probability 0" if perplexity is None else f"perplexity {perplexity:.2f} alone"
+        print_line(f"part         weight {part['weight']:.4f}  {part['name']}: {alone}{_file(part)}")
+    print_held_out(report)
 
 
 def _file(part: dict) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fflm.cli.flags import NETWORK, load_model, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.printing import print_json, print_line, print_text, word
 from fflm.errors import ConfigError
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "neighbors",
@@ -29,11 +29,11 @@ def add(verbs) -> None:
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Print for each word, or for the analogy, the nearest words and the cosines."""
     if not arguments.words and not arguments.analogy:
-        raise ConfigError("give a word, or --analogy and three")
+        raise ConfigError("neighbors needs a WORD, or --analogy and three")
     vectors = load_model(arguments).word_vectors()
-    found = {word: vectors.neighbors(word, arguments.top) for word in arguments.words}
+    found = {asked: vectors.neighbors(asked, arguments.top) for asked in arguments.words}
     if arguments.analogy:
         a, b, c = arguments.analogy
         found[f"{a} - {b} + {c}"] = vectors.analogy(a, b, c, arguments.top)
@@ -42,7 +42,7 @@ def run(arguments) -> int:
         return 0
     for i, (of, nearest) in enumerate(found.items()):
         if len(found) > 1:
-            print(("\n" if i else "") + visible(of))
+            print_text(("\n" if i else "") + word(of))
         for near in nearest:
-            print(f"{near.cosine:.4f}  {visible(near.word)}")
+            print_line(f"{near.cosine:.4f}  {word(near.word)}")
     return 0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import fflm
-from fflm.cli.flags import MODEL, SOURCE, add_flags, given, threads, verb
-from fflm.cli.printing import perplexity_line, print_json, warn
+from fflm.cli.flags import MODEL, SOURCE, add_flags, add_force, add_threads, given, takes_stdout, verb
+from fflm.cli.printing import print_held_out, print_json, print_line
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "ngram",
@@ -19,12 +19,14 @@ def add(verbs) -> None:
         "fflm ngram brown --out kn5.safetensors --order 5 --vocab-of runs/brown",
     )
     parser.add_argument("sources", nargs="*", metavar="SOURCE", help=SOURCE)
-    parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write")
+    parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write, or - for standard output")
+    add_force(parser, "the file MODEL")
     parser.add_argument(
         "--arpa",
         metavar="FILE",
-        help="read this ARPA file of KenLM, SRILM or fflm instead of counting a SOURCE (as lines of words with blanks "
-        "between them, unless the file, --vocab-of, --tokenizer or --boundary say otherwise)",
+        help="read this ARPA file of KenLM, SRILM or fflm, or - for standard input, instead of counting a SOURCE (as "
+        "lines of words with blanks between them, unless the file, --vocab-of, --tokenizer or --boundary say "
+        "otherwise)",
     )
     parser.add_argument(
         "--vocab-of",
@@ -38,16 +40,17 @@ def add(verbs) -> None:
     )
     parser.add_argument("--test", metavar="SOURCE", help="test text (default: a named corpus's own)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of the held-out units (default: 1)")
-    threads(parser)
+    add_threads(parser)
     add_flags(parser, NgramConfig, "n-grams")
     add_flags(parser, DataConfig, "words and held-out text")
     add_flags(parser, TokenizerConfig, "tokens")
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Make an n-gram model and print how many n-grams it has and its perplexity on held-out text."""
+    silent = takes_stdout(arguments, arguments.out)
     if arguments.arpa is not None:
-        return _convert(arguments)
+        return _convert(arguments, silent)
     if not arguments.sources:
         raise ConfigError("ngram needs a SOURCE, or --arpa FILE")
     model = fflm.ngram(
@@ -58,45 +61,44 @@ def run(arguments) -> int:
         vocab_of=arguments.vocab_of,
         seed=arguments.seed,
         threads=arguments.threads,
+        force=arguments.force,
         **given(arguments, NgramConfig, TokenizerConfig, DataConfig),
     )
     report = model.report
     if arguments.json:
         print_json(report.to_dict())
-        return 0
-    print(f"model        {report.out} ({report.smoothing}, order {report.order})")
-    print(f"n-grams      {_counted(report.ngrams)}")
-    print(
-        f"text         {report.train_tokens:,} tokens, {report.vocab_size:,} words, counted and smoothed in "
-        f"{report.estimation_seconds:.2f} s"
-    )
-    for label, part in (("validation", report.valid), ("test", report.test)):
-        if part is not None:
-            print(f"{label:12} {perplexity_line(part)}")
-            warn(part["notes"])
-    for note in report.notes:
-        print(f"note         {note}")
+    elif not silent:
+        print_line(f"model        {report.out} ({report.smoothing}, order {report.order})")
+        print_line(f"n-grams      {_counted(report.ngrams)}")
+        print_line(
+            f"text         {report.train_tokens:,} tokens, {report.vocab_size:,} words, counted and smoothed in "
+            f"{report.estimation_seconds:.2f} s"
+        )
+        print_held_out(report)
     return 0
 
 
-def _convert(arguments) -> int:
-    refused = {"SOURCE": arguments.sources, "--valid": arguments.valid, "--test": arguments.test}
+def _convert(arguments, silent: bool) -> int:
+    refused = {name: getattr(arguments, name) for name in ("sources", "valid", "test")}
     for name, value in (refused | given(arguments, NgramConfig, DataConfig)).items():
         if value not in (None, []):
-            raise ConfigError(f"{name} must not be given together with --arpa: nothing is counted")
+            raise ConfigError(
+                f"{option_name(name)} must not be given together with {option_name('arpa')}: nothing is counted"
+            )
     model = fflm.convert_arpa(
         arguments.arpa,
         out=arguments.out,
         vocab_of=arguments.vocab_of,
         threads=arguments.threads,
+        force=arguments.force,
         **given(arguments, TokenizerConfig),
     )
     facts = model.lm.describe()
     if arguments.json:
         print_json({"out": arguments.out, **facts})
-    else:
-        print(f"model        {arguments.out} (from {arguments.arpa}, order {facts['order']})")
-        print(f"n-grams      {_counted(facts['ngrams'])}")
+    elif not silent:
+        print_line(f"model        {arguments.out} (from {arguments.arpa}, order {facts['order']})")
+        print_line(f"n-grams      {_counted(facts['ngrams'])}")
     return 0
 
 

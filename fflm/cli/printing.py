@@ -1,24 +1,48 @@
-"""What the commands print with: JSON for machines, notes on stderr, texts on one line."""
+"""What the commands print with: JSON for machines, notes on stderr, and lines in which a terminal finds no orders.
+
+Whatever comes from a text, a model file or the name of a file goes through `visible` of `fflm.errors` on its way out.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+
+from fflm.errors import visible
 
 
 def print_json(value) -> None:
-    """One line of JSON on stdout."""
+    """Print one line of JSON on stdout; it is ASCII and exact."""
     print(json.dumps(value))
 
 
+def print_line(*fields: str) -> None:
+    """Print one line on stdout; several fields with tabs between them."""
+    print("\t".join(map(visible, fields)))
+
+
+def print_text(text: str) -> None:
+    """Print text on stdout whose line ends and tabs are meant."""
+    print(visible(text, keep="\n\t"))
+
+
+def print_aside(text: str) -> None:
+    """Print one line on stderr; where nothing can be printed there, that is no reason to fail."""
+    try:
+        print(visible(text), file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        sys.stderr = open(os.devnull, "w")  # what is still buffered would fail again when Python ends
+
+
 def note(text: str) -> None:
-    """A note to people, on stderr."""
-    print(f"note: {text}", file=sys.stderr)
+    """Print a note to people on stderr."""
+    print_aside(f"note: {text}")
 
 
-def visible(text: str) -> str:
-    """One line of it: line ends as \\n, and a text of nothing but white space in quotes."""
-    return repr(text) if text.isspace() else text.replace("\n", "\\n")
+def word(text: str) -> str:
+    """Return a token or label as it is shown among others: what is nothing but white space in quotes."""
+    return repr(text) if text.isspace() else visible(text)
 
 
 def note_unknown(model, text: str, name: str) -> None:
@@ -35,7 +59,7 @@ def warn(notes) -> None:
 
 
 def perplexity_line(report: dict) -> str:
-    """The figures of a report on one line."""
+    """Return the figures of a report on one line."""
     tokens = f"{report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
     if report["perplexity"] is None:
         return f"perplexity undefined, {report['perplexity_without_oov']:.2f} without unknown words, on {tokens}"
@@ -44,3 +68,13 @@ def perplexity_line(report: dict) -> str:
         for value in (report["perplexity"], report["perplexity_low"], report["perplexity_high"])
     )
     return f"perplexity {middle} (95 % interval {low} to {high}) on {tokens}"
+
+
+def print_held_out(report) -> None:
+    """Print the lines with which training, counting and mixing end: validation, test, notes."""
+    for label, figures in (("validation", report.valid), ("test", report.test)):
+        if figures is not None:
+            print_line(f"{label:12} {perplexity_line(figures)}")
+            warn(figures["notes"])
+    for line in report.notes:
+        print_line(f"note         {line}")

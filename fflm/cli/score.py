@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-from fflm.cli.flags import MODEL, SOURCE, encoding, load_model, threads, verb
+from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_force, add_threads, load_model, takes_stdout, verb
 from fflm.cli.printing import note, print_json, warn
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name, shown
 
 TOP = 5
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "score",
         run,
-        "surprisal of each token of a text in bits, as TSV, and as a coloured page",
+        "print the surprisal of each token of a text in bits, as TSV, and write it as a coloured page",
         "fflm score runs/stdlib stdlib:test --html surprisal.html",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
@@ -28,22 +27,22 @@ def add(verbs) -> None:
         "--html",
         metavar="FILE",
         help="write a page too: each word on the colour of its surprisal, rank and alternatives on hover; it needs "
-        "no connection, and shows the first 20,000 tokens of a longer text",
+        "no connection, and shows the first 20,000 tokens of a longer text; - for standard output, instead of the TSV",
     )
     parser.add_argument(
         "--top", type=int, metavar="N", help=f"alternatives of each word on the page, 1 to 20 (default: {TOP})"
     )
-    encoding(parser)
-    threads(parser)
+    add_force(parser, "the page FILE")
+    add_encoding(parser)
+    add_threads(parser)
 
 
 def run(arguments) -> int:
-    """Open, score, write the page, print."""
-    from fflm.evaluation.surprisal import score
-
+    """Print the surprisal of every token as TSV, and write it as a page where that is asked for."""
+    silent = takes_stdout(arguments, arguments.html)
     _check(arguments)
     model = load_model(arguments)
-    scores = score(model.lm, arguments.sources, arguments.encoding, progress=True)
+    scores = model.score(*arguments.sources, encoding=arguments.encoding)
     if arguments.html is not None:
         _write_page(arguments, model, scores)
     report = scores.report
@@ -51,8 +50,9 @@ def run(arguments) -> int:
         print_json({"model": arguments.model, **scores.to_dict()})
         warn(report.notes)
         return 0
-    sys.stdout.writelines(scores.lines())
-    sys.stdout.flush()
+    if not silent:
+        sys.stdout.writelines(scores.lines())
+        sys.stdout.flush()
     figures = f"{report.tokens:,} tokens, {report.oov:,} out of vocabulary, "
     if report.perplexity is None:
         figures += f"perplexity undefined, {report.perplexity_without_oov:.3f} without unknown words"
@@ -65,28 +65,33 @@ def run(arguments) -> int:
 
 def _check(arguments) -> None:
     """Refuse bad options before anything is read."""
+    from fflm.api.arguments import check_new_file
     from fflm.evaluation.surprisal_page import check_top
 
     if arguments.top is not None:
         check_top(arguments.top)
         if arguments.html is None:
-            raise ConfigError(f"top is for the page, got {arguments.top} without one; give --html too")
+            raise ConfigError(
+                f"{option_name('top')} is for the page, got {arguments.top} without one; give {option_name('html')} too"
+            )
     if arguments.html is None:
         return
-    if not Path(arguments.html).name:
-        raise ConfigError(f"html must name a file, got {arguments.html!r}")
     for read in (arguments.model, *arguments.sources):
         if os.path.exists(arguments.html) and os.path.exists(read) and os.path.samefile(arguments.html, read):
-            raise ConfigError(f"html must not be a file that is read, got {arguments.html!r}; choose another name")
+            raise ConfigError(
+                f"{option_name('html')} must not be a file that is read, got {shown(arguments.html)}; "
+                "choose another name"
+            )
+    check_new_file(arguments.html, arguments.force)
 
 
 def _write_page(arguments, model, scores) -> None:
     from fflm.evaluation.surprisal_page import MOST_TOKENS, page
     from fflm.storage.files import write
 
-    made = page(model.lm, scores, arguments.model, arguments.top or TOP, progress=True).encode("utf-8", "replace")
-    write(arguments.html, made)
+    content = page(model.lm, scores, arguments.model, arguments.top or TOP).encode("utf-8", "replace")
+    write(arguments.html, content)
     tokens = f"{len(scores.tokens):,} tokens"
     if len(scores.tokens) > MOST_TOKENS:
         tokens = f"the first {MOST_TOKENS:,} of {tokens}"
-    note(f"{arguments.html} shows {tokens}, {len(made) / 1e6:.1f} MB")
+    note(f"{arguments.html} shows {tokens}, {len(content) / 1e6:.1f} MB")

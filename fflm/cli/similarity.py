@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fflm.cli.flags import NETWORK, encoding, load_model, verb
-from fflm.cli.printing import print_json, visible
+from fflm.cli.flags import NETWORK, add_encoding, load_model, verb
+from fflm.cli.printing import print_json, print_line, word
 
 SHOWN = 10
 
 
 def add(verbs) -> None:
-    """The verb and its flags."""
+    """Add the verb and its flags."""
     parser = verb(
         verbs,
         "similarity",
@@ -19,26 +19,26 @@ def add(verbs) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=NETWORK)
     parser.add_argument(
-        "file", metavar="FILE", help="lines of two words and a number, as in WordSim-353, separated by tabs or commas"
+        "file",
+        metavar="FILE",
+        help="lines of two words and a number, as in WordSim-353, separated by tabs or commas; - for standard input",
     )
-    encoding(parser)
+    add_encoding(parser)
     parser.set_defaults(threads=None)
 
 
 def run(arguments) -> int:
-    """Open, one library call, print."""
+    """Print the rank correlation, over how many pairs, and the words that are unknown."""
     model = load_model(arguments)
     found = model.word_vectors().similarity(arguments.file, arguments.encoding)
     if arguments.json:
         print_json(found.to_dict())
         return 0
-    print(f"spearman     {found.spearman:.4f}")
-    print(f"pairs        {found.known:,} of {found.pairs:,} with both words in the vocabulary")
+    print_line(f"spearman     {found.spearman:.4f}")
+    print_line(f"pairs        {found.known:,} of {found.pairs:,} with both words in the vocabulary")
     if found.unknown_words:
-        shown = ", ".join(map(visible, found.unknown_words[:SHOWN])) + (
-            " ..." if len(found.unknown_words) > SHOWN else ""
-        )
-        print(
+        shown = ", ".join(map(word, found.unknown_words[:SHOWN])) + (" ..." if len(found.unknown_words) > SHOWN else "")
+        print_line(
             f"unknown      {len(found.unknown_words):,} {'word' if len(found.unknown_words) == 1 else 'words'}: {shown}"
         )
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import perplexity_line, print_json, visible, warn
+from fflm.cli.printing import perplexity_line, print_json, print_line, warn, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import Interrupted
 
@@ -60,7 +60,7 @@ def run(arguments) -> int:
         print_json(report.to_dict())
     else:
         for line in _train_lines(model, report):
-            print(line)
+            print_line(line)
         for part in filter(None, (report.valid, report.test)):
             warn(part["notes"])
     return 130 if report.interrupted else 0
@@ -87,4 +87,4 @@ def _train_lines(model, report):
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
-        yield f"sample       {visible(sample.prompt)} | {visible(sample.text)}"
+        yield f"sample       {word(sample.prompt)} | {word(sample.text)}"

@@ -8,7 +8,7 @@ from fflm.config.names import RULES
 from fflm.config.network import activation_option
 from fflm.config.options import Checked, option
 from fflm.config.training import threads_option, weight_decay_option
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,12 @@ class ClassifierConfig(Checked):
     min_count: int = option(1, "words seen less often in training are left out", low=1, metavar="N")
 
     def __post_init__(self):
-        if self.hidden_dims in (0, (0,), [0]):
-            object.__setattr__(self, "hidden_dims", ())
         super().__post_init__()
         if self.bigrams and self.pooling == "window":
-            raise ConfigError("bigrams must not be given with pooling window: the order of its words is known")
+            raise ConfigError(
+                f"{option_name('bigrams')} must not be given with {option_name('pooling')} window: the order of its "
+                "words is known"
+            )
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from fflm.config.names import ACTIVATIONS
 from fflm.config.options import Checked, option
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 
 
 def activation_option():
-    """Of hidden layers."""
+    """The option `activation`, shared by network and classifier."""
     return option(
         "tanh",
         "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
@@ -42,8 +42,9 @@ class ModelConfig(Checked):
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
     def __post_init__(self):
-        if self.hidden_dims in (0, (0,), [0]):  # the paper's h = 0: direct connections only
-            object.__setattr__(self, "hidden_dims", ())
         super().__post_init__()
-        if not self.hidden_dims and not self.direct:
-            raise ConfigError("hidden_dims must not be empty without direct connections, got (); add direct")
+        if not self.hidden_dims and not self.direct:  # the paper's h = 0 is for direct connections alone
+            raise ConfigError(
+                f"{option_name('hidden_dims')} must not be empty without direct connections, got (); "
+                f"add {option_name('direct')}"
+            )

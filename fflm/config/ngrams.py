@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fflm.config.options import Checked, option
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class NgramConfig(Checked):
         if self.order is None:
             object.__setattr__(self, "order", 3 if self.smoothing == "interpolated" else 5)
         if self.order == 1 and self.smoothing == "interpolated":
-            raise ConfigError("order must be at least 2 for interpolated smoothing, got 1")
+            raise ConfigError(f"{option_name('order')} must be at least 2 for interpolated smoothing, got 1")
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,7 @@ class CacheConfig(Checked):
     def __post_init__(self):
         super().__post_init__()
         if self.cache_half_life is not None and self.cache is None:
-            raise ConfigError("cache_half_life must not be given without cache; give the size of the cache")
+            raise ConfigError(
+                f"{option_name('cache_half_life')} must not be given without {option_name('cache')}; "
+                "give the size of the cache"
+            )

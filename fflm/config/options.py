@@ -1,18 +1,25 @@
-"""What a configuration is made of: fields with a range and a line of help, which are checked when one is made."""
+"""What a configuration is made of: fields with a range and a line of help, which are checked when one is made.
+
+Numbers may be those of NumPy and paths those of `pathlib`; they are kept as Python's own.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, field, fields
+from numbers import Integral, Real
 
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, did_you_mean, option_name, shown
 
 KINDS = {
     "int": "a whole number",
     "float": "a number",
     "bool": "True or False",
-    "str": "a text",
+    "str": "a string",
+    "path": "a string or a path",
     "tuple[int, ...]": "a list of whole numbers",
 }
 
@@ -23,12 +30,28 @@ def option(default, help, *, low=None, above=None, below=None, high=None, choice
     return field(default=default, metadata={"help": help, "metavar": metavar, **checks})
 
 
+def is_flag(value) -> bool:
+    """Whether a value is True or False, of Python or of NumPy."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return isinstance(value, bool) or (kind == "b" and getattr(value, "ndim", None) == 0)
+
+
+def is_whole(value) -> bool:
+    """Whether a value is a whole number, of Python or of NumPy; True and False are none."""
+    return isinstance(value, Integral) and not is_flag(value)
+
+
+def is_number(value) -> bool:
+    """Whether a value is a real number, of Python or of NumPy; True and False are none."""
+    return isinstance(value, Real) and not is_flag(value)
+
+
 def check_value(name: str, value, metadata) -> None:
     """Raise ConfigError unless `value` satisfies the range in a field's `metadata`."""
     choices = metadata.get("choices")
     if choices is not None:
-        if value not in choices:
-            raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        if not isinstance(value, str) or value not in choices:
+            raise ConfigError(f"{option_name(name)} must be one of {', '.join(choices)}, got {shown(value)}")
         return
     rules = (
         ("low", "at least", lambda v, limit: v >= limit),
@@ -40,11 +63,66 @@ def check_value(name: str, value, metadata) -> None:
         limit = metadata.get(key)
         if limit is None:
             continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if number and not math.isfinite(value):
-            raise ConfigError(f"{name} must be {words} {limit} and finite, got {value!r}")
+        number = is_number(value)
+        if number and not is_whole(value) and not math.isfinite(value):
+            raise ConfigError(f"{option_name(name)} must be {words} {limit} and finite, got {shown(value)}")
         if not number or not holds(value, limit):
-            raise ConfigError(f"{name} must be {words} {limit}, got {value!r}")
+            raise ConfigError(f"{option_name(name)} must be {words} {limit}, got {shown(value)}")
+
+
+def whole_number(name: str, value, low: int, high: int | None = None) -> int:
+    """Return an argument that must be a whole number from `low` (to `high`), as Python's own.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+
+    Examples
+    --------
+    >>> whole_number("top", 3, low=1)
+    3
+    """
+    value = _plain("int", name, value)
+    check_value(name, value, {"low": low, "high": high})
+    return value
+
+
+def path_name(name: str, value) -> str:
+    """Return a path that was given as a string or as a path, as a string.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    return _plain("path", name, value)
+
+
+def _plain(kind: str, name: str, value):
+    """The value as Python's own type of this kind, or ConfigError."""
+    if kind == "bool" and is_flag(value):
+        return bool(value)
+    if kind == "int" and is_whole(value):
+        return int(value)
+    if kind == "float" and is_number(value):
+        with suppress(OverflowError):  # a whole number may be too large for any other
+            number = float(value)
+            return int(value) if is_whole(value) else number
+    if kind == "str" and isinstance(value, str):
+        return str(value)
+    if kind == "path" and isinstance(value, (str, os.PathLike)):
+        path = os.fspath(value)
+        if isinstance(path, str):
+            return str(path)
+    if kind == "tuple[int, ...]":
+        parts = value.tolist() if hasattr(value, "tolist") else value
+        parts = [parts] if is_whole(parts) else parts
+        if isinstance(parts, Iterable) and not isinstance(parts, (str, bytes, dict)):
+            parts = list(parts)
+            if all(map(is_whole, parts)):
+                return tuple(map(int, parts))
+    raise ConfigError(f"{option_name(name)} must be {KINDS[kind]}, got {shown(value)}")
 
 
 class Checked:
@@ -55,41 +133,39 @@ class Checked:
             value = getattr(self, item.name)
             if value is None:
                 if item.default is not None:
-                    raise ConfigError(f"{item.name} must not be None")
+                    raise ConfigError(f"{option_name(item.name)} must not be None")
                 continue
-            self._check_type(item, value)
-            for part in value if isinstance(value, tuple) else (value,):
-                check_value(item.name, part, item.metadata)
-
-    def _check_type(self, item, value) -> None:
-        kind = item.type.removesuffix(" | None")
-        if kind == "tuple[int, ...]":
-            if isinstance(value, (int, list)):
-                value = (value,) if isinstance(value, int) else tuple(value)
-                object.__setattr__(self, item.name, value)
-            accepted = isinstance(value, tuple) and all(type(part) is int for part in value)
-        elif kind == "float":
-            accepted = isinstance(value, (int, float)) and not isinstance(value, bool)
-        else:
-            accepted = type(value).__name__ == kind
-        if not accepted:
-            raise ConfigError(f"{item.name} must be {KINDS[kind]}, got {value!r}")
+            object.__setattr__(self, item.name, _checked(item, value))
 
     def to_dict(self) -> dict:
         """The options as plain JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
+def _checked(item, value):
+    """The value of a field as Python's own type, or ConfigError."""
+    kind = item.type.removesuffix(" | None")
+    if item.metadata["choices"] is not None:
+        check_value(item.name, value, item.metadata)
+        return str(value)
+    value = _plain("path" if item.metadata["metavar"] == "FILE" else kind, item.name, value)
+    if value == (0,):  # no number at all, as the command line can say it
+        return ()
+    for part in value if isinstance(value, tuple) else (value,):
+        check_value(item.name, part, item.metadata)
+    return value
+
+
 def make(kind, options: dict, complete: bool = False):
     """Build the configuration `kind` from a dict; an unknown name is an error, if `complete` a missing one too."""
     known = {item.name for item in fields(kind)}
-    unknown = sorted(set(options) - known)
-    if unknown:
-        raise ConfigError(f"unknown option {unknown[0]!r}, expected one of {', '.join(sorted(known))}")
+    for name in options:
+        if name not in known:
+            raise _unknown(name, known)
     missing = sorted(known - set(options))
     if complete and missing:
         raise ConfigError(f"option {missing[0]!r} is missing")
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()})
+    return kind(**options)
 
 
 def configurations(kinds: Sequence[type], options: dict):
@@ -97,5 +173,11 @@ def configurations(kinds: Sequence[type], options: dict):
     names = {item.name: kind for kind in kinds for item in fields(kind)}
     for name in options:
         if name not in names:
-            raise ConfigError(f"unknown option {name!r}, expected one of {', '.join(sorted(names))}")
+            raise _unknown(name, names)
     return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in kinds]
+
+
+def _unknown(name: str, known: Iterable[str]) -> ConfigError:
+    meant = did_you_mean(name, known)
+    hint = "" if meant is None else f"; did you mean {meant}?"
+    return ConfigError(f"unknown option {shown(name)}, expected one of {', '.join(sorted(known))}{hint}")

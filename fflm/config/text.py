@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 
-from fflm.config.options import Checked, option
-from fflm.errors import ConfigError
+from fflm.config.options import Checked, is_number, option
+from fflm.errors import ConfigError, option_name, shown
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,23 @@ class DataConfig(Checked):
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
 
     def __post_init__(self):
+        if _is_size(self.vocab):
+            raise ConfigError(
+                f"{option_name('vocab')} must be a file of words, got {shown(self.vocab)}, which is none; the size of "
+                f"a vocabulary is given with {option_name('vocab_size')}"
+            )
         super().__post_init__()
         for name in ("vocab_size", "min_count"):
             if self.vocab is not None and getattr(self, name) != getattr(DataConfig, name):
-                raise ConfigError(f"{name} must not be given together with vocab, got {getattr(self, name)!r}")
+                raise ConfigError(
+                    f"{option_name(name)} must not be given together with {option_name('vocab')}, got "
+                    f"{getattr(self, name)!r}"
+                )
+
+
+def _is_size(vocab) -> bool:
+    """Whether a number stands where the file of a vocabulary should."""
+    if is_number(vocab):
+        return True
+    looks_so = isinstance(vocab, str) and re.fullmatch(r"[0-9][0-9_.,]*[kKmM]?", vocab)
+    return bool(looks_so) and not os.path.exists(vocab)

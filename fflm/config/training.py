@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from fflm.config.names import RULES
 from fflm.config.options import Checked, option
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 
 
 def weight_decay_option():
-    """Of every update rule."""
+    """The option `weight_decay`, shared by network and classifier."""
     return option(
         None,
         "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
@@ -23,11 +23,11 @@ def weight_decay_option():
 def check_threads(threads: int | None) -> None:
     """Raise ConfigError unless `threads` is a number of workers, or None."""
     if threads is not None:
-        TrainConfig(threads=int(threads) if hasattr(threads, "__index__") else threads)
+        TrainConfig(threads=threads)
 
 
 def threads_option(default="every core"):
-    """How many workers."""
+    """The option `threads`, shared by network and classifier; `default` says what is taken without it."""
     return option(
         None,
         f"worker threads (default: {default}); the result is the same for any number",
@@ -89,4 +89,7 @@ class TrainConfig(Checked):
     def __post_init__(self):
         super().__post_init__()
         if self.freeze_vectors and self.vectors is None:
-            raise ConfigError("freeze_vectors must not be given without vectors; give a file of word vectors")
+            raise ConfigError(
+                f"{option_name('freeze_vectors')} must not be given without {option_name('vectors')}; "
+                "give a file of word vectors"
+            )

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from fflm.config import DataConfig
-from fflm.errors import ConfigError, FflmError
+from fflm.config.options import whole_number
+from fflm.errors import ConfigError, FflmError, option_name
 from fflm.evaluation.breakdowns import CONTEXT_COUNTS, bands, by_frequency, by_neighbours, rows, won_words
 from fflm.evaluation.comparison_report import Comparison
 from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
-from fflm.evaluation.resampling import interval, unit_sums
+from fflm.evaluation.resampling import group_starts, group_sums, interval, permutation_p_value
 from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, encode
 
-PERMUTATIONS = 10_000
 FEW_UNITS = 5  # no p-value below 0.05 is possible: 2 of their 2 ** 5 swaps are as extreme as any
 
 
@@ -34,7 +34,7 @@ def compare(
     per_character: bool = False,
     top: int = 10,
     encoding: str = "utf-8",
-    progress: bool = False,
+    quiet: bool = False,
 ) -> Comparison:
     """Compare two models on a text.
 
@@ -50,9 +50,9 @@ def compare(
     top : int
         How many words on which a model wins most.
     encoding : str
-        Of the files.
-    progress : bool
-        Show a bar on stderr, if that is a terminal.
+        Character encoding of the files.
+    quiet : bool
+        Show nothing on stderr; without it, a bar if that is a terminal.
 
     Returns
     -------
@@ -74,20 +74,25 @@ def compare(
     >>> compare(model, model, ["text.txt"]).conclusion
     'no difference that this text can show; p = 1'
     """
-    if top < 1:
-        raise ConfigError(f"top must be at least 1, got {top!r}")
+    top = whole_number("top", top, low=1)
     if per_character:
         if contexts is not None:
-            raise ConfigError("contexts must not be given together with per_character: it compares no single tokens")
+            raise ConfigError(
+                f"{option_name('contexts')} must not be given together with {option_name('per_character')}: it "
+                "compares no single tokens"
+            )
         if "-" in sources:
-            raise ConfigError("sources must be files or corpora with per_character, got '-': each model reads them")
+            raise ConfigError(
+                f"{option_name('sources')} must be files or corpora with {option_name('per_character')}, got '-': each "
+                "model reads them"
+            )
     else:
         _check_comparable(a, b, contexts)
     streams = [
         encode(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
         for model in ((a, b) if per_character else (a,))
     ]
-    with Bar(len(streams[0]) + len(streams[-1]), "compare", progress) as bar:
+    with Bar(len(streams[0]) + len(streams[-1]), "compare", not quiet) as bar:
         if per_character:
             return _by_character(a, b, *streams, bar.advance)
         return _by_token(a, b, *streams, contexts, top, bar.advance)
@@ -96,17 +101,17 @@ def compare(
 def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageModel | None) -> None:
     if reason := difference_between(a, b, ("A", "B")):
         raise FflmError(
-            f"A and B can't be compared per token: {reason}; "
-            "--per-character (per_character=True) compares them in bits per character"
+            f"A and B can't be compared per token: {reason}; {option_name('per_character')} compares them in bits per "
+            "character"
         )
     if contexts is None:
         return
     if reason := difference_between(a, contexts, ("A", "contexts")):
-        raise FflmError(f"contexts must have the vocabulary and tokenizer of A and B: {reason}")
+        raise FflmError(f"{option_name('contexts')} must have the vocabulary and tokenizer of A and B: {reason}")
     if not can_count_contexts(contexts):
         raise FflmError(
-            "contexts must be an n-gram model made by fflm, or a mixture with one, as only these count contexts; "
-            f"got a model of kind {contexts.describe()['kind']!r}"
+            f"{option_name('contexts')} must be an n-gram model made by fflm, or a mixture with one, as only these "
+            f"count contexts; got a model of kind {contexts.describe()['kind']!r}"
         )
 
 
@@ -171,11 +176,14 @@ def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
 
 
 def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
-    """How often the two words before each token were seen in training: (N,), and the name of the model asked."""
-    for name, model in (("contexts", contexts), ("B", b), ("A", a)):
+    """How often the two words before each each token were seen in training, (N,), and the name of the model asked.
+
+    Asked is `contexts`, else A, else B, as for the counts of words.
+    """
+    for name, model in (("contexts", contexts), ("A", a), ("B", b)):
         if model is not None and can_count_contexts(model):
             return model.context_counts(stream.ids, stream.breaks), name
-    notes.append("no breakdown by seen and unseen context: give an n-gram model with --contexts MODEL")
+    notes.append("no breakdown by seen and unseen context: give an n-gram model as contexts (--contexts MODEL)")
     return None, None
 
 
@@ -192,7 +200,7 @@ def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) 
         "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
         f"{report_a.oov:,} of {report_a.tokens:,} tokens in A, {report_b.oov:,} of {report_b.tokens:,} in B"
     ]
-    significance = dict.fromkeys(("difference_low", "difference_high", "p_value", "units"))
+    significance = dict.fromkeys(("difference_low", "difference_high", "p_value", "units", "groups"))
     if reason := _unpaired(a, b, stream_a, stream_b):
         notes.append(f"no interval and no p-value: {reason}")
     else:
@@ -225,29 +233,18 @@ def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
 
 
 def _significance(difference: np.ndarray, unit_starts: np.ndarray, scale: float, notes: list[str]) -> dict:
-    """Interval, p-value and number of units of `scale` times the mean of difference (N,)."""
+    """Interval, p-value, number of units and of groups of `scale` times the mean of difference (N,)."""
     units = len(unit_starts) - 1
     if units == 1:
         notes.append("no interval and no p-value: the text is a single unit (line or block)")
-        return {"difference_low": None, "difference_high": None, "p_value": None, "units": 1}
+        return {"difference_low": None, "difference_high": None, "p_value": None, "units": 1, "groups": 1}
     if units <= FEW_UNITS:
         notes.append(f"{units} units (lines or blocks) are few: no p-value below {2.0 ** (1 - units):g} is possible")
     low, high = (scale * bound + 0.0 for bound in interval(difference, unit_starts))  # + 0.0: no -0.0
     return {
         "difference_low": low,
         "difference_high": high,
-        "p_value": _p_value(unit_sums(difference, unit_starts)[0]),
+        "p_value": permutation_p_value(group_sums(difference, unit_starts)[0]),
         "units": units,
+        "groups": len(group_starts(unit_starts)),
     }
-
-
-def _p_value(sums: np.ndarray) -> float:
-    """Two-sided: how often sums (U,) of differences, their signs drawn at random, add up to as much as they do."""
-    generator = np.random.default_rng(0)
-    total = sums.sum()
-    enough = abs(total) - 1e-12 * np.abs(sums).sum()  # rounding must not decide between equals
-    extreme = 0
-    for _ in range(PERMUTATIONS):
-        swapped = generator.integers(0, 2, len(sums), dtype=bool)
-        extreme += bool(abs(total - 2.0 * sums[swapped].sum()) >= enough)
-    return (1 + extreme) / (1 + PERMUTATIONS)

@@ -1,4 +1,4 @@
-"""What a comparison says."""
+"""The result of a comparison: the difference, whether it can be chance, and where it lies."""
 
 from __future__ import annotations
 
@@ -49,11 +49,15 @@ class Comparison:
     difference : float
         Bits per token, or per character of the original text.
     difference_low, difference_high : float or None
-        95 % bootstrap interval over units (lines, or blocks of the stream; 1,000 replicates).
+        95 % bootstrap interval over groups of units (1,000 replicates).
     p_value : float or None
-        Two-sided, of a paired permutation test: A and B swapped in units drawn at random, 10,000 times.
+        Two-sided, of a paired permutation test: A and B swapped in groups drawn at random, 10,000 times.
     units : int or None
-        How many units were paired; None if they can't be paired. `notes` says why something is None.
+        The number of units (lines, or blocks of the stream) that were paired; None if they can't be paired. `notes`
+        says why something is None.
+    groups : int or None
+        The number of groups that were drawn or swapped: each unit is one, but more than 2,000 units are joined with
+        their neighbours into 2,000 groups or fewer.
     perplexity_ratio : float or None
         Perplexity of A divided by that of B.
     a_wins, b_wins : float or None
@@ -79,6 +83,7 @@ class Comparison:
     difference_high: float | None
     p_value: float | None
     units: int | None
+    groups: int | None
     perplexity_ratio: float | None = None
     a_wins: float | None = None
     b_wins: float | None = None

@@ -18,6 +18,7 @@ import numpy as np
 from fflm.errors import PerplexityError
 from fflm.evaluation.resampling import interval
 from fflm.lm import LanguageModel
+from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary
 
 LARGEST_NATS = 700.0
@@ -45,7 +46,8 @@ class Perplexity:
         All bits divided by the characters of the original text. With out-of-vocabulary tokens it is too low: it
         pays for ``<unk>``, not for the letters of the word.
     perplexity_low, perplexity_high : float or None
-        95 % bootstrap interval over units (lines, or blocks of the stream; 1,000 replicates).
+        95 % bootstrap interval (1,000 replicates) over units (lines, or blocks of the stream); more than 2,000 units
+        are joined with their neighbours into 2,000 groups or fewer, and these are drawn.
     tokens_per_second : float
     unknown_words : tuple of str
         Some of the words that are out of vocabulary, the most frequent ones, where the text tells them.
@@ -188,3 +190,11 @@ def _exponential(nats: float, source: str) -> float:
     if nats > LARGEST_NATS:
         raise PerplexityError(f"perplexity of {source} is too large for a number: the cross-entropy is {nats:g} nats")
     return math.exp(nats)
+
+
+def evaluated(model: LanguageModel, text: TokenStream | None, quiet: bool) -> dict | None:
+    """Evaluate a model on a text: the report as plain JSON values, None without a text; with a bar unless `quiet`."""
+    if text is None:
+        return None
+    with Bar(len(text), "perplexity", not quiet) as bar:
+        return evaluate(model, text, bar.advance).to_dict()

@@ -10,13 +10,11 @@ from itertools import repeat
 import numpy as np
 
 from fflm.config import DataConfig
+from fflm.errors import visible
 from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
 from fflm.lm import LanguageModel
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary, encode_tokens
-
-#: In a TSV file a token keeps its row and its column.
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,14 @@ class Scores:
                 yield {"line": line, "file": name} if len(names) > 1 else {"line": line}
 
     def lines(self) -> Iterator[str]:
-        """The rows as TSV with a header; in a token, tabs, line ends and backslashes stand as in a Python literal."""
+        """The rows as TSV with a header; in a token, backslashes and what `visible` escapes are written as in Python.
+
+        So a token keeps its row and its column, and a terminal obeys none.
+        """
         for number, row in enumerate(self.rows()):
             if number == 0:
                 yield "\t".join(row) + "\n"
-            shown = {"token": row["token"].translate(ESCAPES), "known": int(row["known"])}
+            shown = {"token": visible(row["token"].replace("\\", "\\\\")), "known": int(row["known"])}
             shown["bits"] = "inf" if row["bits"] is None else f"{row['bits']:z.6f}"
             yield "\t".join(str(value) for value in (row | shown).values()) + "\n"
 
@@ -87,7 +88,7 @@ class Scores:
         return {**self.report.to_dict(), "scores": list(self.rows())}
 
 
-def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", progress: bool = False) -> Scores:
+def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", quiet: bool = False) -> Scores:
     """The surprisal of every token of a text.
 
     Parameters
@@ -97,8 +98,8 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
         Files, folders, ``-`` or named corpora, read as one text.
     encoding : str
         Of the files.
-    progress : bool
-        Show a bar on stderr, if that is a terminal.
+    quiet : bool
+        Show nothing on stderr; without it, a bar if that is a terminal.
 
     Raises
     ------
@@ -115,6 +116,6 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     (['the', 'cat', 'sat', 'on', 'the', 'mat'], True, 1600)
     """
     stream, tokens = encode_tokens(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
-    with Bar(len(stream), "score", progress) as bar:
+    with Bar(len(stream), "score", not quiet) as bar:
         report, log_probs = evaluate_tokens(model, stream, bar.advance)
     return Scores(report, stream, tokens, 0.0 - log_probs / math.log(2.0))

@@ -11,7 +11,8 @@ from math import isfinite
 
 import numpy as np
 
-from fflm.errors import ConfigError
+from fflm.config.options import is_whole
+from fflm.errors import ConfigError, option_name, shown
 from fflm.evaluation.surprisal import Scores
 from fflm.lm import LanguageModel, contexts_at
 from fflm.runtime.progress import Bar
@@ -27,8 +28,8 @@ BATCH = 256
 
 def check_top(top: int) -> None:
     """Raise ConfigError unless the page can show so many alternatives."""
-    if not 1 <= top <= MOST_ALTERNATIVES:
-        raise ConfigError(f"top must be from 1 to {MOST_ALTERNATIVES}, got {top!r}")
+    if not is_whole(top) or not 1 <= top <= MOST_ALTERNATIVES:
+        raise ConfigError(f"{option_name('top')} must be from 1 to {MOST_ALTERNATIVES}, got {shown(top)}")
 
 
 def alternatives(
@@ -60,7 +61,7 @@ def alternatives(
             yield int(rank), list(zip(best.tolist(), row[best].tolist(), strict=True))
 
 
-def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, progress: bool = False) -> str:
+def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: bool = False) -> str:
     """One HTML page: each word on the colour of its surprisal; on hover or focus its bits, rank and alternatives.
 
     Parameters
@@ -72,7 +73,7 @@ def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, progress
         Of the model, for the heading.
     top : int
         Alternatives for each word.
-    progress : bool
+    quiet : bool
         Show a bar on stderr, if that is a terminal.
 
     Raises
@@ -90,7 +91,7 @@ def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, progress
     """
     check_top(top)
     count = min(len(scores.tokens), MOST_TOKENS)
-    with Bar(count, "page", progress) as bar:
+    with Bar(count, "page", not quiet) as bar:
         text = "".join(_words(model, scores, count, top, bar))
     kind = "char" if model.tokenizer.config.tokenizer == "char" else "words"
     return PAGE.format(

@@ -1,4 +1,7 @@
-"""Model files: one self-contained safetensors file for each model, and one module for each kind of model."""
+"""Model files: one self-contained safetensors file for each model, and one module for each kind of model.
+
+That of classifiers, `fflm.model_file.classifier`, is imported by name: a language model needs none of their kernels.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,26 @@ from pathlib import Path
 from fflm.config import check_threads
 from fflm.errors import FflmError, ModelFileError
 from fflm.lm import LanguageModel, read_arpa
-from fflm.model_file.kinds import KINDS, check_nesting, pack, unpack
-from fflm.model_file.paths import MODEL, check_name, is_arpa, model_path
+from fflm.model_file.kinds import CLASSIFIER, KINDS, check_nesting, pack, unpack
+from fflm.model_file.paths import MODEL, check_name, is_arpa, local_file, model_path
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import pack_text, unpack_text
 from fflm.storage.files import one_line
-from fflm.storage.tensors import read_tensors, write_tensors
+from fflm.storage.tensors import kind_of, read_tensors, write_tensors
 
-__all__ = ["MODEL", "check_name", "check_nesting", "is_arpa", "load_model", "model_path", "save_model"]
+__all__ = [
+    "MODEL",
+    "check_name",
+    "check_nesting",
+    "is_arpa",
+    "is_classifier",
+    "is_model",
+    "load_model",
+    "model_path",
+    "save_model",
+]
+
+USE_CLASSIFY = "; use fflm classify for it (in Python, TextClassifier.load)"
 
 
 def save_model(model: LanguageModel, path: str | Path) -> None:
@@ -56,12 +71,27 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     2
     """
     check_threads(threads)
+    with local_file(model_path(path)) as path:
+        if is_arpa(path):
+            return read_arpa(path, threads=threads)
+        arrays, description = read_tensors(path, list(KINDS), "language model", _hint)
+        try:
+            vocabulary, tokenizer = unpack_text(arrays, description)
+            return unpack(arrays, description, Reader(vocabulary, tokenizer, threads, unpack))
+        except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, FflmError) as error:
+            raise ModelFileError(f"{path} is damaged: {one_line(error)}") from error
+
+
+def _hint(kind: str) -> str:
+    return USE_CLASSIFY if kind == CLASSIFIER else ""
+
+
+def is_classifier(path: str | Path) -> bool:
+    """Whether a file says that it holds a text classifier; its arrays are not read."""
+    return kind_of(model_path(path)) == CLASSIFIER
+
+
+def is_model(path: str | Path) -> bool:
+    """Whether a path is a model of any kind, as far as can be told without reading its arrays."""
     path = model_path(path)
-    if is_arpa(path):
-        return read_arpa(path, threads=threads)
-    arrays, description = read_tensors(path, list(KINDS), "language model")
-    try:
-        vocabulary, tokenizer = unpack_text(arrays, description)
-        return unpack(arrays, description, Reader(vocabulary, tokenizer, threads, unpack))
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, FflmError) as error:
-        raise ModelFileError(f"{path} is damaged: {one_line(error)}") from error
+    return path.is_file() and (is_arpa(path) or kind_of(path) in (*KINDS, CLASSIFIER))

@@ -12,6 +12,7 @@ from fflm.model_file.reader import Reader
 from fflm.model_file.text import Arrays
 
 DEEPEST = 8  # mixtures of mixtures
+CLASSIFIER = "text classifier"  # the one kind that is no language model
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fflm.errors import LONGEST_EXCERPT, shown
 from fflm.lm import NgramTable
 from fflm.model_file.text import Arrays
 from fflm.storage.tensors import check_arrays
@@ -26,7 +27,9 @@ def unpack_table(arrays: Arrays, description: dict, vocab_size: int) -> tuple[Ng
         or starts != sorted(starts)
         or len(starts) > LONGEST + 1
     ):
-        raise ValueError(f"starts must be rising whole numbers, 0 and {vocab_size} first, got {str(starts)[:60]}")
+        raise ValueError(
+            f"starts must be rising whole numbers, 0 and {vocab_size} first, got {shown(starts, LONGEST_EXCERPT)}"
+        )
     contexts, nodes = starts[-2:]
     expected = {"words": (np.int32, (nodes,)), "links": (np.int32, (nodes,)), "children": (np.int64, (contexts + 1,))}
     check_arrays(arrays, expected, surplus=True)

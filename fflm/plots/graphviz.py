@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-from fflm.errors import FflmError
+from fflm.errors import FflmError, shown
 
 
 def graph_picture(dot: str) -> bytes:
@@ -23,5 +23,5 @@ def graph_picture(dot: str) -> bytes:
         )
     made = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
     if made.returncode != 0:
-        raise FflmError(f"Graphviz failed: {made.stderr.decode(errors='replace').strip()[:200]}")
+        raise FflmError(f"Graphviz failed: {shown(made.stderr.decode(errors='replace').strip(), most=200)}")
     return made.stdout

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from fflm.errors import ConfigError, FflmError
+from fflm.errors import ConfigError, FflmError, shown
 from fflm.plots import can_plot, drawing
 
 PICTURES = ("svg", "png", "pdf")
@@ -28,7 +28,7 @@ def picture_format(path: str) -> str:
     """
     kind = path.lower().rpartition(".")[2] if "." in path else ""
     if kind not in PICTURES:
-        raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {path!r}")
+        raise ConfigError(f"the picture must be a file that ends in .svg, .png or .pdf, got {shown(path)}")
     return kind
 
 

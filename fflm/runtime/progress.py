@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+
+from fflm.errors import visible
 
 
 def say(line: str) -> None:
-    """Print one line on stderr, above a bar if there is one."""
+    """Print one line on stderr, above a bar if there is one; what a terminal would obey is escaped."""
     from tqdm import tqdm
 
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(visible(line), file=sys.stderr)
     sys.stderr.flush()
+
+
+def tell(warnings: Sequence[object], quiet: bool) -> None:
+    """Say warnings at once, unless `quiet`; they stand in the report too."""
+    if not quiet:
+        for warning in warnings:
+            say(str(warning))
 
 
 class Bar:

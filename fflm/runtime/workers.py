@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from fflm.errors import FflmError
+from fflm.errors import FflmError, option_name
 from fflm.runtime.cores import available_cores
 
 
@@ -59,7 +59,7 @@ class Workers:
         except BaseException as error:
             self.close()
             if isinstance(error, RuntimeError):
-                message = f"the system allows no {self.size} threads: {error}; give a smaller threads"
+                message = f"the system allows no {self.size} threads: {error}; give a smaller {option_name('threads')}"
                 raise FflmError(message) from error
             raise
 

@@ -9,12 +9,13 @@ import gzip
 import io
 import lzma
 import re
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from fflm.storage.files import standard_input
 
 #: So many bytes are looked at. An ARPA file may have comments of about this length before its ``\data\``.
 HEAD_BYTES = 2**16
@@ -247,7 +248,7 @@ def unpacked(path: str | Path) -> Iterator[tuple[BinaryIO, Content]]:
     ('text', 'gzip', b'one line')
     """
     with contextlib.ExitStack() as stack:
-        file = sys.stdin.buffer if str(path) == "-" else stack.enter_context(open(path, "rb"))
+        file = standard_input() if str(path) == "-" else stack.enter_context(open(path, "rb"))
         head = file.read(HEAD_BYTES)
         file = io.BufferedReader(_Joined(head, file))
         packed = ""

@@ -7,16 +7,68 @@ for a path.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
 import secrets
+import shutil
 import stat
+import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from fflm.errors import FflmError, ModelFileError
+from fflm.errors import FflmError, ModelFileError, shown
+
+STANDARD = "-"  # standard input where it is read, standard output where it is written
+
+
+def standard_input() -> BinaryIO:
+    """Standard input as bytes, or FflmError where the process has none."""
+    if sys.stdin is None:
+        raise FflmError("- stands for standard input, which is closed")
+    return sys.stdin.buffer
+
+
+def is_standard_output(path: str | Path | None) -> bool:
+    """Whether to write to `path` is to write to standard output."""
+    return str(path) in (STANDARD, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` is standard output, a pipe or a device: what is written there passes on and replaces no file."""
+    if is_standard_output(path) or re.fullmatch(r"/dev/std(out|err)|(/dev|/proc/self)/fd/[0-9]+", str(path)):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _pass_on(path: str | Path, content: bytes | Callable[[str], None]) -> None:
+    """Write into a stream; what writes to a file of a name does so elsewhere first."""
+    if callable(content):
+        with tempfile.TemporaryDirectory() as folder:
+            name = os.path.join(folder, "content")
+            content(name)
+            with open(name, "rb") as file:
+                _copy(file, path)
+    else:
+        _copy(io.BytesIO(content), path)
+
+
+def _copy(file: BinaryIO, path: str | Path) -> None:
+    if is_standard_output(path):
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
+    else:
+        with open(path, "wb") as stream:
+            shutil.copyfileobj(file, stream)
+
 
 try:
     import fcntl
@@ -32,9 +84,16 @@ def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
     FflmError
         If it can't be written; what was at `path` before is still there.
     """
+    if is_stream(path):
+        try:
+            return _pass_on(path, content)
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
+            raise FflmError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
     path = Path(path)
     if not path.name:
-        raise FflmError(f"the file to write must have a name, got {str(path)!r}")
+        raise FflmError(f"the file to write must have a name, got {shown(str(path))}")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:

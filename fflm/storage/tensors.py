@@ -8,12 +8,12 @@ same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fflm.errors import ModelFileError
+from fflm.errors import ModelFileError, shown
 from fflm.storage.contents import SAFETENSORS, what_is
 from fflm.storage.files import _is_file, one_line, write
 
@@ -21,15 +21,6 @@ FORMAT, VERSION = "fflm", 1
 #: Names of array types in the file format, in the order in which the arrays stand there: wide ones first, so that each
 #: is aligned.
 TYPES = {"<i8": "I64", "<f8": "F64", "<f4": "F32", "<i4": "I32", "|u1": "U8", "|b1": "BOOL"}
-
-
-CLASSIFIER_KIND = "text classifier"
-
-
-USE_CLASSIFY = "; use fflm classify for it (in Python, TextClassifier.load)"
-
-
-MAKE_CLASSIFIER = "; fflm classify train makes one"
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
@@ -58,10 +49,12 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descrip
     write(path, fill)
 
 
-def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays and description of a file of ours, its format and version checked, its kind one of `kinds`.
+def read_tensors(
+    path: Path, kinds: Sequence[str], wanted: str, hint: Callable[[str], str] = lambda kind: ""
+) -> tuple[dict[str, np.ndarray], dict]:
+    """Read arrays and description of a file of ours, its format and version checked, its kind one of `kinds`.
 
-    `wanted` says what that is, for the ModelFileError.
+    `wanted` says what that is, for the ModelFileError, and `hint` what to do with a file of another kind.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -86,8 +79,7 @@ def read_tensors(path: Path, kinds: Sequence[str], wanted: str) -> tuple[dict[st
     if version > VERSION:
         raise ModelFileError(f"{path} has format version {version}, this fflm reads up to {VERSION}; upgrade fflm")
     if found not in kinds:
-        hint = USE_CLASSIFY if found == CLASSIFIER_KIND else MAKE_CLASSIFIER if wanted == CLASSIFIER_KIND else ""
-        raise ModelFileError(f"{path} must hold a {wanted}, got {found!r}{hint}")
+        raise ModelFileError(f"{path} must hold a {wanted}, got {shown(found)}{hint(found)}")
     return tensors, description
 
 
@@ -101,17 +93,18 @@ def _check_content(path: Path) -> None:
         raise ModelFileError(f"{path} is not a model file, or it is damaged: it is {content}")
 
 
-def is_classifier(path: Path) -> bool:
-    """Whether a file says that it holds a text classifier; its arrays are not read."""
+def kind_of(path: Path) -> str | None:
+    """The kind of model that a file says it holds, or None; its arrays are not read."""
     from safetensors import SafetensorError, safe_open
 
     if not _is_file(path):
-        return False
+        return None
     try:
         with safe_open(path, framework="numpy") as file:
-            return json.loads((file.metadata() or {})[FORMAT])["kind"] == CLASSIFIER_KIND
+            kind = json.loads((file.metadata() or {})[FORMAT])["kind"]
+            return kind if isinstance(kind, str) else None
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError):
-        return False
+        return None
 
 
 def check_arrays(

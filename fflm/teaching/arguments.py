@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fflm.config.names import ACTIVATIONS, COSTS, RULES
+from fflm.config.options import is_flag, is_number, is_whole
 from fflm.errors import ConfigError
 from fflm.teaching.costs import check_targets
 
@@ -23,7 +24,7 @@ def checked_sizes(layer_sizes: object) -> list[int]:
         If they are not two or more numbers of at least 1.
     """
     sizes = list(layer_sizes) if isinstance(layer_sizes, (list, tuple, np.ndarray)) else []
-    if len(sizes) < 2 or not all(_is_whole(size) and size >= 1 for size in sizes):
+    if len(sizes) < 2 or not all(is_whole(size) and size >= 1 for size in sizes):
         raise ConfigError(f"layer_sizes must be two or more whole numbers of at least 1, got {layer_sizes!r}")
     return [int(size) for size in sizes]
 
@@ -57,21 +58,17 @@ def checked_activations(activations: object, cost: str, count: int) -> list[str]
     return names
 
 
-def _is_whole(number: object) -> bool:
-    return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-
-
 def check_number(name: str, number: Any, low: float, whole: bool = False) -> None:
     """Raise ConfigError unless an option is a finite number, or a whole one, of at least `low`."""
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(number, bool) or not isinstance(number, kinds) or not low <= number <= LARGEST:
+    right = is_whole(number) if whole else is_number(number)
+    if not right or not low <= number <= LARGEST:
         kind = "a whole number" if whole else "a number"
         raise ConfigError(f"{name} must be {kind} of at least {low:g}, got {number!r}")
 
 
 def check_flag(name: str, flag: object) -> None:
     """Raise ConfigError unless an option is True or False."""
-    if not isinstance(flag, (bool, np.bool_)):
+    if not is_flag(flag):
         raise ConfigError(f"{name} must be True or False, got {flag!r}")
 
 

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from fflm.errors import TextError
+from fflm.errors import TextError, shown
 from fflm.text.tokenizer import LINE_END, Tokenizer
 
 NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
@@ -56,7 +56,7 @@ def parse_name(source: str) -> tuple[str, str | None] | None:
     if name not in NAMES:
         return None
     if colon and split not in SPLITS:
-        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
+        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
     return name, split or None
 
 

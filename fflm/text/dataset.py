@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from fflm.config import DataConfig, TokenizerConfig
-from fflm.errors import ConfigError, TextError
+from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
 from fflm.text.notes import Note
@@ -93,7 +93,10 @@ def load(
     ['validation: stdlib:valid', 'test: stdlib:test', 'stdlib: the documentation of Python 3.11.7']
     """
     if valid and data.valid_fraction is not None:
-        raise ConfigError(f"valid_fraction must not be given together with valid, got {data.valid_fraction!r}")
+        raise ConfigError(
+            f"{option_name('valid_fraction')} must not be given together with {option_name('valid')}, got "
+            f"{data.valid_fraction!r}"
+        )
     if vocabulary is not None:
         _check_uncut(data)
     tokenizer = Tokenizer(tokenizer) if isinstance(tokenizer, TokenizerConfig) else tokenizer
@@ -208,8 +211,8 @@ def _hold_out(
     units = len(stream.unit_starts) - 1
     if units < 2:
         raise TextError(
-            f"text must have at least two lines or tokens to hold some out, got one in {stream.source!r}; "
-            "give more text, or name a validation text"
+            f"text must have at least two lines or tokens to hold some out, got one in {shown(stream.source)}; "
+            f"give more text, or a validation text with {option_name('valid')}"
         )
     count = min(units - 1, max(1, round(fraction * units)))
     generator = np.random.default_rng(np.random.SeedSequence([seed, HELD_OUT]))
@@ -263,7 +266,8 @@ def _check_uncut(data: DataConfig) -> None:
     for name in ("vocab", "vocab_size", "min_count"):
         if getattr(data, name) != getattr(DataConfig, name):
             raise ConfigError(
-                f"{name} must not be given together with the vocabulary of a model, got {getattr(data, name)!r}"
+                f"{option_name(name)} must not be given together with the vocabulary of a model, got "
+                f"{getattr(data, name)!r}"
             )
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fflm.errors import ConfigError, TextError
+from fflm.errors import LONGEST_EXCERPT, ConfigError, TextError, shown
 from fflm.text.corpora import LABELLED, SPLITS, nltk_files
 from fflm.text.sources import read_blocks
 
@@ -78,11 +78,11 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     name, colon, split = source.partition(":")
     if name in LABELLED:
         if colon and split not in SPLITS:
-            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {source!r}")
+            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
         return _part(_corpus(name), split or None)
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         what = ", which is a folder" if os.path.isdir(source) else ": no such file"
-        raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {source!r}{what}")
+        raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {shown(source)}{what}")
     rows = [
         _parsed(line, source, number)
         for number, line in enumerate("".join(read_blocks(source, encoding)).split("\n"), start=1)
@@ -122,12 +122,15 @@ def _parsed(line: str, source: str, number: int) -> _Row:
         first = marks[0]
         rest = line[: first.start()] + line[first.end() :]
         if len(marks) > 1 or PREFIX in first[0].removeprefix(PREFIX):
-            raise TextError(f"{source}, line {number}: a text must have one label, got several: {line[:60]!r}")
+            raise TextError(
+                f"{source}, line {number}: a text must have one label, got several: {shown(line, LONGEST_EXCERPT)}"
+            )
         return _Row(first[0].removeprefix(PREFIX), rest, number, True)
     label, tab, text = line.partition("\t")
     if not tab:
         raise TextError(
-            f"{source}, line {number}: a label and a tab must stand before the text, or {PREFIX}NAME, got {line[:60]!r}"
+            f"{source}, line {number}: a label and a tab must stand before the text, or {PREFIX}NAME, "
+            f"got {shown(line, LONGEST_EXCERPT)}"
         )
     return _Row(label, text, number, False)
 
@@ -182,8 +185,8 @@ def _check_label(row: _Row, source: str) -> None:
         raise TextError(f"{source}, line {row.number}: the label must not be empty")
     if _SEVERAL.fullmatch(row.label.strip()):
         raise TextError(
-            f"{source}, line {row.number}: a text must have one label, got several: {row.label.strip()[:60]!r}; if it "
-            "is one, write it without the sign between"
+            f"{source}, line {row.number}: a text must have one label, got several: "
+            f"{shown(row.label.strip(), LONGEST_EXCERPT)}; if it is one, write it without the sign between"
         )
 
 

@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 
-from fflm.errors import TextError
+from fflm.errors import TextError, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
 #: Bytes read at once; blocks of text are about as long.
@@ -93,13 +93,15 @@ def list_files(source: str) -> list[str]:
     """
     if source == "-" or not os.path.isdir(source):
         if source != "-" and not os.path.exists(source):
-            raise TextError(f"source must be a file, a folder, - or the name of a corpus, got {source!r}: no such file")
+            raise TextError(
+                f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file"
+            )
         return [source]
     found = []
     for folder, _, names in os.walk(source, onerror=_fail_unreadable):
         found += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
     if not found:
-        raise TextError(f"folder must hold .txt or .gz files, got none in {source!r}")
+        raise TextError(f"folder must hold .txt or .gz files, got none in {shown(source)}")
     return sorted(found)
 
 
@@ -116,7 +118,9 @@ def _known_encoding(name: str) -> str:
         known = codecs.lookup(name)
         "".encode(name)
     except (LookupError, ValueError):
-        raise TextError(f"encoding must be one that Python knows, such as utf-8 or cp1252, got {name!r}") from None
+        raise TextError(
+            f"{option_name('encoding')} must be one that Python knows, such as utf-8 or cp1252, got {shown(name)}"
+        ) from None
     # Only this one drops the mark at the beginning that some editors write; it reads all of UTF-8.
     return "utf-8-sig" if known.name == "utf-8" else known.name
 
@@ -136,15 +140,17 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
         # The decoder keeps the beginning of a character that the last chunk cut: error.object begins with it.
         offset = total - (len(error.object) - len(chunk)) + error.start
         raise TextError(
-            f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {path!r}; "
-            "name its encoding with --encoding"
+            f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {shown(path)}; "
+            f"name its encoding with {option_name('encoding')}"
         ) from None
     except UnicodeError as error:  # of an encoding that has a form of its own, as utf-16 has a mark
-        raise TextError(f"text must be {encoding}, got {path!r}: {error}; name its encoding with --encoding") from None
+        raise TextError(
+            f"text must be {encoding}, got {shown(path)}: {error}; name its encoding with {option_name('encoding')}"
+        ) from None
     except DamagedFileError as error:
-        raise TextError(f"source must be an intact {error.packed} file, got {path!r}: {error.reason}") from None
+        raise TextError(f"source must be an intact {error.packed} file, got {shown(path)}: {error.reason}") from None
     except OSError as error:
-        raise TextError(f"source must be readable, got {path!r}: {_reason(error)}") from None
+        raise TextError(f"source must be readable, got {shown(path)}: {_reason(error)}") from None
 
 
 def _check_text(path: str, content: Content, encoding: str) -> None:

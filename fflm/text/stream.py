@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 import numpy as np
 
 from fflm.config import DataConfig
-from fflm.errors import ConfigError, TextError
+from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import parse_name, read_corpus
 from fflm.text.marks import IDS as MARKS
 from fflm.text.marks import UnitPlaces, end_units
@@ -248,7 +248,9 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
     array([3, 4, 3], dtype=int32)
     """
     if isinstance(sources, str) or not sources:
-        raise ConfigError(f"sources must be a list of at least one file or corpus, got {sources!r}")
+        raise ConfigError(
+            f"{option_name('sources')} must be a list of at least one file or corpus, got {shown(sources)}"
+        )
     config = tokenizer.config
     by_line = config.boundary == "line"
     ids.update(MARKS)
@@ -278,7 +280,7 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
                 parts.append(block)
                 position += len(block)
         if position == begin:
-            raise TextError(f"text must have at least one token, got none in {source!r}")
+            raise TextError(f"text must have at least one token, got none in {shown(source)}")
     rising = np.unique(np.array(breaks, np.int64))
     rising = rising[(rising > 0) & (rising < position)]
     numbers = np.concatenate(parts)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from fflm.config import TokenizerConfig, make
-from fflm.errors import ConfigError, TextError
+from fflm.errors import ConfigError, TextError, option_name
 from fflm.runtime.cores import available_cores
 
 #: The token which stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
@@ -225,7 +225,7 @@ def _cut_treebank(text: str, line_ends: bool) -> list[str]:
         except TimeoutError:
             raise TextError(
                 f"treebank must finish a line within NLTK's time limit, got a line of {len(line):,} characters; "
-                "break the lines of the text or choose tokenizer word"
+                f"break the lines of the text or choose {option_name('tokenizer')} word"
             ) from None
         if line_ends:
             tokens.append(LINE_END)

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from fflm.errors import TextError
+from fflm.errors import TextError, option_name, shown
 from fflm.text.sources import read_blocks
 
 SPECIALS = ("<unk>", "<s>", "</s>")
@@ -47,10 +47,11 @@ class Vocabulary:
     def __init__(self, words: Sequence[str], counts: np.ndarray | None = None):
         self.words = list(words)
         if tuple(self.words[:3]) != SPECIALS:
-            raise TextError(f"words must begin with {', '.join(SPECIALS)}, got {self.words[:3]!r}")
+            raise TextError(f"words must begin with {', '.join(SPECIALS)}, got {shown(self.words[:3])}")
         if len(self.words) == 3:
             raise TextError(
-                "vocabulary must have a word besides <unk>, <s> and </s>, got none; lower min_count or read more text"
+                "vocabulary must have a word besides <unk>, <s> and </s>, got none; lower "
+                f"{option_name('min_count')} or read more text"
             )
         self.counts = np.zeros(len(self.words), np.int64) if counts is None else np.asarray(counts, np.int64)
         if self.counts.shape != (len(self.words),):
@@ -58,7 +59,7 @@ class Vocabulary:
         self._ids = dict(zip(self.words, range(len(self.words)), strict=True))
         if len(self._ids) < len(self.words):
             word = next(word for i, word in enumerate(self.words) if self._ids[word] != i)
-            raise TextError(f"words must differ from each other, got {word!r} twice")
+            raise TextError(f"words must differ from each other, got {shown(word)} twice")
         # The boundary marks are no words: `fflm.text.marks` says what they are in a text.
         self._ids["<s>"] = self._ids["</s>"] = self.UNK
 
@@ -126,7 +127,7 @@ class Vocabulary:
         if not best:
             raise TextError(
                 f"vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least {min_count} times; "
-                "lower min_count or read more text"
+                f"lower {option_name('min_count')} or read more text"
             )
         return cls([*SPECIALS, *(word for _, word in best)], [total - boundary - sum(known), 0, boundary, *known])
 
@@ -154,12 +155,15 @@ class Vocabulary:
         for number, word in _words_of_lines(path, lines):
             if word in seen:
                 raise TextError(
-                    f"vocab {path!r} must list a word once, got {word!r} on lines {seen[word]} and {number}"
+                    f"{option_name('vocab')} {shown(path)} must list a word once, got {shown(word)} on lines "
+                    f"{seen[word]} and {number}"
                 )
             seen[word] = number
         words = [word for word in seen if word not in SPECIALS]
         if not words:
-            raise TextError(f"vocab {path!r} must list at least one word, got none; write one word a line")
+            raise TextError(
+                f"{option_name('vocab')} {shown(path)} must list at least one word, got none; write one word a line"
+            )
         return cls([*SPECIALS, *words])
 
 

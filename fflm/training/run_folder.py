@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.errors import ConfigError, FflmError, ModelFileError
+from fflm.errors import ConfigError, FflmError, ModelFileError, option_name, shown
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL, save_model
 from fflm.plots import can_plot
@@ -58,10 +58,12 @@ class RunFolder:
         self._unlockable = False
         if path is None:
             if resume:
-                raise ModelFileError("there is no run to resume in None; leave out --resume to begin one")
+                raise ModelFileError(
+                    f"there is no run to resume in None; leave out {option_name('resume')} to begin one"
+                )
             return
         if not path.name:
-            raise ConfigError(f"out must name a folder of its own, got {str(path)!r}")
+            raise ConfigError(f"{option_name('out')} must name a folder of its own, got {shown(str(path))}")
         self._guarded(self._check_to_resume if resume else self._check_to_begin)
 
     def __enter__(self) -> RunFolder:
@@ -110,8 +112,8 @@ class RunFolder:
                     f"the text must be that of the run to resume in {self.path}, got another; begin a new run"
                 )
             raise ConfigError(
-                f"{name} must be as in the run to resume, {_shown(before.get(name))}, got {_shown(described[name])}; "
-                "give the options of the first call, or begin a new run"
+                f"{option_name(name)} must be as in the run to resume, {_shown(before.get(name))}, got "
+                f"{_shown(described[name])}; give the options of the first call, or begin a new run"
             )
 
     def _guarded(self, check: Callable[[], None]) -> None:
@@ -128,7 +130,9 @@ class RunFolder:
 
     def _check_to_resume(self) -> None:
         if not (self.path / STATE).exists():
-            raise ModelFileError(f"there is no run to resume in {self.path}; leave out --resume to begin one")
+            raise ModelFileError(
+                f"there is no run to resume in {self.path}; leave out {option_name('resume')} to begin one"
+            )
         self._take_lock()
 
     def _check_to_begin(self) -> None:
@@ -138,7 +142,9 @@ class RunFolder:
         if not path.is_dir():
             raise FflmError(f"can't write a run to {path}: it is a file; choose another folder")
         if (path / STATE).exists():
-            raise FflmError(f"{path} holds another run; give --resume to go on with it, or choose another folder")
+            raise FflmError(
+                f"{path} holds another run; give {option_name('resume')} to go on with it, or choose another folder"
+            )
         if (path / MODEL).exists():
             raise FflmError(
                 f"{path} holds a model without its training state; choose another folder, or remove {MODEL}"

@@ -76,7 +76,7 @@ class Trainer:
         if size < window:
             raise TextError(
                 f"training text must be at least one window of {window} tokens long, got {size}; give more text or a "
-                "smaller context_size"
+                f"smaller {option_name('context_size')}"
             )
         self.model, self.corpus, self.config, self.quiet, self.frozen = model, corpus, config, quiet, frozen
         self.folder = folder or RunFolder(None)
@@ -259,7 +259,9 @@ class Trainer:
         seen = position.loss_tokens
         last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
         kept = "" if self.folder.path is None else f"; the best model so far is in {self.folder.path}"
-        raise DivergenceError(f"training diverged: {what}{last}{kept}; try a smaller learning_rate or clip_norm")
+        raise DivergenceError(
+            f"training diverged: {what}{last}{kept}; try a smaller {option_name('learning_rate')} or {option_name('clip_norm')}"
+        )
 
     # The end
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from fflm.errors import TextError
+from fflm.errors import LONGEST_EXCERPT, TextError, shown
 from fflm.storage.contents import UTF16, UTF32, WORD2VEC, Content, unpacked
 
 CHUNK_BYTES = 2**20
@@ -253,11 +253,11 @@ def _decoded(path: str, place: str, word: bytes) -> str:
     try:
         return word.decode("utf-8")
     except UnicodeDecodeError:
-        raise TextError(f"{path}, {place}: the word must be UTF-8, got {word[:40]!r}") from None
+        raise TextError(f"{path}, {place}: the word must be UTF-8, got {shown(word, most=40)}") from None
 
 
 def _start(line: bytes) -> str:
-    return repr(line[:60].decode("utf-8", "replace") + ("..." if len(line) > 60 else ""))
+    return shown(line.decode("utf-8", "replace"), LONGEST_EXCERPT)
 
 
 def writable(words: Sequence[str]) -> list[int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fflm.errors import ConfigError
+from fflm.config.options import whole_number
+from fflm.errors import ConfigError, shown
 from fflm.lm import LanguageModel, Mixture, NeuralLanguageModel
 from fflm.text import Vocabulary
 from fflm.text.vocabulary import SPECIALS as SPECIAL_WORDS
@@ -93,8 +94,7 @@ class WordVectors:
         >>> len(words), matrix.shape
         (3, (3, 4))
         """
-        if not isinstance(count, int) or count < 3:
-            raise ConfigError(f"words must be at least 3, got {count!r}")
+        count = whole_number("words", count, low=3)
         order = np.argsort(-self.vocabulary.counts[SPECIALS:], kind="stable")[:count] + SPECIALS
         if len(order) < 3:
             raise ConfigError(f"the vocabulary must have at least 3 words for a map, got {len(order)}")
@@ -119,8 +119,8 @@ class WordVectors:
     def _id(self, word: str) -> int:
         number = self.vocabulary.id(word.lower() if self.lowercase else word)
         if number == Vocabulary.UNK:
-            hint = f"; {word.lower()!r} is" if word.lower() in self.vocabulary else ""
-            raise ConfigError(f"{word!r} is not in the vocabulary{hint}")
+            hint = f"; {shown(word.lower())} is" if word.lower() in self.vocabulary else ""
+            raise ConfigError(f"{shown(word)} is not in the vocabulary{hint}")
         return number
 
     def neighbors(self, word: str, top: int = 10) -> list[Neighbor]:
@@ -157,8 +157,7 @@ class WordVectors:
         return self._nearest(wanted, [a, b, c], top)
 
     def _nearest(self, wanted: np.ndarray, left_out: Sequence[str], top: int) -> list[Neighbor]:
-        if not isinstance(top, int) or top < 1:
-            raise ConfigError(f"top must be at least 1, got {top!r}")
+        top = whole_number("top", top, low=1)
         cosines = self.directions @ (wanted / max(float(np.linalg.norm(wanted)), 1e-30))
         cosines[[*range(SPECIALS), *map(self._id, left_out)]] = -np.inf
         best = np.argsort(-cosines, kind="stable")[:top]

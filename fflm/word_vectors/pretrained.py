@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fflm.errors import ConfigError
+from fflm.errors import ConfigError, option_name
 from fflm.text import Vocabulary
 from fflm.text.vocabulary import SPECIALS
 from fflm.word_vectors.files import read_vectors
@@ -50,7 +50,7 @@ class GivenVectors:
         if not found.words:
             raise ConfigError(
                 f"no word of the vocabulary is among the {found.total:,} of {path}; is its language another, "
-                "or its case (lowercase folds the text)?"
+                f"or its case ({option_name('lowercase')} folds the text)?"
             )
         ids = vocabulary.encode(found.words)
         known = np.zeros(len(vocabulary), bool)
@@ -67,7 +67,9 @@ class GivenVectors:
         """
         own = self.matrix.shape[1]
         if asked not in (None, own):
-            raise ConfigError(f"embedding_dim must be that of the vectors in {self.path}, {own}, got {asked}")
+            raise ConfigError(
+                f"{option_name('embedding_dim')} must be that of the vectors in {self.path}, {own}, got {asked}"
+            )
         return own
 
     def coverage(self) -> str:

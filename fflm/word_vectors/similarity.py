@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fflm.errors import TextError
+from fflm.errors import LONGEST_EXCERPT, TextError, shown
 from fflm.text.sources import read_blocks
 
 
@@ -73,7 +73,9 @@ def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str
             found = True
             continue
         if not (first and second and _is_number(score) and math.isfinite(float(score))):
-            raise TextError(f"{path}, line {number}: two words and a number must stand here, got {line[:60]!r}")
+            raise TextError(
+                f"{path}, line {number}: two words and a number must stand here, got {shown(line, LONGEST_EXCERPT)}"
+            )
         found = True
         pairs += 1
         yield (*((first.lower(), second.lower()) if lowercase else (first, second)), float(score))

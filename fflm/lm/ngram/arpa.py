@@ -20,7 +20,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from fflm.config import TokenizerConfig, make
-from fflm.errors import FflmError, ModelFileError, TextError
+from fflm.errors import LONGEST_EXCERPT, FflmError, ModelFileError, TextError, shown
 from fflm.lm.ngram.backoff import NgramModel
 from fflm.lm.ngram.table import NgramTable
 from fflm.lm.parts import BATCH
@@ -212,8 +212,8 @@ class _File:
 
     def fail(self, message: str, line: int | None = None, got: Sequence[bytes] = ()) -> NoReturn:
         where = "" if line is None else f"line {line}: "
-        shown = f", got {b' '.join(got).decode('utf-8', 'replace')[:60]!r}" if got else ""
-        raise ModelFileError(f"{self.path} is not a sound ARPA file: {where}{message}{shown}")
+        found = f", got {shown(b' '.join(got).decode('utf-8', 'replace'), LONGEST_EXCERPT)}" if got else ""
+        raise ModelFileError(f"{self.path} is not a sound ARPA file: {where}{message}{found}")
 
     def expect(self, mark: str) -> None:
         if self.mark.row(0) != [mark.encode()]:
