@@ -134,7 +134,7 @@ def _lines(report, arguments):
 
 
 def _drawn(report) -> str:
-    """What is drawn for the interval and swapped for the p-value."""
+    """Return what is drawn for the interval and swapped for the p-value."""
     if report.groups == report.units:
         return f"{report.units:,} units"
     return f"{report.groups:,} groups of neighbours, of {report.units:,} units"

@@ -6,7 +6,7 @@ import io
 
 
 def learning_curve(log: list[dict]) -> bytes:
-    r"""A PNG of training and validation perplexity over epochs.
+    r"""Draw a PNG of training and validation perplexity over epochs.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ EXACT_WORDS = 1000
 
 
 def picture_format(path: str) -> str:
-    """The format that a file's name asks for, once it is known that a map of words can be drawn.
+    """Return the format that a file's name asks for, once it is known that a map of words can be drawn.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def picture_format(path: str) -> str:
 
 
 def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
-    """A map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
+    """Draw a map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
 
     Parameters
     ----------
