@@ -12,7 +12,7 @@ from fflm.storage.files import is_stream
 
 
 def names(sources, option: str = "sources") -> list[str] | None:
-    """One source or several, as a list of their names.
+    """Return the names of one source or several, as a list.
 
     Raises
     ------

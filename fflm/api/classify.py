@@ -78,7 +78,7 @@ def classify(
 
 
 def _one(source: str | Path | None, option: str) -> str | None:
-    """The name of a source, or None; ConfigError for several."""
+    """Return the name of a source, or None; raise ConfigError for several."""
     if source is None:
         return None
     found = names(source, option)

@@ -32,7 +32,7 @@ class NgramReport:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict:
-        """The report as plain JSON values."""
+        """Return the report as plain JSON values."""
         return asdict(self)
 
 
@@ -59,5 +59,5 @@ class MixtureReport:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict:
-        """The report as plain JSON values."""
+        """Return the report as plain JSON values."""
         return asdict(self)

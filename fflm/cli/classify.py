@@ -165,12 +165,12 @@ def run_evaluate(arguments) -> int:
     classifier = _load(arguments)
     source = part_of(arguments.source, "test")
     examples = read_examples(source, arguments.encoding)
-    found = classifier.evaluate(examples.texts, examples.labels)
+    report = classifier.evaluate(examples.texts, examples.labels)
     if arguments.json:
-        print_json({"model": arguments.model, "source": source} | found.to_dict())
+        print_json({"model": arguments.model, "source": source} | report.to_dict())
         return 0
     print_line(f"texts        {source}")
-    _print_figures(classifier, "result", found)
+    _print_figures(classifier, "result", report)
     return 0
 
 
@@ -181,17 +181,17 @@ def _load(arguments):
         return TextClassifier.load(arguments.model, arguments.threads)
 
 
-def _print_figures(classifier, name: str, found) -> None:
-    low, high = 100 * found.accuracy_low, 100 * found.accuracy_high
+def _print_figures(classifier, name: str, report) -> None:
+    low, high = 100 * report.accuracy_low, 100 * report.accuracy_high
     print_line(
-        f"{name:12} accuracy {100 * found.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
-        f"macro-F1 {found.macro_f1:.4f}, {found.texts:,} texts"
+        f"{name:12} accuracy {100 * report.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "
+        f"macro-F1 {report.macro_f1:.4f}, {report.texts:,} texts"
     )
     print_line("  confusion  rows: true labels; columns: predicted ones, in the same order")
-    width = max(len(word(label)) for label in found.labels)
-    digits = max(len(f"{number:,}") for row in found.confusion for number in row)
-    for label, row in zip(found.labels, found.confusion, strict=True):
+    width = max(len(word(label)) for label in report.labels)
+    digits = max(len(f"{number:,}") for row in report.confusion for number in row)
+    for label, row in zip(report.labels, report.confusion, strict=True):
         print_line(f"    {word(label):{width}}  " + " ".join(f"{number:>{digits},}" for number in row))
     known = len(classifier.labels)
-    for label, row in zip(found.labels[known:], found.confusion[known:], strict=True):
+    for label, row in zip(report.labels[known:], report.confusion[known:], strict=True):
         note(f"the label {word(label)} does not occur in training: its {sum(row):,} texts count as wrong")

@@ -145,7 +145,7 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def _drawn(report) -> str:
-    """What is drawn for the interval and swapped for the p-value."""
+    """Return what is drawn for the interval and swapped for the p-value."""
     if report.groups == report.units:
         return f"{report.units:,} units"
     return f"{report.groups:,} groups of neighbours, of {report.units:,} units"

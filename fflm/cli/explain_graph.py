@@ -109,7 +109,7 @@ def _is_numbers(value) -> bool:
 
 
 def _described(nodes) -> list[dict]:
-    """Every node; its parents are places in this list, from 0."""
+    """Describe every node; its parents are places in this list, from 0."""
     place = {id(node): i for i, node in enumerate(nodes)}
     return [
         {
@@ -124,7 +124,7 @@ def _described(nodes) -> list[dict]:
 
 
 def _plain(value):
-    """What JSON can hold: a number that is not finite becomes "inf", "-inf" or "nan"."""
+    """Return what JSON can hold: a number that is not finite becomes "inf", "-inf" or "nan"."""
     if isinstance(value, list):
         return [_plain(part) for part in value]
     return value if math.isfinite(value) else str(value)

@@ -133,7 +133,7 @@ def model_stands_first(arguments):
 
 
 def _swapped(arguments) -> str | None:
-    """The argument that is a model, where MODEL is none."""
+    """Return the argument that is a model, where MODEL is none."""
     from fflm.model_file import is_model
 
     others = (getattr(arguments, name, None) for name in ("sources", "source", "context", "words", "texts", "file"))
@@ -156,7 +156,7 @@ def text_argument(value: str, name: str) -> str:
 
 
 def takes_stdout(arguments, path: str | None) -> bool:
-    """Whether the file at `path` goes to standard output, so that the report does not.
+    """Tell whether the file at `path` goes to standard output, so that the report does not.
 
     Raises
     ------

@@ -137,7 +137,7 @@ def _check_command(parser: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def _hint(arguments: argparse.Namespace, surplus: list[str], argv: list[str]) -> str:
-    """What may be meant by arguments that a verb does not know."""
+    """Return what may be meant by arguments that a verb does not know."""
     flags = [word.partition("=")[0] for word in surplus if word.startswith("-")]
     if "--" in argv:
         flags = []

@@ -103,6 +103,6 @@ def _convert(arguments, silent: bool) -> int:
 
 
 def _counted(sizes) -> str:
-    """How many n-grams of each order."""
+    """Return how many n-grams of each order there are, as text."""
     words = f"1 to {len(sizes)} words" if len(sizes) > 1 else "1 word"
     return ", ".join(f"{size:,}" for size in sizes) + f" of {words}"

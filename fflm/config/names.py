@@ -15,23 +15,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Activation:
-    """A nonlinearity a = f(z); the lecture's example E5 has those of single units, E2 and E3 the softmax.
+    """A nonlinearity a = f(z).
 
     Attributes
     ----------
     formula : str
-        Of z, and of the slope s where it has one.
+        The formula of f, in z and, where it has one, the slope s.
     gain : str
-        First weights: ``glorot``, uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), or ``he``, in
-        +-sqrt(6 / in) (He et al. 2015).
+        How the first weights are drawn: ``glorot``, uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), or
+        ``he``, in +-sqrt(6 / in) (He et al. 2015).
     slope : float, optional
-        Slope below 0, for those that have one.
+        The slope below 0, for activations that have one.
     learned : bool
         Whether the slope is a parameter, one for each unit.
     kernel : str, optional
-        The kernel's name, where it is not the activation's own.
+        The name of the kernel, where it differs from that of the activation.
     joint : bool
-        True for softmax: each output depends on all units, so it can only be the last layer.
+        True for softmax: each output depends on all units of the layer, so it can only be the last layer.
     """
 
     formula: str
@@ -56,16 +56,16 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """A cost C(a, y) of one example: the outputs a against what they should be, y; E6 pairs outputs and costs.
+    """A cost C(a, y) of one example: the outputs a against what they should be, y.
 
     Attributes
     ----------
     formula : str
-        Of each of the K outputs; the cost is their sum.
+        The cost of each of the K outputs; the cost of an example is their sum.
     pair : str, optional
         The one output activation that it is for; then dC/dz is a - y, and computed so, without f'.
     stable : str, optional
-        With a pair, the same of z, where no logarithm meets 0.
+        With a pair, the same cost as a formula in z, where no logarithm meets 0.
     """
 
     formula: str
@@ -97,24 +97,25 @@ def _bias_corrected(step: int, beta1: float, beta2: float, tiny: float) -> tuple
 
 @dataclass(frozen=True)
 class Rule:
-    """An update rule; E18.
+    """An update rule.
 
     Attributes
     ----------
     source : str
+        The publication that defines it.
     states : int
-        Averages that it keeps for every weight.
+        The number of averages that it keeps for every weight.
     learning_rate : float
-        Usual step size.
+        The usual step size.
     constants : tuple of float
-        As the source names them.
+        The constants of the source, in its order.
     at_step : callable
-        Of the number of a step, from 1, and the constants: what the learning rate is divided by, and the constants in
-        the order in which the kernel names them.
+        A function of the number of a step, from 1, and the constants; it returns what the learning rate is divided by,
+        and the constants in the order in which the kernel names them.
     weight_decay : float
-        Usual decoupled weight decay.
+        The usual decoupled weight decay.
     kernel : str, optional
-        The kernel's name, where it is not the rule's own.
+        The name of the kernel, where it differs from that of the rule.
     """
 
     source: str

@@ -1,6 +1,6 @@
 """What a configuration is made of: fields with a range and a line of help, which are checked when one is made.
 
-Numbers may be those of NumPy and paths those of `pathlib`; they are kept as Python's own.
+Numbers may be those of NumPy and paths those of `pathlib`; they are kept as built-in types.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ KINDS = {
 
 
 def option(default, help, *, low=None, above=None, below=None, high=None, choices=None, metavar=None):
-    """One configuration field: its default, its help and its range (low/high inclusive, above/below not)."""
+    """Make one field of a configuration: default, help and range (low/high inclusive, above/below not)."""
     checks = {"low": low, "above": above, "below": below, "high": high, "choices": choices}
     return field(default=default, metadata={"help": help, "metavar": metavar, **checks})
 
 
 def is_flag(value) -> bool:
-    """Whether a value is True or False, of Python or of NumPy."""
+    """Tell whether a value is True or False, of Python or of NumPy."""
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     return isinstance(value, bool) or (kind == "b" and getattr(value, "ndim", None) == 0)
 
 
 def is_whole(value) -> bool:
-    """Whether a value is a whole number, of Python or of NumPy; True and False are none."""
+    """Tell whether a value is a whole number, of Python or of NumPy; True and False are none."""
     return isinstance(value, Integral) and not is_flag(value)
 
 
 def is_number(value) -> bool:
-    """Whether a value is a real number, of Python or of NumPy; True and False are none."""
+    """Tell whether a value is a real number, of Python or of NumPy; True and False are none."""
     return isinstance(value, Real) and not is_flag(value)
 
 
@@ -71,7 +71,7 @@ def check_value(name: str, value, metadata) -> None:
 
 
 def whole_number(name: str, value, low: int, high: int | None = None) -> int:
-    """Return an argument that must be a whole number from `low` (to `high`), as Python's own.
+    """Return an argument that must be a whole number from `low` (to `high`), as an int.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def path_name(name: str, value) -> str:
 
 
 def _plain(kind: str, name: str, value):
-    """The value as Python's own type of this kind, or ConfigError."""
+    """Return the value as the built-in type of this kind, or raise ConfigError."""
     if kind == "bool" and is_flag(value):
         return bool(value)
     if kind == "int" and is_whole(value):
@@ -138,12 +138,12 @@ class Checked:
             object.__setattr__(self, item.name, _checked(item, value))
 
     def to_dict(self) -> dict:
-        """The options as plain JSON values."""
+        """Return the options as plain JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
 def _checked(item, value):
-    """The value of a field as Python's own type, or ConfigError."""
+    """Return the value of a field as a built-in type, or raise ConfigError."""
     kind = item.type.removesuffix(" | None")
     if item.metadata["choices"] is not None:
         check_value(item.name, value, item.metadata)
@@ -169,7 +169,7 @@ def make(kind, options: dict, complete: bool = False):
 
 
 def configurations(kinds: Sequence[type], options: dict):
-    """The configurations `kinds` made of `options`; an unknown one is a ConfigError."""
+    """Build the configurations `kinds` from a dict of options; an unknown name is a ConfigError."""
     names = {item.name: kind for kind in kinds for item in fields(kind)}
     for name in options:
         if name not in names:

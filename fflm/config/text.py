@@ -67,7 +67,7 @@ class DataConfig(Checked):
 
 
 def _is_size(vocab) -> bool:
-    """Whether a number stands where the file of a vocabulary should."""
+    """Tell whether a number stands where the file of a vocabulary should."""
     if is_number(vocab):
         return True
     looks_so = isinstance(vocab, str) and re.fullmatch(r"[0-9][0-9_.,]*[kKmM]?", vocab)

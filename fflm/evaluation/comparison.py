@@ -1,4 +1,4 @@
-"""The comparison itself: both models score the same text, and their bits are paired.
+"""Compare two models: both score the same text, and their bits are paired.
 
 Token by token where vocabulary and tokenizer are the same: d[t] = bits of A - bits of B, positive where B is better.
 Tokens of a unit (a line, or a block of the stream) depend on each other, units hardly: so the interval draws units, and
@@ -116,7 +116,7 @@ def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageMode
 
 
 def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tuple[Perplexity, np.ndarray]:
-    """A model's report, and the bits (N,) of each token."""
+    """Return a model's report, and the bits (N,) of each token."""
     try:
         report, log_probs = evaluate_tokens(model, stream, on_batch)
     except FflmError as error:
@@ -165,7 +165,7 @@ def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Compar
 
 
 def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
-    """How often each word (V,) occurred in training; A's counts, or B's where A has none."""
+    """Count how often each word (V,) occurred in training; A's counts, or B's where A has none."""
     known = [model.vocabulary.counts for model in (a, b) if model.vocabulary.counts.any()]
     if not known:
         notes.append("no breakdown by word frequency: the vocabulary has no counts of the training text")
@@ -176,7 +176,7 @@ def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
 
 
 def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
-    """How often the two words before each each token were seen in training, (N,), and the name of the model asked.
+    """Count how often the two words before each token were seen in training, (N,), and name the model that was asked.
 
     Asked is `contexts`, else A, else B, as for the counts of words.
     """
@@ -220,7 +220,7 @@ def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) 
 
 
 def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
-    """Why the units of the two streams are not the same pieces of the text, if they are not."""
+    """Say why the units of the two streams are not the same pieces of the text, if they are not."""
     if stream_a.characters != stream_b.characters:
         return f"A reads {stream_a.characters:,} characters, B {stream_b.characters:,}"
     if a.tokenizer == b.tokenizer:
@@ -233,7 +233,7 @@ def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
 
 
 def _significance(difference: np.ndarray, unit_starts: np.ndarray, scale: float, notes: list[str]) -> dict:
-    """Interval, p-value, number of units and of groups of `scale` times the mean of difference (N,)."""
+    """Compute interval, p-value, number of units and of groups of `scale` times the mean of difference (N,)."""
     units = len(unit_starts) - 1
     if units == 1:
         notes.append("no interval and no p-value: the text is a single unit (line or block)")

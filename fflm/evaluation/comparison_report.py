@@ -117,7 +117,7 @@ class Comparison:
         return f"no difference that this text can show; {p}" if self.better is None else f"{ahead}; {p}"
 
     def to_dict(self) -> dict:
-        """The comparison as plain JSON values."""
+        """Return the comparison as plain JSON values."""
         values = asdict(replace(self, bits_a=None, bits_b=None)) | {"better": self.better}
         del values["bits_a"], values["bits_b"]
         return {"conclusion": self.conclusion, **values}

@@ -87,11 +87,11 @@ def _hint(kind: str) -> str:
 
 
 def is_classifier(path: str | Path) -> bool:
-    """Whether a file says that it holds a text classifier; its arrays are not read."""
+    """Tell whether a file says that it holds a text classifier; its arrays are not read."""
     return kind_of(model_path(path)) == CLASSIFIER
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether a path is a model of any kind, as far as can be told without reading its arrays."""
+    """Tell whether a path is a model of any kind, as far as can be told without reading its arrays."""
     path = model_path(path)
     return path.is_file() and (is_arpa(path) or kind_of(path) in (*KINDS, CLASSIFIER))

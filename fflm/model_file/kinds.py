@@ -40,7 +40,7 @@ def pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
 
 
 def unpack(arrays: Arrays, description: dict, reader: Reader) -> LanguageModel:
-    """The model that `pack` made arrays and description of.
+    """Build the model from what `pack` made of it.
 
     Raises
     ------

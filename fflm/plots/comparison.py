@@ -11,7 +11,7 @@ from fflm.plots import drawing
 
 @drawing()
 def comparison_plot(bits_a: np.ndarray, bits_b: np.ndarray, title: str = "") -> bytes:
-    r"""A PNG of two models' bits on the same tokens: how they differ, and both of them token by token.
+    r"""Draw a PNG of two models' bits on the same tokens: how they differ, and both of them token by token.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def comparison_plot(bits_a: np.ndarray, bits_b: np.ndarray, title: str = "") -> 
 
 
 def _differences(axes, difference: np.ndarray) -> None:
-    """Histogram of bits of A - bits of B, the side of each model in its colour."""
+    """Draw the histogram of bits of A - bits of B, the side of each model in its colour."""
     edge = float(np.abs(difference).max()) or 1.0
     bins = np.linspace(-edge, edge, 81)
     sides = [("A better", "tab:blue", difference < 0), ("B better", "tab:orange", difference > 0)]
@@ -62,7 +62,7 @@ def _differences(axes, difference: np.ndarray) -> None:
 
 
 def _both_bits(figure, axes, bits_a: np.ndarray, bits_b: np.ndarray) -> None:
-    """How many tokens cost so many bits in A and so many in B; above the diagonal A is better."""
+    """Draw how many tokens cost so many bits in A and so many in B; above the diagonal A is better."""
     edge = float(max(bits_a.max(), bits_b.max())) or 1.0
     field = axes.hexbin(
         bits_a, bits_b, gridsize=60, extent=(0.0, edge, 0.0, edge), bins="log", mincnt=1, cmap="viridis", linewidths=0.1

@@ -9,7 +9,7 @@ from fflm.errors import FflmError, shown
 
 
 def graph_picture(dot: str) -> bytes:
-    """An SVG of a graph in the language of Graphviz, by its command ``dot``.
+    """Draw an SVG of a graph in the language of Graphviz, by its command ``dot``.
 
     Raises
     ------

@@ -12,7 +12,7 @@ MARK = "fflm learning curve"
 
 @drawing()
 def learning_curve(log: list[dict]) -> bytes:
-    r"""A PNG of training and validation perplexity over epochs.
+    r"""Draw a PNG of training and validation perplexity over epochs.
 
     Parameters
     ----------

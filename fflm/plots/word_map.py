@@ -19,7 +19,7 @@ EXACT_WORDS = 1000
 
 
 def picture_format(path: str) -> str:
-    """The format that a file's name asks for.
+    """Return the format that a file's name asks for.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def check_can_draw_maps() -> None:
 
 @drawing()
 def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
-    """A map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
+    """Draw a map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
 
     Parameters
     ----------

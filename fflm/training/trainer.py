@@ -18,7 +18,7 @@ from typing import NoReturn
 import numpy as np
 
 from fflm.config import TrainConfig
-from fflm.errors import DivergenceError, LossError, PerplexityError, TextError
+from fflm.errors import DivergenceError, LossError, PerplexityError, TextError, option_name
 from fflm.evaluation.perplexity import LARGEST_NATS, speed
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.batches import Windows
@@ -260,7 +260,8 @@ class Trainer:
         last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
         kept = "" if self.folder.path is None else f"; the best model so far is in {self.folder.path}"
         raise DivergenceError(
-            f"training diverged: {what}{last}{kept}; try a smaller {option_name('learning_rate')} or {option_name('clip_norm')}"
+            f"training diverged: {what}{last}{kept}; try a smaller "
+            f"{option_name('learning_rate')} or {option_name('clip_norm')}"
         )
 
     # The end
