@@ -39,7 +39,7 @@ def visible(text: str, keep: str = "") -> str:
     return _UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
-def shown(value, most: int = LONGEST_VALUE) -> str:
+def shown(value: object, most: int = LONGEST_VALUE) -> str:
     """Return a value as it is shown in a message: as Python writes it, on one line, cut after `most` characters.
 
     Examples

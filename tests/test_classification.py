@@ -633,8 +633,8 @@ def test_a_named_corpus_brings_its_own_splits(fflm_main, tmp_path):
         ),
         (
             ["train", "examples", "--out", "new", "--encoding", "utf-16"],
-            "text must be utf-16, got 'examples': UTF-16 stream does not start with BOM; name its encoding with "
-            "--encoding",
+            "text must be utf-16 with a byte order mark, got 'examples', which does not begin with one; name its "
+            "encoding with --encoding",
         ),
         (["predict", "missing", "a"], "no such model: missing"),
         (["predict", "examples", "a", "--top", "0"], "--top must be at least 1, got 0"),

@@ -273,7 +273,6 @@ def test_each_name_of_a_step_is_a_box():
         ("+".join(["a"] * 1000) + "+W@a", {"a": 1, "W": [[1]]}, "a step of many operators: arrays of shapes "),
         ("exp(" + "+".join(["a"] * 1000) + ", 1)", {"a": 1}, "exp must be given one value, got a step of many"),
         ("+".join(["a"] * 60) + " ^ 2", {"a": 1}, "not a formula: a + a + a"),
-        ("+".join(["a"] * 4000), {"a": 1}, "not a formula: too many operators in one step; divide it into steps with"),
         ("a[0]", {"a": [1, 2]}, "not a formula: a[0]"),
         ("a ^ 2", {"a": 1}, "not a formula: a ^ 2; a power is written **"),
         ("exp(a, 2)", {"a": 1}, "exp must be given one value, got exp(a, 2)"),
@@ -294,6 +293,15 @@ def test_what_is_no_formula(formula, values, message):
     with pytest.raises(ConfigError) as error:
         parse(formula, values)
     assert str(error.value).startswith(message)
+
+
+def test_a_step_of_very_many_operators():
+    """How many Python takes depends on its version: those it does not take are refused with a reason."""
+    formula = "+".join(["a"] * 4000)
+    try:
+        assert float(parse(formula, {"a": 1}).value) == 4000.0
+    except ConfigError as error:
+        assert str(error) == "not a formula: too many operators in one step; divide it into steps with names"
 
 
 # The command

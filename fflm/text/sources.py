@@ -137,20 +137,27 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
                 total += len(chunk)
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
+        if "BOM" in error.reason:  # since Python 3.13; before, it is the error below
+            raise _without_mark(path, encoding) from None
         # The decoder keeps the beginning of a character that the last chunk cut: error.object begins with it.
         offset = total - (len(error.object) - len(chunk)) + error.start
         raise TextError(
             f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {shown(path)}; "
             f"name its encoding with {option_name('encoding')}"
         ) from None
-    except UnicodeError as error:  # of an encoding that has a form of its own, as utf-16 has a mark
-        raise TextError(
-            f"text must be {encoding}, got {shown(path)}: {error}; name its encoding with {option_name('encoding')}"
-        ) from None
+    except UnicodeError:
+        raise _without_mark(path, encoding) from None
     except DamagedFileError as error:
         raise TextError(f"source must be an intact {error.packed} file, got {shown(path)}: {error.reason}") from None
     except OSError as error:
         raise TextError(f"source must be readable, got {shown(path)}: {_reason(error)}") from None
+
+
+def _without_mark(path: str, encoding: str) -> TextError:
+    return TextError(
+        f"text must be {encoding} with a byte order mark, got {shown(path)}, which does not begin with one; "
+        f"name its encoding with {option_name('encoding')}"
+    )
 
 
 def _check_text(path: str, content: Content, encoding: str) -> None:
