@@ -26,6 +26,7 @@ from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, Interrupted, ModelFileError, TextError
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL
+from fflm.nn.network import Network
 from fflm.runtime.interrupt import Interrupt
 from fflm.text import encode
 from fflm.training import trainer, validation
@@ -228,17 +229,17 @@ LONG += ["--epochs", 2, "--checkpoint-seconds", 0, "--learning-rate", 0.003]
 STRUCK = """
 import os, sys, threading
 from fflm.cli.main import main
-from fflm.training.trainer import Trainer
+from fflm.nn.network import Network
 
 number, step, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-original = Trainer._step
+original = Network.step
 
-def struck(trainer, *arguments):
-    if trainer.state.position.step == step:
+def struck(network, batch, optimizer, draws):
+    if draws.step == step:
         threading.Timer(seconds, os.kill, (os.getpid(), number)).start()
-    return original(trainer, *arguments)
+    return original(network, batch, optimizer, draws)
 
-Trainer._step = struck
+Network.step = struck
 sys.exit(main(sys.argv[4:]))
 """
 
@@ -330,19 +331,19 @@ def test_the_command_says_what_ctrl_c_has_kept(certain, tmp_path, struck):
 def test_a_second_ctrl_c_stops_at_once(certain, tmp_path, monkeypatch):
     """In the validation after the first one; the run has been saved by then."""
     options = DROPPING | {"epochs": 3, "out": tmp_path / "run"}
-    step = trainer.Trainer._step
+    step = Network.step
 
-    def first_ctrl_c(trainer, network):
-        if trainer.state.position.step == 50:
+    def first_ctrl_c(network, batch, optimizer, draws):
+        if draws.step == 50:
             signal.raise_signal(signal.SIGINT)
             monkeypatch.setattr(validation, "evaluate", second_ctrl_c)
-        return step(trainer, network)
+        return step(network, batch, optimizer, draws)
 
     def second_ctrl_c(model, text, on_batch):
         signal.raise_signal(signal.SIGINT)
         pytest.fail("nothing comes after the second Ctrl-C")
 
-    monkeypatch.setattr(trainer.Trainer, "_step", first_ctrl_c)
+    monkeypatch.setattr(Network, "step", first_ctrl_c)
     with pytest.raises(KeyboardInterrupt) as caught:
         fflm.train(certain, **options)
     assert not isinstance(caught.value, Interrupted)
@@ -356,14 +357,14 @@ def test_a_second_ctrl_c_stops_at_once(certain, tmp_path, monkeypatch):
 
 def test_ctrl_c_in_a_library_call_is_raised_after_saving(certain, tmp_path, monkeypatch):
     """So that a loop over seeds ends, with or without a folder."""
-    original, done = trainer.Trainer._step, []
+    original, done = Network.step, []
 
-    def step(trainer, network):
-        if trainer.state.position.step == 7:
+    def step(network, batch, optimizer, draws):
+        if draws.step == 7:
             signal.raise_signal(signal.SIGINT)
-        return original(trainer, network)
+        return original(network, batch, optimizer, draws)
 
-    monkeypatch.setattr(trainer.Trainer, "_step", step)
+    monkeypatch.setattr(Network, "step", step)
     try:
         for seed in (1, 2, 3):
             fflm.train(certain, out=tmp_path / str(seed), seed=seed, epochs=2, **PLAIN)
@@ -603,7 +604,7 @@ class Clock:
 def clock(monkeypatch) -> Clock:
     """Steps take 0.1 s, scoring 0.001 s a token, saving state or model 0.2 s, and reading the text 5 s."""
     clock = Clock(monkeypatch)
-    clock.takes(monkeypatch, trainer.Trainer, "_step", 0.1)
+    clock.takes(monkeypatch, Network, "step", 0.1)
     clock.takes(monkeypatch, NeuralLanguageModel, "log_probs", lambda model, ids, *rest: 0.001 * len(ids))
     clock.takes(monkeypatch, RunFolder, "save_state", 0.2)
     clock.takes(monkeypatch, RunFolder, "save_model", 0.2)
@@ -1007,17 +1008,16 @@ def test_divergence_after_good_epochs_keeps_the_best_of_them(certain, tmp_path, 
 @pytest.mark.parametrize("where", ["parameters", "the optimiser's averages"])
 def test_what_became_infinite_is_not_saved(certain, tmp_path, monkeypatch, where):
     """Between two losses that are finite; a state that holds it would be refused as damaged."""
-    run, step, options = tmp_path / "run", trainer.Trainer._step, PLAIN | {"epochs": 3, "checkpoint_seconds": 0.0}
+    run, step, options = tmp_path / "run", Network.step, PLAIN | {"epochs": 3, "checkpoint_seconds": 0.0}
 
-    def overflow(trainer, network):
-        losses = step(trainer, network)
-        if trainer.state.position.step == 40:
-            arrays = trainer.state.parameters.arrays if where == "parameters" else trainer.state.optimizer.state
-            name = "embeddings" if where == "parameters" else "second.embeddings"
-            arrays[name][1, 0] = np.inf  # of <s>, which no window holds
+    def overflow(network, batch, optimizer, draws):
+        losses = step(network, batch, optimizer, draws)
+        if draws.step == 40:
+            table = network.inputs.encoder.table if where == "parameters" else optimizer.state["second.embeddings"]
+            table[1, 0] = np.inf  # of <s>, which no window holds
         return losses
 
-    monkeypatch.setattr(trainer.Trainer, "_step", overflow)
+    monkeypatch.setattr(Network, "step", overflow)
     with pytest.raises(
         DivergenceError,
         match=r"^training diverged: parameters are no finite numbers any more at step 41 with learning rate 0\.0.*; "

@@ -10,6 +10,7 @@ import pytest
 import fflm
 from fflm.config import TrainConfig
 from fflm.errors import ConfigError
+from fflm.nn.network import Network
 from fflm.training import time_budget
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
@@ -275,15 +276,15 @@ def test_a_run_of_two_lines_may_be_interrupted_too(text, tmp_path, monkeypatch, 
 
 def test_minutes_and_then_minutes(text, tmp_path, monkeypatch, capsys):
     """README's own example, by a clock of which 1 s is one step: the second rate begins at its height and reaches 0."""
-    run, now, step = tmp_path / "run", [0.0], Trainer._step
+    run, now, step = tmp_path / "run", [0.0], Network.step
 
-    def slow_step(trainer, network):
+    def slow_step(network, *arguments):
         now[0] += 1.0
-        return step(trainer, network)
+        return step(network, *arguments)
 
     monkeypatch.setattr(time_budget.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time_budget.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(Trainer, "_step", slow_step)
+    monkeypatch.setattr(Network, "step", slow_step)
     monkeypatch.setattr(TimeBudget, "reserve", lambda budget, held_out, speed: None)
     monkeypatch.setattr("fflm.training.trainer.speed", lambda model, ids: 1.0)
     monkeypatch.setattr("fflm.training.validation.evaluate", timeless(fflm.evaluation.perplexity.evaluate, now))

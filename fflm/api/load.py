@@ -37,7 +37,7 @@ def load(path: str | Path, threads: int | None = None) -> Model | TextClassifier
     Examples
     --------
     >>> import fflm
-    >>> fflm.load("runs/demo").lm.context_size
+    >>> fflm.load("runs/demo").lm.reach
     2
     """
     if is_classifier(path):
