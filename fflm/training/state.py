@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -163,7 +164,7 @@ class TrainingState:
             check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
             self.position, self.log = Position.from_dict(progress["position"]), list(progress["log"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{folder.path / STATE} is damaged: {error}") from error
+            raise ModelFileError(f"{(folder.path or Path()) / STATE} is damaged: {error}") from error
         _copy(arrays, tensors)
 
     def _arrays(self) -> Parameters:
