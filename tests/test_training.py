@@ -921,12 +921,18 @@ def broken_matplotlib(request, tmp_path, monkeypatch):
         (tmp_path / "broken" / module).write_text(
             request.param.replace("Figure", "TSNE") if "sk" in module else request.param
         )
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("matplotlib", "sklearn")]:
-        monkeypatch.delitem(sys.modules, name)
+
+    def loaded() -> dict:
+        return {name: sys.modules[name] for name in sys.modules if name.partition(".")[0] in ("matplotlib", "sklearn")}
+
+    sound = loaded()
+    for name in sound:
+        del sys.modules[name]
     monkeypatch.syspath_prepend(tmp_path / "broken")
     yield
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("matplotlib", "sklearn")]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules.update(sound)
 
 
 def test_a_broken_matplotlib_does_not_end_a_training(certain, tmp_path, capsys, broken_matplotlib):

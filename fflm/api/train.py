@@ -81,10 +81,10 @@ def train(
     started = time.monotonic() if started is None else started
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
     with RunFolder(None if out is None else Path(out), resume, quiet) as folder:
-        sources, valid, test = names(sources), names(valid, "valid"), names(test, "test")
+        read, read_valid, read_test = names(sources) or [], names(valid, "valid"), names(test, "test")
         if config.vectors is not None:
             check_vectors(config.vectors)
-        corpus = load_corpus(sources, valid, test, tokenizer_config, data, config.seed)
+        corpus = load_corpus(read, read_valid, read_test, tokenizer_config, data, config.seed)
         tell(corpus.warnings, quiet)
         vectors = None
         if config.vectors is not None:
@@ -93,9 +93,9 @@ def train(
             corpus = replace(corpus, notes=(*corpus.notes, Note(vectors.coverage())))
         described = {
             "vectors_content": vectors and vectors.fingerprint(),
-            "sources": sources,
-            "valid": valid,
-            "test": test,
+            "sources": read,
+            "valid": read_valid,
+            "test": read_test,
             "text": fingerprint(corpus),
         }
         for part in (tokenizer_config, data, shape, config):

@@ -73,7 +73,7 @@ def _copy(file: BinaryIO, path: str | Path) -> None:
 try:
     import fcntl
 except ImportError:  # not a POSIX system
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 def write(path: str | Path, content: bytes | Callable[[str], None]) -> None:
@@ -172,7 +172,7 @@ class Lock:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_file_of(handle):  # and not one that its holder has just removed
-                    self._handle, handle = handle, None
+                    self._handle = handle
                     with suppress(OSError):  # on a full disk the lock is as good without
                         os.truncate(self._handle, 0)
                         os.write(self._handle, f"{os.getpid()}\n".encode())
@@ -184,7 +184,7 @@ class Lock:
                     raise LockUnsupported from error
                 raise
             finally:
-                if handle is not None:
+                if self._handle is None:
                     os.close(handle)
         return True
 

@@ -32,7 +32,8 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descrip
     entry = json.dumps({"version": VERSION, "kind": kind, **description})
     arrays = {name: np.ascontiguousarray(value, value.dtype.newbyteorder("<")) for name, value in tensors.items()}
     names = sorted(arrays, key=lambda name: (list(TYPES).index(arrays[name].dtype.str), name))
-    header, offset = {"__metadata__": {FORMAT: entry}}, 0
+    header: dict[str, dict] = {"__metadata__": {FORMAT: entry}}
+    offset = 0
     for name in names:
         value, end = arrays[name], offset + arrays[name].nbytes
         header[name] = {"dtype": TYPES[value.dtype.str], "shape": list(value.shape), "data_offsets": [offset, end]}
@@ -44,7 +45,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descrip
         with open(temporary, "wb") as file:
             file.write(len(head).to_bytes(8, "little") + head)
             for name in names:
-                file.write(memoryview(arrays[name]).cast("B") if arrays[name].size else b"")
+                file.write(arrays[name].data.cast("B") if arrays[name].size else b"")
 
     write(path, fill)
 

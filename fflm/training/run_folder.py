@@ -54,7 +54,7 @@ class RunFolder:
 
     def __init__(self, path: Path | None, resume: bool = False, quiet: bool = False):
         self.path, self.quiet = path, quiet
-        self._lock = None if path is None else Lock(path / LOCK)
+        self._lock = Lock((path or Path()) / LOCK)
         self._unlockable = False
         if path is None:
             if resume:
@@ -64,14 +64,13 @@ class RunFolder:
             return
         if not path.name:
             raise ConfigError(f"{option_name('out')} must name a folder of its own, got {shown(str(path))}")
-        self._guarded(self._check_to_resume if resume else self._check_to_begin)
+        self._guarded(self._check_to_resume if resume else self._check_to_begin, path)
 
     def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(self, *exception) -> None:
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
     # Whose it is
 
@@ -89,7 +88,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FflmError(f"can't make the folder {self.path}: {error.strerror or error}") from error
-        self._guarded(self._check_to_begin)
+        self._guarded(self._check_to_begin, self.path)
         write_json(self.path / CONFIG, {FORMAT: VERSION, **described})
 
     def check_unchanged(self, described: dict) -> None:
@@ -100,6 +99,8 @@ class RunFolder:
         ConfigError
             Naming the first option that differs.
         """
+        if self.path is None:
+            return
         before = read_json(self.path / CONFIG)
         changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
         if "vectors_content" in changed:
@@ -116,27 +117,24 @@ class RunFolder:
                 f"{_shown(described[name])}; give the options of the first call, or begin a new run"
             )
 
-    def _guarded(self, check: Callable[[], None]) -> None:
+    def _guarded(self, check: Callable[[Path], None], path: Path) -> None:
         """Run a check; give the lock back if it fails, and name the folder where the system refuses its name."""
         try:
-            check()
+            check(path)
         except FflmError:
             self._lock.release()
             raise
         except (OSError, ValueError) as error:
             self._lock.release()
             reason = getattr(error, "strerror", None) or error
-            raise FflmError(f"can't make the folder {self.path}: {reason}") from error
+            raise FflmError(f"can't make the folder {path}: {reason}") from error
 
-    def _check_to_resume(self) -> None:
-        if not (self.path / STATE).exists():
-            raise ModelFileError(
-                f"there is no run to resume in {self.path}; leave out {option_name('resume')} to begin one"
-            )
+    def _check_to_resume(self, path: Path) -> None:
+        if not (path / STATE).exists():
+            raise ModelFileError(f"there is no run to resume in {path}; leave out {option_name('resume')} to begin one")
         self._take_lock()
 
-    def _check_to_begin(self) -> None:
-        path = self.path
+    def _check_to_begin(self, path: Path) -> None:
         if not path.exists():
             return
         if not path.is_dir():
@@ -197,9 +195,10 @@ class RunFolder:
         ModelFileError
             If the file is damaged.
         """
-        tensors, description = read_tensors(self.path / STATE, [STATE_KIND], STATE_KIND)
+        path = (self.path or Path()) / STATE
+        tensors, description = read_tensors(path, [STATE_KIND], STATE_KIND)
         if not isinstance(description.get("progress"), dict):
-            raise ModelFileError(f"{self.path / STATE} is damaged: its progress is missing")
+            raise ModelFileError(f"{path} is damaged: its progress is missing")
         return tensors, description["progress"]
 
     def write_log(self, records: list[dict]) -> None:

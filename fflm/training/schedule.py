@@ -71,7 +71,7 @@ class Schedule:
 
     def _share_to_come(self, position: Position) -> float:
         """How much of all steps of the run, as it is planned now, is still to come."""
-        left = self._steps - position.step
+        left = float(self._steps - position.step)
         if position.seconds:
             left = min(left, self._budget.remaining() * position.step / position.seconds)
         return left / (position.step + left)

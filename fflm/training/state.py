@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -94,54 +95,34 @@ class Position:
         self.seconds += seconds
 
 
-class TrainedParameters:
-    """The parameters of a network in training, and a copy of the best values they have had.
-
-    The training state owns both. `arrays` is lent to the model, the network and the optimiser and never replaced:
-    the optimiser writes it during a step; between two steps only `restore` and `TrainingState.load` do, and everything
-    else reads it. `best` is written by `snapshot` (and `load`) alone.
-
-    Parameters
-    ----------
-    arrays : dict
-        float32 arrays by name.
-
-    Examples
-    --------
-    >>> parameters = TrainedParameters({"output.bias": np.zeros(2, np.float32)})
-    >>> parameters.arrays["output.bias"] += 1.0
-    >>> parameters.snapshot()
-    >>> parameters.arrays["output.bias"] += 1.0
-    >>> parameters.restore()
-    >>> parameters.arrays["output.bias"].tolist()
-    [1.0, 1.0]
-    """
-
-    def __init__(self, arrays: Parameters):
-        self.arrays = arrays
-        self.best = {name: value.copy() for name, value in arrays.items()}
-
-    def snapshot(self) -> None:
-        """Take the current values as the best ones."""
-        _copy(self.best, self.arrays)
-
-    def restore(self) -> None:
-        """Make the best values the current ones."""
-        _copy(self.arrays, self.best)
-
-
 @dataclass
 class TrainingState:
-    """Position, log, and all arrays of a run: current parameters, best ones, the optimiser's averages."""
+    """Position, log, and all arrays of a run: current parameters, best ones, the optimiser's averages.
 
-    parameters: TrainedParameters
+    The state owns the best values; the current ones are the model's. `parameters` are lent to the network and the
+    optimiser and never replaced: the optimiser writes them during a step; between two steps only `restore_best` and
+    `load` do, and everything else reads them. `best` is written by `keep_best` (and `load`) alone.
+    """
+
+    parameters: Parameters
     optimizer: Optimizer
     position: Position
     log: list[dict] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.best = self.parameters.snapshot()
+
+    def keep_best(self) -> None:
+        """Take the current values as the best ones."""
+        self.best.restore(self.parameters)
+
+    def restore_best(self) -> None:
+        """Make the best values the current ones."""
+        self.parameters.restore(self.best)
+
     def is_finite(self) -> bool:
         """Whether every number in the arrays is finite: a state of which one is not would be refused by `load`."""
-        current = {**self.parameters.arrays, **self.optimizer.state}
+        current = {**self.parameters, **self.optimizer.state}
         return all(np.isfinite(value.min()) and np.isfinite(value.max()) for value in current.values() if value.size)
 
     def save(self, folder: RunFolder) -> None:
@@ -163,15 +144,10 @@ class TrainingState:
             check_arrays(tensors, {name: (np.float32, value.shape) for name, value in arrays.items()})
             self.position, self.log = Position.from_dict(progress["position"]), list(progress["log"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{folder.path / STATE} is damaged: {error}") from error
-        _copy(arrays, tensors)
+            raise ModelFileError(f"{(folder.path or Path()) / STATE} is damaged: {error}") from error
+        arrays.restore(tensors)
 
     def _arrays(self) -> Parameters:
-        arrays = {f"parameters.{name}": value for name, value in self.parameters.arrays.items()}
-        arrays |= {f"best.{name}": value for name, value in self.parameters.best.items()}
-        return arrays | self.optimizer.state
-
-
-def _copy(to: Parameters, values: Parameters) -> None:
-    for name, value in values.items():
-        to[name][...] = value
+        arrays = {f"parameters.{name}": value for name, value in self.parameters.items()}
+        arrays |= {f"best.{name}": value for name, value in self.best.items()}
+        return Parameters(arrays | self.optimizer.state)

@@ -33,7 +33,7 @@ from fflm.text.order import ShuffledOrder
 from fflm.training.report import TrainReport
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
-from fflm.training.state import Position, TrainedParameters, TrainingState
+from fflm.training.state import Position, TrainingState
 from fflm.training.time_budget import SAVING_SECONDS, TimeBudget
 from fflm.training.validation import Validation
 
@@ -87,7 +87,7 @@ class Trainer:
         rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
         optimizer = Optimizer(config.optimizer, model.parameters, decay)
         position = Position(learning_rate=rate, rate=rate)
-        self.state = TrainingState(TrainedParameters(model.parameters), optimizer, position)
+        self.state = TrainingState(model.parameters, optimizer, position)
         self.schedule = Schedule(config, self.steps_per_epoch, self.budget)
         self.validation = Validation(
             model, corpus.valid, self.state, self.schedule, self.folder, train_tokens=size, quiet=quiet
@@ -268,7 +268,7 @@ class Trainer:
 
     def _finish(self, stopped: str, notes: list[str]) -> TrainReport:
         """Evaluate the best model, which is the model from now on."""
-        self.state.parameters.restore()
+        self.state.restore_best()
         position, corpus = self.state.position, self.corpus
         valid = self.validation.best or self.validation.evaluate(corpus.valid, "validation")
         test = None if corpus.test is None else self.validation.evaluate(corpus.test, "test")

@@ -68,7 +68,7 @@ class Validation:
         position.loss_sum, position.loss_tokens = 0.0, 0
         if better:
             position.best, position.failures, self.best = report.cross_entropy_nats, 0, report
-            self.state.parameters.snapshot()
+            self.state.keep_best()
             self.save_best()
         else:
             position.failures += 1
@@ -82,7 +82,7 @@ class Validation:
 
     def save_best(self) -> None:
         """Write the model file of the best parameters."""
-        self.folder.save_model(self.model.with_parameters(self.state.parameters.best))
+        self.folder.save_model(self.model.with_parameters(self.state.best))
 
     def _record(self, report: Perplexity, better: bool) -> None:
         position = self.state.position
