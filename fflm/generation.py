@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from fflm.config import SampleConfig
 from fflm.errors import FflmError
 from fflm.lm import LanguageModel, Mixture
+from fflm.lm.interface import BATCH, Scorer
 from fflm.text import Vocabulary
 from fflm.text.marks import encode_prompt
 
@@ -126,17 +128,18 @@ def sample(
     drawn: list[list[int]] = [[] for _ in range(config.samples)]
     log_probs = np.zeros(config.samples)
     going = list(range(config.samples))
-    for _ in range(config.tokens):
-        if not going:
-            break
-        for row, probabilities in _next_words(model, contexts, list(going)):
-            word = draw(probabilities, barred, config, generators[row])
-            log_probs[row] += np.log(np.float64(probabilities[word]))
-            contexts[row] = np.append(contexts[row, 1:], word)
-            if by_line and word == Vocabulary.EOS:
-                going.remove(row)
-            else:
-                drawn[row].append(word)
+    with model.session(batch=BATCH) as scorer:
+        for _ in range(config.tokens):
+            if not going:
+                break
+            for row, probabilities in _next_words(scorer, contexts, list(going)):
+                word = draw(probabilities, barred, config, generators[row])
+                log_probs[row] += np.log(np.float64(probabilities[word]))
+                contexts[row] = np.append(contexts[row, 1:], word)
+                if by_line and word == Vocabulary.EOS:
+                    going.remove(row)
+                else:
+                    drawn[row].append(word)
     samples = []
     for ids, log_prob in zip(drawn, log_probs, strict=True):
         tokens = tuple(model.vocabulary.words[i] for i in ids)
@@ -144,11 +147,11 @@ def sample(
     return samples
 
 
-def _next_words(model: LanguageModel, contexts: np.ndarray, rows: list[int]):
+def _next_words(scorer: Scorer, contexts: np.ndarray, rows: list[int]) -> Iterator[tuple[int, np.ndarray]]:
     """Each row and its distribution, a few rows at a time: (rows, V) numbers at once could be too many."""
-    for first in range(0, len(rows), 16):
-        part = rows[first : first + 16]
-        yield from zip(part, model.next_word(contexts[part]), strict=True)
+    for first in range(0, len(rows), BATCH):
+        part = rows[first : first + BATCH]
+        yield from zip(part, scorer.next_word(contexts[part]), strict=True)
 
 
 def draw(probabilities: np.ndarray, barred: list[int], config: SampleConfig, generator: np.random.Generator) -> int:

@@ -109,7 +109,7 @@ def test_batch_size_changes_no_bit(demo, text, monkeypatch):
     ids = encoded(model, text).ids[:500]
     expected = model.lm.log_probs(ids)
     for size in (1, 7, 64):
-        monkeypatch.setattr(neural, "BATCH", size)
+        monkeypatch.setattr(neural, "LARGE_BATCH", size)
         assert model.lm.log_probs(ids).tobytes() == expected.tobytes(), size
 
 

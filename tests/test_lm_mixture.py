@@ -402,3 +402,21 @@ def test_names_and_description(parts):
 def test_weights_of_no_text():
     with pytest.raises(FflmError, match="^weights can't be fitted on a text of no tokens$"):
         fit_weights(np.empty((2, 0)))
+
+
+# Sessions
+
+
+@pytest.mark.parametrize("name", ["neural", "unigram", "kn", "interpolated", "cache", "mixture", "by-count", "nested"])
+def test_a_session_gives_the_bits_of_the_model(models, name):
+    """Of the next words, and of a text, in any order and in batches larger than the session was opened for."""
+    lm = models[name].lm
+    rng = np.random.default_rng(1)
+    contexts = rng.integers(3, len(lm.vocabulary), (5, lm.reach)).astype(np.int32)
+    ids = rng.integers(3, len(lm.vocabulary), 40).astype(np.int32)
+    expected = lm.next_word(contexts), lm.log_probs(ids), lm.log_probs(ids, breaks=np.array([7, 20]))
+    with lm.session(batch=2) as scorer:
+        for _ in range(2):
+            assert scorer.next_word(contexts).tobytes() == expected[0].tobytes()
+            assert scorer.log_probs(ids).tobytes() == expected[1].tobytes()
+            assert scorer.log_probs(ids, breaks=np.array([7, 20])).tobytes() == expected[2].tobytes()

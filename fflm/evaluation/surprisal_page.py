@@ -50,15 +50,16 @@ def alternatives(
     (1, 'mat')
     """
     batch = max(1, min(BATCH, 2**22 // len(model.vocabulary)))
-    for first in range(0, count, batch):
-        positions = np.arange(first, min(first + batch, count))
-        rows = model.next_word(contexts_at(ids, positions, model.reach, breaks))
-        for row, word in zip(rows, ids[positions].tolist(), strict=True):
-            rank = 1 + np.count_nonzero(row > row[word]) + np.count_nonzero(row[:word] == row[word])
-            least = np.partition(row, -top)[-top] if top < len(row) else -1.0
-            best = np.flatnonzero(row >= least)
-            best = best[np.argsort(-row[best], kind="stable")][:top]
-            yield int(rank), list(zip(best.tolist(), row[best].tolist(), strict=True))
+    with model.session(batch) as scorer:
+        for first in range(0, count, batch):
+            positions = np.arange(first, min(first + batch, count))
+            rows = scorer.next_word(contexts_at(ids, positions, model.reach, breaks))
+            for row, word in zip(rows, ids[positions].tolist(), strict=True):
+                rank = 1 + np.count_nonzero(row > row[word]) + np.count_nonzero(row[:word] == row[word])
+                least = np.partition(row, -top)[-top] if top < len(row) else -1.0
+                best = np.flatnonzero(row >= least)
+                best = best[np.argsort(-row[best], kind="stable")][:top]
+                yield int(rank), list(zip(best.tolist(), row[best].tolist(), strict=True))
 
 
 def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: bool = False) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from fflm.kernels import unigram_cache
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids
+from fflm.lm.interface import BATCH
 from fflm.lm.parts import in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
@@ -101,6 +103,10 @@ class CacheModel:
         uniform = np.full(len(self.vocabulary), 1.0 / (len(self.vocabulary) - 1))
         uniform[Vocabulary.BOS] = 0.0
         return uniform
+
+    def session(self, batch: int = BATCH) -> AbstractContextManager[CacheModel]:
+        """The model itself: nothing has to be kept between calls."""
+        return nullcontext(self)
 
     def describe(self) -> dict:
         """Return kind, size and half-life, as plain JSON values."""

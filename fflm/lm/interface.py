@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import numpy as np
 
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
+
+BATCH = 16
+
+
+class Scorer(Protocol):
+    """What scores: a language model, or one of its sessions."""
+
+    def log_probs(
+        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+    ) -> np.ndarray:
+        """As `LanguageModel.log_probs`."""
+
+    def next_word(self, contexts: np.ndarray) -> np.ndarray:
+        """As `LanguageModel.next_word`."""
 
 
 class LanguageModel(Protocol):
@@ -53,6 +68,13 @@ class LanguageModel(Protocol):
         """Compute P(. | context) for contexts (B, reach) int32, oldest word first: (B, V) float32, rows sum to 1.
 
         ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
+        """
+
+    def session(self, batch: int = BATCH) -> AbstractContextManager[Scorer]:
+        """A scorer for many calls, each of up to about `batch` contexts, for use in a ``with`` statement.
+
+        It keeps what `log_probs` and `next_word` would make anew in each call, such as workers and scratch memory. The
+        model must not be changed while it is open.
         """
 
     def describe(self) -> dict:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_breaks, checked_contexts
-from fflm.lm.interface import LanguageModel
+from fflm.lm.interface import BATCH, LanguageModel, Scorer
 from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
 from fflm.text import NO_BREAKS, Vocabulary, known_ids
 
@@ -61,6 +63,7 @@ class Mixture:
 
     def __init__(self, parts: Sequence[LanguageModel], weights: np.ndarray):
         self.parts, self.weights = list(parts), np.asarray(weights, np.float64)
+        self._scorers: list[Scorer] = list(parts)
         if not self.parts:
             raise ConfigError("a mixture must have at least one part, got none")
         first = self.parts[0]
@@ -125,7 +128,7 @@ class Mixture:
         """
         ids, breaks = known_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         part_done = on_batch and (lambda words: on_batch(words / len(self.parts)))
-        return self.combined(ids, log_probs_of_parts(self.parts, ids, part_done, breaks), breaks)
+        return self.combined(ids, log_probs_of_parts(self._scorers, ids, part_done, breaks), breaks)
 
     def combined(self, ids: np.ndarray, log_probs: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Compute `log_probs` of a stream (N,) from those of the parts (parts, N) on it: (N,) float64."""
@@ -146,10 +149,18 @@ class Mixture:
         weights = self.weights[bucket_of(self.counts_of(contexts))] if self.by_context_count else self.weights
         return np.stack(
             [
-                weights[:, i, None] * part.next_word(contexts[:, self.reach - part.reach :])
-                for i, part in enumerate(self.parts)
+                weights[:, i, None] * scorer.next_word(contexts[:, self.reach - part.reach :])
+                for i, (part, scorer) in enumerate(zip(self.parts, self._scorers, strict=True))
             ]
         )
+
+    @contextmanager
+    def session(self, batch: int = BATCH) -> Iterator[Mixture]:
+        """The mixture with a session of each part, for many calls of up to about `batch` contexts each."""
+        with ExitStack() as stack:
+            mixture = copy.copy(self)
+            mixture._scorers = [stack.enter_context(part.session(batch)) for part in self.parts]
+            yield mixture
 
     def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Ask the first part that counts contexts how often it saw the two words before each word: (N,) int64.
@@ -184,7 +195,7 @@ class Mixture:
 
 
 def log_probs_of_parts(
-    parts: Sequence[LanguageModel],
+    parts: Sequence[Scorer],
     ids: np.ndarray,
     on_batch: Callable[[int], None] | None = None,
     breaks: np.ndarray = NO_BREAKS,

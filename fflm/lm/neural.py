@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, within_unit
+from fflm.lm.interface import BATCH
 from fflm.nn.batches import Contexts, Windows
 from fflm.nn.language_model import context_network
 from fflm.nn.network import Network
@@ -15,37 +16,38 @@ from fflm.nn.parameters import Parameters
 from fflm.runtime.workers import Workers
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
-BATCH = 256
-SMALL_BATCH = 16
+LARGE_BATCH = 256  # for texts: weights are read once for so many words
 
 
 class NeuralLanguageModel:
     """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1; E20); see `LanguageModel`.
 
-    Parameters
-    ----------
-    config : ModelConfig
-    vocabulary : Vocabulary
-    tokenizer : Tokenizer
-    parameters : dict
-        float32 arrays as `fflm.nn.parameters.shapes` names them.
-    threads : int, optional
-        Workers; every core by default. No number changes a bit of any result.
-    build : callable
-        Makes the network of a configuration and a vocabulary size, with the options of `context_network`.
+        Parameters
+        ----------
+        config : ModelConfig
+        vocabulary : Vocabulary
+        tokenizer : Tokenizer
+        parameters : dict
+            float32 arrays as `fflm.nn.parameters.shapes` names them.
+        threads : int, optional
+            Workers; every core by default. No number changes a bit of any result.
+        build : callable
+            Makes the network of a configuration and a vocabulary size, with the options of `context_network`.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from fflm.config import ModelConfig
-    >>> from fflm.config import TokenizerConfig
-    >>> from fflm.nn.language_model import initialise
-    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
-    >>> config = ModelConfig(context_size=4, bag_size=0)
-    >>> parameters = initialise(config, vocabulary.counts, seed=1)
-    >>> model = NeuralLanguageModel(config, vocabulary, Tokenizer(TokenizerConfig()), parameters)
-    >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
-    1.0
+        Examples
+        --------
+        >>> import numpy as np
+
+    from fflm.lm.interface import BATCH
+        >>> from fflm.config import ModelConfig
+        >>> from fflm.config import TokenizerConfig
+        >>> from fflm.nn.language_model import initialise
+        >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
+        >>> config = ModelConfig(context_size=4, bag_size=0)
+        >>> parameters = initialise(config, vocabulary.counts, seed=1)
+        >>> model = NeuralLanguageModel(config, vocabulary, Tokenizer(TokenizerConfig()), parameters)
+        >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
+        1.0
     """
 
     def __init__(
@@ -53,12 +55,13 @@ class NeuralLanguageModel:
         config: ModelConfig,
         vocabulary: Vocabulary,
         tokenizer: Tokenizer,
-        parameters: Parameters,
+        parameters: Mapping[str, np.ndarray],
         threads: int | None = None,
         build: Callable[..., Network] = context_network,
     ):
         self.config, self.vocabulary, self.tokenizer = config, vocabulary, tokenizer
-        self.parameters, self.threads, self._build = parameters, threads, build
+        self.parameters = Parameters(parameters)  # the same arrays
+        self.threads, self._build = threads, build
         self.reach = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
@@ -105,7 +108,7 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary.
         """
-        with self.session() as scorer:
+        with self.session(LARGE_BATCH) as scorer:
             return scorer.log_probs(ids, on_batch, breaks)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
@@ -126,7 +129,7 @@ class NeuralLanguageModel:
         ConfigError
             If an id is outside the vocabulary, or a context is not K words long.
         """
-        with self.session(SMALL_BATCH) as scorer:
+        with self.session() as scorer:
             return scorer.next_word(contexts)
 
     def describe(self) -> dict:

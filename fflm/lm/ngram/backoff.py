@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
+from fflm.lm.interface import BATCH
 from fflm.lm.ngram.kneser_ney import estimate
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
 from fflm.lm.parts import in_parallel
@@ -164,6 +166,10 @@ class NgramModel:
         shorter = longest < self.table.nodes(order).start
         unseen = np.add.reduceat(shorter & (place >= order - 1), starts)
         return (unseen == 0) & (sizes >= 2 * order)
+
+    def session(self, batch: int = BATCH) -> AbstractContextManager[NgramModel]:
+        """The model itself: nothing has to be kept between calls."""
+        return nullcontext(self)
 
     def describe(self) -> dict:
         """Return kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""

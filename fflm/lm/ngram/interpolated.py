@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
+from fflm.lm.interface import BATCH
 from fflm.lm.mixture_weights import bucket_of, fit_weights
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
 from fflm.lm.parts import in_parallel
@@ -145,6 +147,10 @@ class InterpolatedNgramModel:
     def counts_of(self, contexts: np.ndarray) -> np.ndarray:
         """Count how often the last two words of contexts (B, K) int32 occurred in training: (B,) int64."""
         return self.table.counts_of(self.counts, contexts)
+
+    def session(self, batch: int = BATCH) -> AbstractContextManager[InterpolatedNgramModel]:
+        """The model itself: nothing has to be kept between calls."""
+        return nullcontext(self)
 
     def describe(self) -> dict:
         """Return kind, order, how many n-grams of each order, and the weights by bucket, as plain JSON values."""
