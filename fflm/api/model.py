@@ -17,7 +17,7 @@ from fflm.evaluation import perplexity, surprisal
 from fflm.evaluation.perplexity import Perplexity
 from fflm.evaluation.surprisal import Scores
 from fflm.generation import Prediction, Sample
-from fflm.lm import LanguageModel, NgramModel, arpa_lines
+from fflm.lm import LanguageModel
 from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
 from fflm.storage.files import write
@@ -182,9 +182,10 @@ class Model:
             `force`, or it can't be written.
         """
         check_new_file(path, force)
-        if not isinstance(self.lm, NgramModel):
-            kind = self.lm.describe()["kind"]
+        if (kind := self.lm.describe()["kind"]) != "n-gram model":
             raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
+        from fflm.lm import arpa_lines  # with the kernels of n-grams, where they are needed
+
         lines = arpa_lines(self.lm)
 
         def fill(temporary: str) -> None:

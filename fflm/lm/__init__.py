@@ -1,15 +1,22 @@
-"""Language models behind one interface: whatever evaluates, predicts or samples works with any of them."""
+"""Language models behind one interface: whatever evaluates, predicts or samples works with any of them.
 
-from fflm.lm.cache import CacheModel
-from fflm.lm.contexts import contexts_at
-from fflm.lm.interface import LanguageModel
-from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
-from fflm.lm.mixture_weights import BUCKETS
-from fflm.lm.neural import NeuralLanguageModel
-from fflm.lm.ngram.arpa import arpa_lines, read_arpa
-from fflm.lm.ngram.backoff import NgramModel
-from fflm.lm.ngram.interpolated import InterpolatedNgramModel
-from fflm.lm.ngram.table import NgramTable
+A kind of model is imported, and its kernels are compiled, when it is first named.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fflm.lm.cache import CacheModel
+    from fflm.lm.contexts import contexts_at
+    from fflm.lm.interface import LanguageModel
+    from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
+    from fflm.lm.mixture_weights import BUCKETS
+    from fflm.lm.neural import NeuralLanguageModel
+    from fflm.lm.ngram.arpa import arpa_lines, read_arpa
+    from fflm.lm.ngram.backoff import NgramModel
+    from fflm.lm.ngram.interpolated import InterpolatedNgramModel
+    from fflm.lm.ngram.table import NgramTable
 
 __all__ = [
     "BUCKETS",
@@ -27,3 +34,24 @@ __all__ = [
     "log_probs_of_parts",
     "read_arpa",
 ]
+
+_MODULES = {
+    "cache": ["CacheModel"],
+    "contexts": ["contexts_at"],
+    "interface": ["LanguageModel"],
+    "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
+    "mixture_weights": ["BUCKETS"],
+    "neural": ["NeuralLanguageModel"],
+    "ngram.arpa": ["arpa_lines", "read_arpa"],
+    "ngram.backoff": ["NgramModel"],
+    "ngram.interpolated": ["InterpolatedNgramModel"],
+    "ngram.table": ["NgramTable"],
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'fflm.lm' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"fflm.lm.{_MODULE_OF[name]}"), name)
+    return value

@@ -27,8 +27,8 @@ class NeuralLanguageModel:
         config : ModelConfig
         vocabulary : Vocabulary
         tokenizer : Tokenizer
-        parameters : dict
-            float32 arrays as `fflm.nn.parameters.shapes` names them.
+        parameters : mapping
+            float32 arrays as `fflm.nn.language_model.shapes` names them.
         threads : int, optional
             Workers; every core by default. No number changes a bit of any result.
         build : callable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fflm.config import check_threads
 from fflm.errors import FflmError, ModelFileError
-from fflm.lm import LanguageModel, read_arpa
+from fflm.lm import LanguageModel
 from fflm.model_file.kinds import CLASSIFIER, KINDS, check_nesting, pack, unpack
 from fflm.model_file.paths import MODEL, check_name, is_arpa, local_file, model_path
 from fflm.model_file.reader import Reader
@@ -73,6 +73,8 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     check_threads(threads)
     with local_file(model_path(path)) as path:
         if is_arpa(path):
+            from fflm.lm import read_arpa  # with the kernels of n-grams, where they are needed
+
             return read_arpa(path, threads=threads)
         arrays, description = read_tensors(path, list(KINDS), "language model", _hint)
         try:

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 from fflm.errors import ConfigError
-from fflm.lm import CacheModel, InterpolatedNgramModel, LanguageModel, Mixture, NeuralLanguageModel, NgramModel
-from fflm.model_file import cache, interpolated, mixture, neural, ngram
+from fflm.lm import LanguageModel, Mixture
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import Arrays
 
 DEEPEST = 8  # mixtures of mixtures
 CLASSIFIER = "text classifier"  # the one kind that is no language model
 
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of model: its class, how it is packed into arrays and a description, and how it is unpacked."""
-
-    model: type
-    pack: Callable[..., tuple[Arrays, dict]]
-    unpack: Callable[[Arrays, dict, Reader], LanguageModel]
-
-
+#: The module of each kind of model, as its `describe` calls it. A module is imported when a model of its kind is met.
 KINDS = {
-    "neural language model": Kind(NeuralLanguageModel, neural.pack, neural.unpack),
-    "n-gram model": Kind(NgramModel, ngram.pack, ngram.unpack),
-    "interpolated n-gram model": Kind(InterpolatedNgramModel, interpolated.pack, interpolated.unpack),
-    "cache": Kind(CacheModel, cache.pack, cache.unpack),
-    "mixture": Kind(Mixture, lambda model: mixture.pack(model, pack), mixture.unpack),
+    "neural language model": "neural",
+    "n-gram model": "ngram",
+    "interpolated n-gram model": "interpolated",
+    "cache": "cache",
+    "mixture": "mixture",
 }
 
 
-def pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
+def _module(kind: str) -> Any:
+    return import_module(f"fflm.model_file.{KINDS[kind]}")
+
+
+def pack(model: LanguageModel) -> tuple[str, Arrays, dict[str, Any]]:
     """The kind of a model, its arrays and its description as plain JSON values."""
-    name, kind = next((name, kind) for name, kind in KINDS.items() if type(model) is kind.model)
-    return name, *kind.pack(model)
+    kind = model.describe()["kind"]
+    parts = (model, pack) if isinstance(model, Mixture) else (model,)
+    return kind, *_module(kind).pack(*parts)
 
 
-def unpack(arrays: Arrays, description: dict, reader: Reader) -> LanguageModel:
+def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> LanguageModel:
     """Build the model from what `pack` made of it.
 
     Raises
@@ -52,7 +48,8 @@ def unpack(arrays: Arrays, description: dict, reader: Reader) -> LanguageModel:
     kind = description.get("kind") if isinstance(description, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"a part must be one of {', '.join(KINDS)}, got {kind!r}")
-    return KINDS[kind].unpack(arrays, description, reader)
+    model: LanguageModel = _module(kind).unpack(arrays, description, reader)
+    return model
 
 
 def check_nesting(parts: Sequence[LanguageModel], level: int = 1) -> None:
