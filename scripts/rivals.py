@@ -129,13 +129,12 @@ def work() -> None:
 class Contender:
     """A contender's process, seen from the benchmark."""
 
-    def __init__(self, name: str, **options):
+    def __init__(self, name: str, script: Path = Path(__file__), environment: dict | None = None, **options):
         flags = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-        command = [sys.executable, str(Path(__file__)), "--contender", name, *flags]
+        command = [sys.executable, str(script), "--contender", name, *flags]
         self.name = name
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(command, text=True, env=environment, **pipes)
 
     def burst(self, steps: int) -> float:
         """Seconds of `steps` steps; raises RuntimeError with the last line of its errors if the contender failed."""
