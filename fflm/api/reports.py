@@ -1,8 +1,9 @@
-"""The figures of a model that was just counted or mixed."""
+"""Reports on n-gram models and mixtures when they are made."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class NgramReport:
     estimation_seconds: float
     train_tokens: int
     vocab_size: int
-    valid: dict | None
-    test: dict | None
+    valid: dict[str, Any] | None
+    test: dict[str, Any] | None
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)
 
@@ -50,14 +51,14 @@ class MixtureReport:
     """
 
     out: str | None
-    parts: tuple[dict, ...]
-    weights: list
+    parts: tuple[dict[str, Any], ...]
+    weights: list[list[float]]
     by_context_count: bool
-    valid: dict
-    test: dict | None
+    valid: dict[str, Any]
+    test: dict[str, Any] | None
     seconds: float
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class FitReport:
     valid: ClassificationReport | None = None
     test: ClassificationReport | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         lists = {"labels": list(self.labels), "losses": list(self.losses)}
         parts = {name: part and part.to_dict() for name, part in (("valid", self.valid), ("test", self.test))}
@@ -87,7 +88,7 @@ class TextClassifier:
     ['good', 'bad']
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         if "boundary" in options:
             raise ConfigError(
                 f"{option_name('boundary')} must not be given to a classifier: each text stands for itself"
@@ -254,7 +255,7 @@ class TextClassifier:
         loaded._model = model
         return loaded
 
-    def info(self) -> dict:
+    def info(self) -> dict[str, Any]:
         """Return sizes and configurations, as plain JSON values.
 
         Examples
@@ -275,7 +276,7 @@ class TextClassifier:
         return self._model
 
 
-def _texts(name: str, values) -> list[str]:
+def _texts(name: str, values: object) -> list[str]:
     if isinstance(values, str):
         raise ConfigError(f"{name} must be several, got one: {shown(values)}")
     if isinstance(values, Examples) or not isinstance(values, Iterable):

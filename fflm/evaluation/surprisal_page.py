@@ -35,9 +35,9 @@ def check_top(top: int) -> None:
 def alternatives(
     model: LanguageModel, ids: np.ndarray, count: int, top: int, breaks: np.ndarray = NO_BREAKS
 ) -> Iterator[tuple[int, list[tuple[int, float]]]]:
-    """For each of the first `count` words of ids (N,): its rank, and the likeliest words with their probabilities.
+    """Yield for each of the first `count` words of ids (N,) its rank, and the likeliest words with probabilities.
 
-    Words of equal probability stand in order of the vocabulary. Distributions are made a few positions at a time:
+    Words of equal probability stand in order of the vocabulary. Distributions are computed a few positions at a time:
     never (N, V) numbers at once.
 
     Examples
@@ -62,13 +62,13 @@ def alternatives(
 
 
 def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: bool = False) -> str:
-    """One HTML page: each word on the colour of its surprisal; on hover or focus its bits, rank and alternatives.
+    """Make an HTML page: each word on the colour of its surprisal; on hover or focus its bits, rank, alternatives.
 
     Parameters
     ----------
     model : LanguageModel
     scores : Scores
-        What `score` found with this model.
+        The result of `score` with this model.
     name : str
         Of the model, for the heading.
     top : int
@@ -136,12 +136,12 @@ def _alternative(name: str, probability: float, actual: bool) -> str:
 
 
 def _visible(text: str) -> str:
-    """Text for HTML, with pictures for blanks and control characters."""
+    """Escape text for HTML, with pictures for blanks and control characters."""
     return escape(text.translate(PICTURES))
 
 
 def _step(bits: float) -> int:
-    """The colour of a surprisal: one for each bit, the last one for all from 16 on."""
+    """Return the number of a surprisal's colour: one for each bit, the last one for all from 16 on."""
     return int(min(bits, len(LIGHT) - 1))
 
 
@@ -169,7 +169,7 @@ def _header(scores: Scores, name: str, count: int) -> str:
 
 
 def _histogram(bits: np.ndarray) -> str:
-    """The legend: a bar for each colour, as high as the share of its tokens."""
+    """Make the legend: a bar for each colour, as high as the share of its tokens."""
     last = len(LIGHT) - 1
     shares = np.bincount(np.minimum(bits, last).astype(np.int64), minlength=last + 1) / len(bits)
     heights = 0.4 + 3.6 * shares / shares.max()
@@ -184,7 +184,7 @@ def _histogram(bits: np.ndarray) -> str:
     return "".join(bars)
 
 
-def _colours(colours: str) -> str:
+def _colours(colours: list[str]) -> str:
     return "".join(f".s{i} {{ background: #{colour} }}\n" for i, colour in enumerate(colours))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class CacheModel:
         self.decay = 0.0 if half_life is None else min(math.log(2.0) / half_life, FASTEST_DECAY)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | words before it) of a stream (N,) int32: (N,) float64.
 
@@ -102,6 +103,6 @@ class CacheModel:
         uniform[Vocabulary.BOS] = 0.0
         return uniform
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, size and half-life, as plain JSON values."""
         return {"kind": "cache", "parameters": 0, "size": self.reach, "half_life": self.half_life}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class LanguageModel(Protocol):
     reach: int
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(ids[t] | the words before it) for every t of a text: (N,) float64, in nats.
 
@@ -55,5 +55,15 @@ class LanguageModel(Protocol):
         ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
         """
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return what `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""
+
+
+class CountsContexts(LanguageModel, Protocol):
+    """A language model that knows how often it saw the two words before a word in training."""
+
+    def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""
+
+    def counts_of(self, contexts: np.ndarray) -> np.ndarray:
+        """Count how often the last two words of contexts (B, K) int32 occurred in training: (B,) int64."""

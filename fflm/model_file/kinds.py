@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fflm.errors import ConfigError
 from fflm.lm import CacheModel, InterpolatedNgramModel, LanguageModel, Mixture, NeuralLanguageModel, NgramModel
@@ -20,8 +21,8 @@ class Kind:
     """One kind of model: its class, how it is packed into arrays and a description, and how it is unpacked."""
 
     model: type
-    pack: Callable[..., tuple[Arrays, dict]]
-    unpack: Callable[[Arrays, dict, Reader], LanguageModel]
+    pack: Callable[..., tuple[Arrays, dict[str, Any]]]
+    unpack: Callable[[Arrays, dict[str, Any], Reader], LanguageModel]
 
 
 KINDS = {
@@ -33,13 +34,13 @@ KINDS = {
 }
 
 
-def pack(model: LanguageModel) -> tuple[str, Arrays, dict]:
-    """The kind of a model, its arrays and its description as plain JSON values."""
+def pack(model: LanguageModel) -> tuple[str, Arrays, dict[str, Any]]:
+    """Pack a model: its kind, its arrays and its description as plain JSON values."""
     name, kind = next((name, kind) for name, kind in KINDS.items() if type(model) is kind.model)
     return name, *kind.pack(model)
 
 
-def unpack(arrays: Arrays, description: dict, reader: Reader) -> LanguageModel:
+def unpack(arrays: Arrays, description: Any, reader: Reader) -> LanguageModel:
     """Build the model from what `pack` made of it.
 
     Raises

@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 from fflm.errors import TextError, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
@@ -48,7 +49,7 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]]:
-    """The blocks of `read_blocks`, each with the name of its file.
+    """Yield the blocks of `read_blocks`, each with the name of its file.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str
 
 
 def list_files(source: str) -> list[str]:
-    """The files a source stands for: itself, or all text files of a folder in the order of their names.
+    """List the files a source stands for: itself, or all text files of a folder in the order of their names.
 
     Raises
     ------
@@ -97,15 +98,15 @@ def list_files(source: str) -> list[str]:
                 f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file"
             )
         return [source]
-    found = []
+    paths: list[str] = []
     for folder, _, names in os.walk(source, onerror=_fail_unreadable):
-        found += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
-    if not found:
+        paths += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
+    if not paths:
         raise TextError(f"folder must hold .txt or .gz files, got none in {shown(source)}")
-    return sorted(found)
+    return sorted(paths)
 
 
-def _fail_unreadable(error: OSError):
+def _fail_unreadable(error: OSError) -> NoReturn:
     raise TextError(f"source must be readable, got {error.filename!r}: {_reason(error)}")
 
 
@@ -126,7 +127,7 @@ def _known_encoding(name: str) -> str:
 
 
 def _decoded(path: str, encoding: str) -> Iterator[str]:
-    """The text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
+    """Yield the text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     total, chunk = 0, b""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class NgramModel:
         log_probs: np.ndarray,
         backoffs: np.ndarray,
         counts: np.ndarray | None = None,
-        facts: dict | None = None,
+        facts: dict[str, Any] | None = None,
         threads: int | None = None,
     ):
         self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
@@ -86,13 +87,13 @@ class NgramModel:
         ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
         table, counts = count_ngrams(ids, order, len(vocabulary), breaks)
         log_probs, backoffs, discounts, fallback = estimate(table, counts)
-        facts = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
+        facts: dict[str, Any] = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
         if fallback:
             facts["fallback_discounts"] = fallback
         return cls(vocabulary, tokenizer, table, log_probs, backoffs, counts[: len(backoffs)], facts, threads)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
 
@@ -165,7 +166,7 @@ class NgramModel:
         unseen = np.add.reduceat(shorter & (place >= order - 1), starts)
         return (unseen == 0) & (sizes >= 2 * order)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
         return {
             "kind": "n-gram model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class InterpolatedNgramModel:
         return model
 
     def relative_frequencies(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute p_0 to p_order of every word of ids (N,) int32: (N, order + 1) float64."""
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
@@ -117,7 +118,7 @@ class InterpolatedNgramModel:
         return out
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats."""
         ids = known_ids(ids, len(self.vocabulary))
@@ -146,7 +147,7 @@ class InterpolatedNgramModel:
         """Count how often the last two words of contexts (B, K) int32 occurred in training: (B,) int64."""
         return self.table.counts_of(self.counts, contexts)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, order, how many n-grams of each order, and the weights by bucket, as plain JSON values."""
         return {
             "kind": "interpolated n-gram model",
