@@ -38,11 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print_line(f"spearman     {result.spearman:.4f}")
     print_line(f"pairs        {result.known:,} of {result.pairs:,} with both words in the vocabulary")
-    if result.unknown_words:
-        shown = ", ".join(map(word, result.unknown_words[:SHOWN])) + (
-            " ..." if len(result.unknown_words) > SHOWN else ""
-        )
-        print_line(
-            f"unknown      {len(result.unknown_words):,} {'word' if len(result.unknown_words) == 1 else 'words'}: {shown}"
-        )
+    if unknown := result.unknown_words:
+        listed = ", ".join(map(word, unknown[:SHOWN])) + (" ..." if len(unknown) > SHOWN else "")
+        print_line(f"unknown      {len(unknown):,} {'word' if len(unknown) == 1 else 'words'}: {listed}")
     return 0

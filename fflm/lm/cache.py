@@ -10,7 +10,7 @@ import numpy as np
 
 from fflm.kernels import unigram_cache
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts
@@ -72,10 +72,10 @@ class CacheModel:
         before, out = np.empty(ids.size, np.int32), np.empty(ids.size)
         unigram_cache.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
 
-        def score(first: int, last: int) -> None:
-            unigram_cache.cache_probabilities(out[first:last], ids, breaks, before, first, self.reach, self.decay)
+        def score(part: np.ndarray, first: int) -> None:
+            unigram_cache.cache_probabilities(part, ids, breaks, before, first, self.reach, self.decay)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
+        fill_in_parallel(out, score, self.threads, on_batch)
         begins = np.concatenate(([0], breaks))[: ids.size]
         out[begins] = self._uniform()[ids[begins]]
         with np.errstate(divide="ignore"):

@@ -38,8 +38,8 @@ _NOT_DOCUMENTATION = frozenset(
 )
 
 
-def parse_name(source: str) -> tuple[str, str | None] | None:
-    """Take the name of a corpus apart: name and split, or None where `source` is something else.
+def parse_name(source: str, names: Sequence[str] = NAMES) -> tuple[str, str | None] | None:
+    """Take the name of one of the corpora `names` apart: name and split, or None where `source` is something else.
 
     A name is always the corpus; a file of that name is read as ``./brown``.
 
@@ -54,7 +54,7 @@ def parse_name(source: str) -> tuple[str, str | None] | None:
     (('brown', 'valid'), ('stdlib', None), None)
     """
     name, colon, split = source.partition(":")
-    if name not in NAMES:
+    if name not in names:
         return None
     if colon and split not in SPLITS:
         raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fflm.errors import LONGEST_EXCERPT, ConfigError, TextError, shown
-from fflm.text.corpora import LABELLED, SPLITS, nltk_files
+from fflm.text.corpora import LABELLED, nltk_files, parse_name
 from fflm.text.sources import read_blocks
 
 PREFIX = "__label__"
@@ -75,11 +75,8 @@ def read_examples(source: str | os.PathLike[str], encoding: str = "utf-8") -> Ex
     Examples(texts=['I like it.', 'I do not.'], labels=['good', 'bad'])
     """
     source = os.fspath(source)
-    name, colon, split = source.partition(":")
-    if name in LABELLED:
-        if colon and split not in SPLITS:
-            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
-        return _part(_corpus(name), split or None)
+    if corpus := parse_name(source, LABELLED):
+        return _part(_corpus(corpus[0]), corpus[1])
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         what = ", which is a folder" if os.path.isdir(source) else ": no such file"
         raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {shown(source)}{what}")

@@ -12,7 +12,7 @@ from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
 from fflm.lm.ngram.kneser_ney import estimate
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 
@@ -103,14 +103,12 @@ class NgramModel:
             If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        out = np.empty(ids.size)
         model = (*self.table.tree, self.node_log_probs, self.backoffs)
 
-        def score(first: int, last: int) -> None:
-            ngrams.backoff_log_probs(out[first:last], *model, ids, breaks, first, self.reach)
+        def score(part: np.ndarray, first: int) -> None:
+            ngrams.backoff_log_probs(part, *model, ids, breaks, first, self.reach)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
-        return out
+        return fill_in_parallel(np.empty(ids.size), score, self.threads, on_batch)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """Compute P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1.
@@ -136,8 +134,6 @@ class NgramModel:
         ConfigError
             If the model came from an ARPA file, which has no counts.
         """
-        if self.counts is None:
-            raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.reach), breaks))
 
@@ -153,12 +149,12 @@ class NgramModel:
         A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
         """
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        order, longest = self.table.order, np.empty(ids.size, np.int64)
+        order = self.table.order
 
-        def match(first: int, last: int) -> None:
-            ngrams.longest_ngrams(longest[first:last], *self.table.tree, ids, breaks, first, self.reach)
+        def match(part: np.ndarray, first: int) -> None:
+            ngrams.longest_ngrams(part, *self.table.tree, ids, breaks, first, self.reach)
 
-        in_parallel(match, ids.size, self.threads, None)
+        longest = fill_in_parallel(np.empty(ids.size, np.int64), match, self.threads, None)
         starts, sizes = unit_starts[:-1], np.diff(unit_starts)
         begins = np.union1d(starts, breaks)
         place = np.arange(ids.size) - np.repeat(begins, np.diff(np.append(begins, ids.size)))

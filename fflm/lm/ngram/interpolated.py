@@ -11,7 +11,7 @@ from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
 from fflm.lm.mixture_weights import bucket_of, fit_weights
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary, known_ids
 
 #: Weight that the uniform distribution always has: text without a surprise would leave it none.
@@ -108,14 +108,12 @@ class InterpolatedNgramModel:
     ) -> np.ndarray:
         """Compute p_0 to p_order of every word of ids (N,) int32: (N, order + 1) float64."""
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        out = np.empty((ids.size, self.table.order + 1))
         model = (*self.table.tree, self.counts, self.totals)
 
-        def score(first: int, last: int) -> None:
-            ngrams.relative_frequencies(out[first:last], *model, ids, breaks, first)
+        def score(part: np.ndarray, first: int) -> None:
+            ngrams.relative_frequencies(part, *model, ids, breaks, first)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
-        return out
+        return fill_in_parallel(np.empty((ids.size, self.table.order + 1)), score, self.threads, on_batch)
 
     def log_probs(
         self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
