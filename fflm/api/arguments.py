@@ -22,7 +22,7 @@ def source_names(sources: object, option: str = "sources") -> list[str]:
     Raises
     ------
     ConfigError
-        If they are no names, or if a text or a number stands where the name of a file should.
+        If `sources` are no names, or a text or a number stands where the name of a file should.
     """
     if isinstance(sources, (str, os.PathLike)):
         source = os.fspath(sources)

@@ -110,7 +110,7 @@ def mix(
         parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
     streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
     held_out, tested = streams["validation"], streams["test"]
-    assert held_out is not None  # as its text is not
+    assert held_out is not None  # its text was checked above
     if train is None:
         warnings += leaks_into(parts, held_out, tested)
     tell(warnings, quiet)

@@ -179,7 +179,7 @@ class Model:
         Raises
         ------
         FflmError
-            If it is another kind of model, has a word with white space inside, there is a file of this name and not
+            If the model is of another kind, has a word with white space inside, there is a file of this name and not
             `force`, or it can't be written.
         """
         check_new_file(path, force)
@@ -265,7 +265,7 @@ def language_model(model: Model | str | Path, threads: int | None = None) -> Lan
     Raises
     ------
     ConfigError
-        If it is neither, or `threads` is no number of workers.
+        If `model` is neither, or `threads` is no number of workers.
     ModelFileError
         If the file is missing, damaged or holds no language model.
 

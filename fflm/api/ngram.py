@@ -157,7 +157,7 @@ def convert_arpa(
     Raises
     ------
     ModelFileError
-        If it is no sound ARPA file, or has other words than `vocab_of`.
+        If the file is no sound ARPA file, or has other words than `vocab_of`.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def taken_from(model: Model | str | Path, options: dict[str, Any]) -> tuple[Voca
     Raises
     ------
     ConfigError
-        If they do.
+        If `options` ask for others.
     """
     decided = {"vocab", "vocab_size", "min_count"} | {item.name for item in fields(TokenizerConfig)}
     for name in options:

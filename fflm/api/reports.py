@@ -15,7 +15,7 @@ class NgramReport:
     ngrams : tuple of int
         The number of n-grams of each order.
     seconds, estimation_seconds : float
-        Of this call, everything included; of counting and smoothing alone.
+        Duration of this call, everything included, and of counting and smoothing alone.
     valid, test : dict or None
         Reports on held-out text, as `Perplexity.to_dict` gives them.
     """
@@ -44,7 +44,7 @@ class MixtureReport:
     Attributes
     ----------
     parts : tuple of dict
-        Of each part ``name``, ``model`` (the file it came from, or None), ``weight`` (its mean over the validation
+        For each part its ``name``, ``model`` (the file it came from, or None), ``weight`` (its mean over the validation
         text) and ``valid_perplexity`` (None where a word has no probability, as in a cache).
     weights : list
         A row of the parts' weights; with `by_context_count`, one for each bucket of counts.

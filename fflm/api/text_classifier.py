@@ -32,7 +32,7 @@ class FitReport:
     losses : tuple of float
         The mean loss of each epoch in nats, with dropout.
     seconds : float
-        Of training alone.
+        Duration of training alone.
     words_per_second : float
         The words of the training texts, counted once for each epoch (as fastText does), by these seconds.
     out : str or None
@@ -71,7 +71,7 @@ class TextClassifier:
     Attributes
     ----------
     labels : list of str
-        In the order of their names; empty before `fit`.
+        The labels that the classifier knows, sorted by name; empty before `fit`.
     report : FitReport or None
         The figures of its training, if it was trained just now and not loaded.
 
@@ -239,7 +239,7 @@ class TextClassifier:
         Raises
         ------
         ModelFileError
-            If it is missing, damaged, or another kind of model.
+            If the file is missing, damaged, or another kind of model.
         ConfigError
             If `threads` is no number of workers.
 

@@ -21,7 +21,7 @@ SOURCE = (
 MODEL = "a run folder, a model file, an ARPA file of n-grams, or - for standard input"
 NETWORK = "a network, or a mixture with one: a run folder, a model file, or - for standard input"
 
-#: What carries out a command, of the parsed arguments; it returns the exit status.
+#: The function that carries out a command: it takes the parsed arguments and returns the exit status.
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -122,7 +122,7 @@ def load_model(arguments: argparse.Namespace) -> Model:
     Raises
     ------
     ModelFileError
-        If it is none.
+        If the file holds no language model.
     """
     from fflm.api.model import Model, language_model
 

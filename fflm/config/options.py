@@ -87,7 +87,7 @@ def whole_number(name: str, value: object, low: int, high: int | None = None) ->
     Raises
     ------
     ConfigError
-        If it is none.
+        If `value` is no such number.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def path_name(name: str, value: object) -> str:
     Raises
     ------
     ConfigError
-        If it is neither.
+        If `value` is neither.
     """
     path: str = _plain("path", name, value)
     return path

@@ -23,7 +23,7 @@ from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary
 
 LARGEST_NATS = 700.0
-#: A larger share of unknown words is warned of.
+#: The share of unknown words above which a note warns.
 HIGH_OOV_RATE = 0.2
 SHOWN_WORDS = 3
 

@@ -98,7 +98,7 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     sources : sequence of str
         Files, folders, ``-`` or named corpora, read as one text.
     encoding : str
-        Of the files.
+        Character encoding of the files.
     quiet : bool
         Show nothing on stderr; without it, a bar if that is a terminal.
 

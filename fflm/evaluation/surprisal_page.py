@@ -18,16 +18,16 @@ from fflm.lm import LanguageModel, contexts_at
 from fflm.runtime.progress import Bar
 from fflm.text import NO_BREAKS, Vocabulary
 
-#: The page shows no more tokens, and no more alternatives of each: it stays within some MB, and opens at once.
+#: The most tokens of a page, and the most alternatives of each: so it stays within some MB, and opens at once.
 MOST_TOKENS = 20_000
 MOST_ALTERNATIVES = 20
 
-#: Distributions over the vocabulary are held for so many positions at once, or for 2**22 numbers.
+#: How many positions are computed at once, or fewer so that their distributions have at most 2**22 numbers.
 BATCH = 256
 
 
 def check_top(top: int) -> None:
-    """Raise ConfigError unless the page can show so many alternatives."""
+    """Raise ConfigError unless the page can show `top` alternatives."""
     if not is_whole(top) or not 1 <= top <= MOST_ALTERNATIVES:
         raise ConfigError(f"{option_name('top')} must be from 1 to {MOST_ALTERNATIVES}, got {shown(top)}")
 
@@ -70,7 +70,7 @@ def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: b
     scores : Scores
         The result of `score` with this model.
     name : str
-        Of the model, for the heading.
+        Name of the model, for the heading.
     top : int
         Alternatives for each word.
     quiet : bool

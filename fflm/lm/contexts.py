@@ -27,7 +27,7 @@ def checked_breaks(breaks: np.ndarray, size: int) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If they are not rising positions inside the text.
+        If the breaks are not rising positions inside the text.
     """
     breaks = np.asarray(breaks)
     if breaks.size == 0:

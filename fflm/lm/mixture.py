@@ -40,7 +40,7 @@ class Mixture:
     Parameters
     ----------
     parts : sequence of LanguageModel
-        Of the same vocabulary and tokenizer, which become the mixture's.
+        Models of the same vocabulary and tokenizer, which become the mixture's.
     weights : (1, parts) or (buckets, parts) float64
         Rows sum to 1. With several rows the weights depend on how often the first part that counts contexts (an n-gram
         model) saw the last two words (Bengio et al. 2003, section 4.1).

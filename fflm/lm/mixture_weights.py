@@ -7,7 +7,7 @@ import numpy as np
 from fflm.errors import FflmError
 
 BUCKETS = 16
-#: The weights of a bucket are drawn to the constant ones as if by so many more words.
+#: The constant weights count in each bucket like this many more words.
 PRIOR_WORDS = 10.0
 MOST_ROUNDS, SMALLEST_GAIN = 500, 1e-9  # nats per word
 

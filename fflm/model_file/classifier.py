@@ -38,7 +38,7 @@ def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
     Raises
     ------
     ModelFileError
-        If it is missing, damaged, or another kind of model.
+        If the file is missing, damaged, or another kind of model.
     ConfigError
         If `threads` is no number of workers.
     """

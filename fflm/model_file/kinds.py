@@ -46,7 +46,7 @@ def unpack(arrays: Arrays, description: Any, reader: Reader) -> LanguageModel:
     Raises
     ------
     KeyError, ValueError, TypeError, FflmError
-        If they are damaged.
+        If arrays or description are damaged.
     """
     if reader.depth > DEEPEST:
         raise ValueError(f"mixtures must be at most {DEEPEST} deep")

@@ -18,7 +18,7 @@ class Reader:
     Attributes
     ----------
     unpack : callable
-        Of arrays, description and reader; that of `fflm.model_file.kinds`.
+        The function `fflm.model_file.kinds.unpack`, called with arrays, description and reader.
     depth : int
         How many mixtures the model is inside of.
     """

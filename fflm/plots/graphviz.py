@@ -14,7 +14,7 @@ def graph_picture(dot: str) -> bytes:
     Raises
     ------
     FflmError
-        If it is not installed, or fails.
+        If Graphviz is not installed, or fails.
     """
     command = shutil.which("dot")
     if command is None:

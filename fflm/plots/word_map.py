@@ -28,7 +28,7 @@ def picture_format(path: str) -> str:
     Raises
     ------
     ConfigError
-        If it is none of those known.
+        If no known format is asked for.
     """
     kind = path.lower().rpartition(".")[2] if "." in path else ""
     if kind not in PICTURES:
@@ -50,7 +50,7 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     ----------
     words : sequence of str
     matrix : (N, m) float32
-        Their vectors.
+        The vectors of the words.
     kind : str
         svg, png or pdf.
     """

@@ -17,7 +17,8 @@ from typing import Any, BinaryIO
 
 from fflm.storage.files import standard_input
 
-#: So many bytes are looked at. An ARPA file may have comments of about this length before its ``\data\``.
+#: How many bytes at the beginning of a file are examined. The comments before the ``\data\`` of an ARPA file may be
+#: about as long.
 HEAD_BYTES = 2**16
 
 
@@ -74,7 +75,7 @@ ZIP = Content("a zip archive", False, UNPACK)
 PYTORCH = Content("a PyTorch file", False, NO_PICKLE)
 HTML = Content("an HTML page", True)
 
-#: First bytes. Compressions that Python's own library undoes are not among them.
+#: The first bytes of formats. Compressions that Python's own library undoes are not among them.
 SIGNATURES: tuple[tuple[bytes, Content], ...] = (
     (b"mmap lm http://kheafield.com/code", Content("a binary file of KenLM", False, "give the ARPA file it came from")),
     (b"SRILM_BINARY", Content("a binary file of SRILM", False, "give the ARPA file it came from")),

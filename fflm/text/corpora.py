@@ -26,10 +26,10 @@ BROWN_CUTS = (800_000, 1_000_000)
 BROWN_TOKENS = 1_177_359
 BROWN_TEXT, BROWN_PARAGRAPH = "<text>", "<p>"
 
-#: The other corpora are cut into pieces: at the first empty line after so many characters, or the first line end after
-#: so many.
+#: The other corpora are cut into pieces: at the first empty line after the first number of characters, or the first
+#: line end after the second.
 PIECE_CHARACTERS, LONG_PIECE_CHARACTERS = 2000, 10_000
-#: Each quarter of a corpus has so many parts of equal length, of which one is for validation and one for the test.
+#: Each quarter of a corpus has this many parts of equal length, of which one is for validation and one for the test.
 _QUARTERS, _PARTS = 4, 20
 _HELD_OUT = {"valid": 9, "test": 19}
 

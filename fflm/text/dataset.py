@@ -24,10 +24,10 @@ __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "lo
 
 DEFAULT_VALID_FRACTION = 0.05
 
-#: Held-out text of a stream is so many stretches, or fewer if they would be shorter than `STREAM_UNIT` tokens.
+#: The most stretches that are held out of a stream; fewer, if they would be shorter than `STREAM_UNIT` tokens.
 MOST_STRETCHES = 4
 
-#: What is drawn for: numbers beyond those of epochs and samples, which other draws stand under with the same seed.
+#: A number of its own for this draw: epochs and samples draw under small numbers with the same seed.
 HELD_OUT = 0x68656C64
 
 
@@ -104,7 +104,7 @@ def load(
     notes: list[Note] = []
     if not valid and data.valid_fraction is None:
         sources, valid, test, notes = _corpus_splits(sources, test)
-    if not isinstance(sources, str):  # what is refused below
+    if not isinstance(sources, str):  # a string is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
     if vocabulary is None and not isinstance(sources, str):
         tokenizer = tokenizer.learn(_text_blocks(sources, tokenizer, data.encoding))
@@ -119,7 +119,7 @@ def load(
         notes.append(note)
     tested = read_stream(test, tokenizer, new, data.encoding) if test else None
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
-    # Before the cut: then all words are distinct, and what is the same is so word for word.
+    # Before the vocabulary is cut, all words have ids: the same ids are the same text.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
     vocabulary = _cut_vocabulary(train, new, data, vocabulary)
     return Corpus(

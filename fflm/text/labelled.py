@@ -22,14 +22,14 @@ from fflm.text.corpora import LABELLED, nltk_files, parse_name
 from fflm.text.sources import read_blocks
 
 PREFIX = "__label__"
-#: Names of columns, in lower case, by which a first line is known for one of names.
+#: Names of columns, in lower case, that tell a first line of names from an example.
 LABEL_COLUMNS = frozenset(
     "label labels class category sentiment polarity target topic rating stars gold intent".split()
 )
 TEXT_COLUMNS = frozenset(
     "text texts sentence review content document message tweet comment body sms question phrase utterance title".split()
 )
-#: From so many lines on it is judged whether first columns are labels.
+#: From this many lines on a check judges whether the first column holds labels.
 ENOUGH = 8
 _SEVERAL = re.compile(r"[^\W\d][\w-]*([,;|][^\W\d][\w-]*)+")
 SPLIT_SEED, SPLIT_PARTS, VALID_PART, TEST_PART = 1, 10, 8, 9  # of ten equal parts, one each
@@ -60,7 +60,7 @@ def read_examples(source: str | os.PathLike[str], encoding: str = "utf-8") -> Ex
         ``:train``, ``:valid`` or ``:test`` for a part of it (80, 10 and 10 % of the texts of each label, drawn once
         and for all).
     encoding : str
-        Of the file.
+        Character encoding of the file.
 
     Raises
     ------

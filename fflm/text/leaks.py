@@ -11,12 +11,12 @@ from fflm.text.notes import Note
 from fflm.text.stream import TokenStream
 from fflm.text.vocabulary import Vocabulary
 
-#: In the stream boundary shorter units are taken together: a few words in a row recur in any language.
+#: The fewest tokens of a unit in the stream boundary; shorter ones are joined, as a few words recur in any language.
 SHORTEST_BLOCK = 20
-#: Lines that are longer seldom recur by themselves.
+#: Longer lines seldom recur by chance.
 LONG = 10
 
-#: Tokens that are hashed at once.
+#: How many tokens are hashed at once.
 PIECE = 2**18
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 FILTER_BITS = 20

@@ -11,7 +11,7 @@ from typing import NoReturn
 from fflm.errors import TextError, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
-#: Bytes read at once; blocks of text are about as long.
+#: How many bytes are read at once; blocks of text are about as long.
 CHUNK_BYTES = 2**20
 
 
@@ -32,7 +32,7 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Yields
     ------
     str
-        Not empty.
+        A block of text, not empty.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _known_encoding(name: str) -> str:
         raise TextError(
             f"{option_name('encoding')} must be one that Python knows, such as utf-8 or cp1252, got {shown(name)}"
         ) from None
-    # Only this one drops the mark at the beginning that some editors write; it reads all of UTF-8.
+    # Only utf-8-sig drops the mark at the beginning that some editors write; it reads all of UTF-8.
     return "utf-8-sig" if known.name == "utf-8" else known.name
 
 

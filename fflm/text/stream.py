@@ -19,9 +19,9 @@ from fflm.text.sources import read_files
 from fflm.text.tokenizer import LINE_END, Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
-#: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
+#: The tokens of a unit in the stream boundary; of a text shorter than 100 units, a unit is a hundredth.
 STREAM_UNIT = 1000
-#: So many unknown words are kept to be named.
+#: How many unknown words are kept to be named.
 MOST_UNKNOWN = 10
 
 #: The breaks of a text that is one from its beginning to its end. Compiled loops take writable arrays only.
@@ -50,7 +50,7 @@ def known_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If they are no whole numbers, or one is outside the vocabulary.
+        If ids are no whole numbers, or one is outside the vocabulary.
 
     Examples
     --------

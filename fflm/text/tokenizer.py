@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-#: The token which stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
+#: The token that stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
 LINE_END = "\n"
 
 #: Treebank tokenising is slow: from this many characters on it is divided among processes.
@@ -97,7 +97,7 @@ class Tokenizer:
         Raises
         ------
         ConfigError, TypeError
-            If it is none.
+            If `state` is not the state of a tokenizer.
 
         Examples
         --------
@@ -179,7 +179,7 @@ class Tokenizer:
         return LINE_END.join(map(_JOINERS[self.config.tokenizer], lines))
 
 
-#: Marks between blanks.
+#: The marks of boundaries, where blanks stand on both sides.
 _MARK = r"<s>(?<!\S<s>)(?!\S)|</s>(?<!\S</s>)(?!\S)"
 _BOUNDARY = re.compile(rf"({_MARK})")
 _UNKNOWN = re.compile(r"<unk>(?<!\S<unk>)(?!\S)")

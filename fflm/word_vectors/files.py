@@ -36,7 +36,7 @@ class Vectors:
     Attributes
     ----------
     words : list of str
-        Those that were wanted, in the order of the file.
+        The words that were wanted, in the order of the file.
     matrix : (len(words), m) float32
     total : int
         Words in the file.
@@ -227,9 +227,8 @@ def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, nu
             number += 1
         if not more:
             break
-    if first_longer and longer >= max(
-        1, plain
-    ):  # most words seem to end in a number: their vectors are longer than that of the first
+    # Where most words seem to end in a number, their vectors are longer than that of the first line.
+    if first_longer and longer >= max(1, plain):
         number, line = first_longer
         raise TextError(f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}")
 

@@ -173,12 +173,12 @@ class WordVectors:
             Lines of two words and a number, with tabs, commas or spaces between; lines that begin with # and a first
             line of three names are passed over.
         encoding : str
-            Of the file.
+            Character encoding of the file.
 
         Raises
         ------
         TextError
-            If it is no such file.
+            If the file is not of this form.
         ConfigError
             If it has fewer than two pairs of known words, or all their scores or cosines are the same: then there is no
             correlation.

@@ -22,9 +22,9 @@ class GivenVectors:
     path : str
     vocabulary : Vocabulary
     known : (V,) bool
-        Which words have one.
+        Which words have a vector.
     matrix : (words with one, m) float32
-        In the order of the vocabulary.
+        The vectors of these words, in the order of the vocabulary.
     total : int
         Words in the file.
     """

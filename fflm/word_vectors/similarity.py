@@ -25,7 +25,7 @@ class Similarity:
     pairs, known : int
         In the file, and of those the pairs that were counted.
     unknown_words : tuple of str
-        In the order of the file.
+        The words without a vector, in the order of the file.
     """
 
     spearman: float

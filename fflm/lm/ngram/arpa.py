@@ -34,7 +34,7 @@ HIGHEST_ORDER, BLOCK_BYTES = 20, 2**22
 BLANKS = b" \t\n\r"
 BLANK = np.isin(np.arange(256), list(BLANKS))
 _WORDS = re.compile(rb"[^ \t\n\r]+")
-#: How text is read for a file that does not say.
+#: How text is read for an ARPA file that names no tokenizer.
 ARPA_TEXT = TokenizerConfig(tokenizer="whitespace", boundary="line")
 TOKENIZER = "# fflm tokenizer:"
 LN10, LOG10_ZERO = np.log(10.0), -99.0

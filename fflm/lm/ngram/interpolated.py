@@ -30,7 +30,7 @@ class InterpolatedNgramModel:
     vocabulary : Vocabulary
     tokenizer : Tokenizer
     table : NgramTable
-        Of order 2 or more.
+        The n-grams, of order 2 or more.
     counts : (nodes,) int32
         How often each n-gram occurred.
     weights : (buckets, order + 1) float64

@@ -17,7 +17,7 @@ import numpy as np
 from fflm.lm.ngram.table import NgramTable
 from fflm.text import Vocabulary
 
-#: Where the counts of counts allow no closed form (tiny or odd corpora): what KenLM falls back to.
+#: The discounts of KenLM where the counts of counts allow no closed form (tiny or odd corpora).
 FALLBACK = (0.5, 1.0, 1.5)
 
 

@@ -10,7 +10,7 @@ from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.text import NO_BREAKS, Vocabulary
 
-#: So many words before a word say how well its context is known: as in the paper, those of a trigram.
+#: How many words before a word are its context where contexts are counted: two, as in the paper (a trigram).
 COUNTED_CONTEXT = 2
 
 
