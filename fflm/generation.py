@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +24,8 @@ class Prediction:
     probability: float
     parts: dict[str, float] | None = None
 
-    def to_dict(self) -> dict:
-        """The prediction as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the prediction as plain JSON values."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -40,13 +41,13 @@ class Sample:
     tokens: tuple[str, ...]
     log_prob: float
 
-    def to_dict(self) -> dict:
-        """The sample as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sample as plain JSON values."""
         return asdict(self) | {"tokens": list(self.tokens)}
 
 
 def context_of(model: LanguageModel, text: str) -> np.ndarray:
-    """The last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter.
+    """Return the last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter.
 
     In the ``line`` boundary a line end is a ``</s>``: after one the next word begins a line.
     """
@@ -57,7 +58,7 @@ def context_of(model: LanguageModel, text: str) -> np.ndarray:
 
 
 def predict(model: LanguageModel, context: str, top: int = 10) -> list[Prediction]:
-    """The likeliest next words after `context`, by falling probability (equals in order of the vocabulary).
+    """Return the likeliest next words after `context`, by falling probability (equals in vocabulary order).
 
     Parameters
     ----------
@@ -75,14 +76,18 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     'mat'
     """
     contexts = context_of(model, context)[None]
-    added = model.contributions(contexts)[:, 0] if isinstance(model, Mixture) else None
-    probabilities = model.next_word(contexts)[0] if added is None else added.sum(axis=0)
+    names: list[str] = []
+    if isinstance(model, Mixture):
+        names, added = model.names, model.contributions(contexts)[:, 0]
+        probabilities = added.sum(axis=0)
+    else:
+        probabilities = model.next_word(contexts)[0]
     best = np.argsort(-probabilities, kind="stable")[:top]
     return [
         Prediction(
             model.vocabulary.words[i],
             float(probabilities[i]),
-            None if added is None else dict(zip(model.names, added[:, i].tolist(), strict=True)),
+            dict(zip(names, added[:, i].tolist(), strict=True)) if names else None,
         )
         for i in best
     ]
@@ -148,7 +153,7 @@ def sample(
 
 
 def _next_words(scorer: Scorer, contexts: np.ndarray, rows: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Each row and its distribution, a few rows at a time: (rows, V) numbers at once could be too many."""
+    """Yield each row and its distribution, computed a few rows at a time: all (rows, V) numbers could be too many."""
     for first in range(0, len(rows), BATCH):
         part = rows[first : first + BATCH]
         yield from zip(part, scorer.next_word(contexts[part]), strict=True)

@@ -11,16 +11,19 @@ from fflm.model_file import check_name
 from fflm.storage.files import is_stream
 
 
-def names(sources, option: str = "sources") -> list[str] | None:
+def names(sources: object, option: str = "sources") -> list[str] | None:
+    """Return what `source_names` does, or None where no source is given."""
+    return None if sources is None else source_names(sources, option)
+
+
+def source_names(sources: object, option: str = "sources") -> list[str]:
     """Return the names of one source or several, as a list.
 
     Raises
     ------
     ConfigError
-        If they are no names, or if a text or a number stands where the name of a file should.
+        If `sources` are no names, or a text or a number stands where the name of a file should.
     """
-    if sources is None:
-        return None
     if isinstance(sources, (str, os.PathLike)):
         source = os.fspath(sources)
         if isinstance(source, str):

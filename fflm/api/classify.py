@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from fflm.api.arguments import check_new_model, names
+from fflm.api.arguments import check_new_model, source_names
 from fflm.api.text_classifier import TextClassifier
+from fflm.classification import ClassificationReport
 from fflm.errors import ConfigError, option_name, shown
-from fflm.text import part_of, read_examples
+from fflm.text import Examples, part_of, read_examples
 from fflm.text.corpora import LABELLED
 
 
@@ -21,16 +23,16 @@ def classify(
     encoding: str = "utf-8",
     quiet: bool = False,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> TextClassifier:
     """Train on labelled texts, evaluate on others, save.
 
     Parameters
     ----------
     source, valid, test : str
-        Labelled texts, as `fflm.text.read_examples` takes them. Of a named corpus without a split the part in question
-        is taken; where the source is one and `valid` and `test` are not given, these are its own. Neither has a part
-        in training.
+        Labelled texts, as `fflm.text.read_examples` takes them. A named corpus without a split means its part for this
+        use; where `source` is such a corpus, `valid` and `test` are its other parts by default. Neither takes part in
+        training.
     out : path, optional
         The model file to write.
     encoding : str
@@ -62,26 +64,37 @@ def classify(
     """
     check_new_model(out, force)
     classifier = TextClassifier(**options)
-    sources = {"train": _one(source, "source"), "valid": _one(valid, "valid"), "test": _one(test, "test")}
-    if sources["train"] in LABELLED:
-        sources = {part: name or sources["train"] for part, name in sources.items()}
-    examples = {part: name and read_examples(part_of(name, part), encoding) for part, name in sources.items()}
-    classifier.fit(examples["train"].texts, examples["train"].labels, quiet=quiet)
-    reports = {
-        part: examples[part] and classifier.evaluate(examples[part].texts, examples[part].labels)
-        for part in ("valid", "test")
-    }
-    classifier.report = replace(classifier.report, out=None if out is None else os.fspath(out), **reports)
+    training = _one(source, "source")
+    default = training if training in LABELLED else None
+    examples = read_examples(part_of(training, "train"), encoding)
+    valid_examples = _held_out(valid, "valid", default, encoding)
+    test_examples = _held_out(test, "test", default, encoding)
+    classifier.fit(examples.texts, examples.labels, quiet=quiet)
+    assert classifier.report is not None  # `fit` has set it
+    classifier.report = replace(
+        classifier.report,
+        out=None if out is None else os.fspath(out),
+        valid=_report(classifier, valid_examples),
+        test=_report(classifier, test_examples),
+    )
     if out is not None:
         classifier.save(out, force)
     return classifier
 
 
-def _one(source: str | Path | None, option: str) -> str | None:
-    """Return the name of a source, or None; raise ConfigError for several."""
-    if source is None:
-        return None
-    found = names(source, option)
-    if len(found) != 1:
+def _held_out(source: str | Path | None, part: str, default: str | None, encoding: str) -> Examples | None:
+    """Read the labelled texts for validation or test, if there is a source of them."""
+    name = default if source is None else _one(source, part)
+    return None if name is None else read_examples(part_of(name, part), encoding)
+
+
+def _report(classifier: TextClassifier, examples: Examples | None) -> ClassificationReport | None:
+    return None if examples is None else classifier.evaluate(examples.texts, examples.labels)
+
+
+def _one(source: str | Path, option: str) -> str:
+    """Return the name of a source; raise ConfigError for several."""
+    given = source_names(source, option)
+    if len(given) != 1:
         raise ConfigError(f"{option_name(option)} must be one file or corpus, got {shown(source)}")
-    return found[0]
+    return given[0]

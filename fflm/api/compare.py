@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fflm.api.arguments import names
+from fflm.api.arguments import source_names
 from fflm.api.model import Model, language_model
 from fflm.evaluation import comparison
 from fflm.evaluation.comparison_report import Comparison
@@ -58,5 +58,6 @@ def compare(
     >>> fflm.compare("runs/demo", fflm.load("runs/demo"), "text.txt").conclusion
     'no difference that this text can show; p = 1'
     """
-    models = [None if model is None else language_model(model, threads) for model in (a, b, contexts)]
-    return comparison.compare(*models[:2], names(sources), models[2], per_character, top, encoding, quiet)
+    first, second = language_model(a, threads), language_model(b, threads)
+    counting = None if contexts is None else language_model(contexts, threads)
+    return comparison.compare(first, second, source_names(sources), counting, per_character, top, encoding, quiet)

@@ -30,7 +30,7 @@ def load(path: str | Path, threads: int | None = None) -> Model | TextClassifier
     Raises
     ------
     ModelFileError
-        If it is missing, damaged, of a newer format or not a model.
+        If the file is missing, damaged, of a newer format or not a model.
     ConfigError
         If `threads` is no number of workers.
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def mix(
     threads: int | None = None,
     quiet: bool = False,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> Model:
     """Mix models of one vocabulary, with the weights under which validation text is most probable.
 
@@ -109,6 +110,7 @@ def mix(
         parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
     streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
     held_out, tested = streams["validation"], streams["test"]
+    assert held_out is not None  # its text was checked above
     if train is None:
         warnings += leaks_into(parts, held_out, tested)
     tell(warnings, quiet)
@@ -202,7 +204,7 @@ def _long_ngrams(parts: Sequence[LanguageModel]) -> Iterator[NgramModel]:
 
 def part_reports(
     mixture: Mixture, files: Sequence[str | None], text: TokenStream, log_probs: np.ndarray
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     """Give name, file, mean weight and validation perplexity of each part."""
     weights = mixture.weights_at(text.ids, text.breaks).mean(axis=0)
     for name, file, weight, scores in zip(mixture.names, files, weights, log_probs, strict=False):

@@ -6,9 +6,10 @@ import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fflm import generation
-from fflm.api.arguments import check_new_file, check_new_model, names
+from fflm.api.arguments import check_new_file, check_new_model, source_names
 from fflm.api.reports import MixtureReport, NgramReport
 from fflm.config import DataConfig, SampleConfig, check_threads, make
 from fflm.config.options import whole_number
@@ -90,7 +91,7 @@ class Model:
         (1600, 0, True)
         """
         data = DataConfig(encoding=encoding)
-        stream = encode(names(sources), self.lm.tokenizer, self.lm.vocabulary, data)
+        stream = encode(source_names(sources), self.lm.tokenizer, self.lm.vocabulary, data)
         with Bar(len(stream), "perplexity", not quiet) as bar:
             return perplexity.evaluate(self.lm, stream, bar.advance)
 
@@ -110,7 +111,7 @@ class Model:
         >>> [f"{bits:.1f}" for bits in fflm.load("runs/demo").score("text.txt").bits[2:5]]
         ['0.0', '0.0', '0.0']
         """
-        return surprisal.score(self.lm, names(sources), encoding, quiet)
+        return surprisal.score(self.lm, source_names(sources), encoding, quiet)
 
     def predict(self, context: str, top: int = 10) -> list[Prediction]:
         """Return the `top` likeliest next words after the text `context`, by falling probability.
@@ -129,7 +130,7 @@ class Model:
         top = whole_number("top", top, low=1)
         return generation.predict(self.lm, _text("context", context), top)
 
-    def sample(self, prompt: str = "", special: bool = False, **options) -> list[Sample]:
+    def sample(self, prompt: str = "", special: bool = False, **options: Any) -> list[Sample]:
         """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
 
         Raises
@@ -178,14 +179,15 @@ class Model:
         Raises
         ------
         FflmError
-            If it is another kind of model, has a word with white space inside, there is a file of this name and not
+            If the model is of another kind, has a word with white space inside, there is a file of this name and not
             `force`, or it can't be written.
         """
         check_new_file(path, force)
-        if (kind := self.lm.describe()["kind"]) != "n-gram model":
-            raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
-        from fflm.lm import arpa_lines  # with the kernels of n-grams, where they are needed
+        from fflm.lm import NgramModel, arpa_lines  # with the kernels of n-grams, where they are needed
 
+        if not isinstance(self.lm, NgramModel):
+            kind = self.lm.describe()["kind"]
+            raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
         lines = arpa_lines(self.lm)
 
         def fill(temporary: str) -> None:
@@ -240,7 +242,7 @@ class Model:
         tokens = 100 if self.lm.tokenizer.config.tokenizer == "char" else 20
         return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
 
-    def info(self) -> dict:
+    def info(self) -> dict[str, Any]:
         """Return sizes and configurations, as plain JSON values.
 
         Examples
@@ -265,7 +267,7 @@ def language_model(model: Model | str | Path, threads: int | None = None) -> Lan
     Raises
     ------
     ConfigError
-        If it is neither, or `threads` is no number of workers.
+        If `model` is neither, or `threads` is no number of workers.
     ModelFileError
         If the file is missing, damaged or holds no language model.
 
@@ -282,7 +284,7 @@ def language_model(model: Model | str | Path, threads: int | None = None) -> Lan
     raise ConfigError(f"a model must be a Model or the path of one, got {shown(model)}")
 
 
-def _text(name: str, value) -> str:
+def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{option_name(name)} must be a string, got {shown(value)}")
     return value

@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from fflm.api.arguments import check_new_model, names
+from fflm.api.arguments import check_new_model, names, source_names
 from fflm.api.model import Model, language_model
 from fflm.api.reports import NgramReport
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
@@ -36,7 +37,7 @@ def ngram(
     threads: int | None = None,
     quiet: bool = False,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> Model:
     """Make an n-gram model from text.
 
@@ -87,11 +88,12 @@ def ngram(
     vocabulary, tokenizer = None, Tokenizer(tokenizer_config)
     if vocab_of is not None:
         vocabulary, tokenizer = taken_from(vocab_of, options)
-    texts = names(sources), names(valid, "valid"), names(test, "test")
-    corpus = load_corpus(*texts, tokenizer, data, seed, vocabulary)
+    texts, held_out, tested = source_names(sources), names(valid, "valid"), names(test, "test")
+    corpus = load_corpus(texts, held_out, tested, tokenizer, data, seed, vocabulary)
     tell(corpus.warnings, quiet)
     tokenizer = corpus.tokenizer
     begin = time.monotonic()
+    lm: InterpolatedNgramModel | NgramModel
     if shape.smoothing == "interpolated":
         lm = InterpolatedNgramModel.fit(
             corpus.train.ids,
@@ -133,7 +135,7 @@ def convert_arpa(
     vocab_of: Model | str | Path | None = None,
     threads: int | None = None,
     force: bool = False,
-    **options,
+    **options: Any,
 ) -> Model:
     """Read an ARPA file of KenLM, SRILM or fflm, for a tokenizer or a vocabulary of one's choice.
 
@@ -155,7 +157,7 @@ def convert_arpa(
     Raises
     ------
     ModelFileError
-        If it is no sound ARPA file, or has other words than `vocab_of`.
+        If the file is no sound ARPA file, or has other words than `vocab_of`.
 
     Examples
     --------
@@ -175,13 +177,13 @@ def convert_arpa(
     return Model(lm)
 
 
-def taken_from(model: Model | str | Path, options: dict) -> tuple[Vocabulary, Tokenizer]:
+def taken_from(model: Model | str | Path, options: dict[str, Any]) -> tuple[Vocabulary, Tokenizer]:
     """Return vocabulary and tokenizer of a model, where `options` ask for no others.
 
     Raises
     ------
     ConfigError
-        If they do.
+        If `options` ask for others.
     """
     decided = {"vocab", "vocab_size", "min_count"} | {item.name for item in fields(TokenizerConfig)}
     for name in options:

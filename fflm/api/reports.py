@@ -1,8 +1,9 @@
-"""The figures of a model that was just counted or mixed."""
+"""Reports on n-gram models and mixtures when they are made."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class NgramReport:
     ngrams : tuple of int
         The number of n-grams of each order.
     seconds, estimation_seconds : float
-        Of this call, everything included; of counting and smoothing alone.
+        Duration of this call, everything included, and of counting and smoothing alone.
     valid, test : dict or None
         Reports on held-out text, as `Perplexity.to_dict` gives them.
     """
@@ -27,11 +28,11 @@ class NgramReport:
     estimation_seconds: float
     train_tokens: int
     vocab_size: int
-    valid: dict | None
-    test: dict | None
+    valid: dict[str, Any] | None
+    test: dict[str, Any] | None
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)
 
@@ -43,21 +44,21 @@ class MixtureReport:
     Attributes
     ----------
     parts : tuple of dict
-        Of each part ``name``, ``model`` (the file it came from, or None), ``weight`` (its mean over the validation
+        For each part its ``name``, ``model`` (the file it came from, or None), ``weight`` (its mean over the validation
         text) and ``valid_perplexity`` (None where a word has no probability, as in a cache).
     weights : list
         A row of the parts' weights; with `by_context_count`, one for each bucket of counts.
     """
 
     out: str | None
-    parts: tuple[dict, ...]
-    weights: list
+    parts: tuple[dict[str, Any], ...]
+    weights: list[list[float]]
     by_context_count: bool
-    valid: dict
-    test: dict | None
+    valid: dict[str, Any]
+    test: dict[str, Any] | None
     seconds: float
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fflm.api.arguments import names
+from fflm.api.arguments import source_names
 from fflm.api.model import Model, language_model
 from fflm.evaluation import surprisal
 from fflm.evaluation.surprisal import Scores
@@ -50,4 +50,4 @@ def score(
     >>> scores.tokens[:3], scores.bits.shape
     (['the', 'cat', 'sat'], (1600,))
     """
-    return surprisal.score(language_model(model, threads), names(sources), encoding, quiet)
+    return surprisal.score(language_model(model, threads), source_names(sources), encoding, quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class FitReport:
     losses : tuple of float
         The mean loss of each epoch in nats, with dropout.
     seconds : float
-        Of training alone.
+        Duration of training alone.
     words_per_second : float
         The words of the training texts, counted once for each epoch (as fastText does), by these seconds.
     out : str or None
@@ -52,7 +53,7 @@ class FitReport:
     valid: ClassificationReport | None = None
     test: ClassificationReport | None = None
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         lists = {"labels": list(self.labels), "losses": list(self.losses)}
         parts = {name: part and part.to_dict() for name, part in (("valid", self.valid), ("test", self.test))}
@@ -70,7 +71,7 @@ class TextClassifier:
     Attributes
     ----------
     labels : list of str
-        In the order of their names; empty before `fit`.
+        The labels that the classifier knows, sorted by name; empty before `fit`.
     report : FitReport or None
         The figures of its training, if it was trained just now and not loaded.
 
@@ -87,7 +88,7 @@ class TextClassifier:
     ['good', 'bad']
     """
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any):
         if "boundary" in options:
             raise ConfigError(
                 f"{option_name('boundary')} must not be given to a classifier: each text stands for itself"
@@ -238,7 +239,7 @@ class TextClassifier:
         Raises
         ------
         ModelFileError
-            If it is missing, damaged, or another kind of model.
+            If the file is missing, damaged, or another kind of model.
         ConfigError
             If `threads` is no number of workers.
 
@@ -254,7 +255,7 @@ class TextClassifier:
         loaded._model = model
         return loaded
 
-    def info(self) -> dict:
+    def info(self) -> dict[str, Any]:
         """Return sizes and configurations, as plain JSON values.
 
         Examples
@@ -275,7 +276,7 @@ class TextClassifier:
         return self._model
 
 
-def _texts(name: str, values) -> list[str]:
+def _texts(name: str, values: object) -> list[str]:
     if isinstance(values, str):
         raise ConfigError(f"{name} must be several, got one: {shown(values)}")
     if isinstance(values, Examples) or not isinstance(values, Iterable):

@@ -1,6 +1,9 @@
-"""fflm classify train, predict, evaluate"""
+"""The commands ``fflm classify train``, ``predict`` and ``evaluate``."""
 
 from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
 
 from fflm.cli.flags import (
     add_encoding,
@@ -15,6 +18,10 @@ from fflm.cli.flags import (
 from fflm.cli.printing import note, print_json, print_line, word
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
+if TYPE_CHECKING:
+    from fflm.api.text_classifier import FitReport, TextClassifier
+    from fflm.classification import ClassificationReport
+
 SOURCE = (
     "labelled texts, one a line: a label, a tab and the text, or one __label__NAME before or after the text; a first "
     "line of names (label, text) is passed over; a file (also .gz), - "
@@ -24,7 +31,7 @@ SOURCE = (
 MODEL = "a model file that fflm classify train wrote, or - for standard input"
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb, its three parts and their flags."""
     parser = verbs.add_parser(
         "classify",
@@ -41,7 +48,7 @@ def add(verbs) -> None:
     _add_evaluate(parts)
 
 
-def _add_train(parts) -> None:
+def _add_train(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verb(
         parts,
         "train",
@@ -68,7 +75,7 @@ def _add_train(parts) -> None:
     add_flags(parser, ClassifierTrainConfig, "training")
 
 
-def _add_predict(parts) -> None:
+def _add_predict(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verb(
         parts,
         "predict",
@@ -86,7 +93,7 @@ def _add_predict(parts) -> None:
     add_threads(parser)
 
 
-def _add_evaluate(parts) -> None:
+def _add_evaluate(parts: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verb(
         parts,
         "evaluate",
@@ -100,7 +107,7 @@ def _add_evaluate(parts) -> None:
     add_threads(parser)
 
 
-def run_train(arguments) -> int:
+def run_train(arguments: argparse.Namespace) -> int:
     """Train a classifier and print its figures: size, labels, speed, and accuracy on other texts."""
     import fflm
 
@@ -124,7 +131,7 @@ def run_train(arguments) -> int:
     return 0
 
 
-def _print_training(arguments, classifier, report) -> None:
+def _print_training(arguments: argparse.Namespace, classifier: TextClassifier, report: FitReport) -> None:
     print_line(f"model        {arguments.out}: {report.vocab_size:,} words, {report.parameters:,} parameters")
     print_line(f"labels       {', '.join(map(word, report.labels))}")
     print_line(
@@ -136,7 +143,7 @@ def _print_training(arguments, classifier, report) -> None:
             _print_figures(classifier, name, part)
 
 
-def run_predict(arguments) -> int:
+def run_predict(arguments: argparse.Namespace) -> int:
     """Print for each text its likeliest labels with their probabilities, and the text."""
     from fflm.config.options import whole_number
     from fflm.text.sources import read_blocks
@@ -158,7 +165,7 @@ def run_predict(arguments) -> int:
     return 0
 
 
-def run_evaluate(arguments) -> int:
+def run_evaluate(arguments: argparse.Namespace) -> int:
     """Print accuracy, macro-F1 and the confusion of labels on labelled texts."""
     from fflm.text import part_of, read_examples
 
@@ -174,14 +181,14 @@ def run_evaluate(arguments) -> int:
     return 0
 
 
-def _load(arguments):
+def _load(arguments: argparse.Namespace) -> TextClassifier:
     from fflm import TextClassifier
 
     with model_stands_first(arguments):
         return TextClassifier.load(arguments.model, arguments.threads)
 
 
-def _print_figures(classifier, name: str, report) -> None:
+def _print_figures(classifier: TextClassifier, name: str, report: ClassificationReport) -> None:
     low, high = 100 * report.accuracy_low, 100 * report.accuracy_high
     print_line(
         f"{name:12} accuracy {100 * report.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}), "

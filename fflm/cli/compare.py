@@ -1,16 +1,22 @@
-"""fflm compare"""
+"""The command ``fflm compare``."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_force, add_threads, takes_stdout, verb
 from fflm.cli.printing import print_json, print_line, warn, word
 from fflm.errors import ConfigError, FflmError, option_name, shown, visible
 
+if TYPE_CHECKING:
+    from fflm.evaluation.comparison_report import Comparison, Row
 
-def add(verbs) -> None:
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -44,7 +50,7 @@ def add(verbs) -> None:
     add_threads(parser)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print how two models differ on a text, and draw it where that is asked for."""
     silent = takes_stdout(arguments, arguments.plot)
     _check(arguments)
@@ -75,7 +81,7 @@ def run(arguments) -> int:
     return 0
 
 
-def _check(arguments) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     """Refuse what can't end well before a model is read."""
     if arguments.plot is None:
         return
@@ -96,7 +102,7 @@ def _check(arguments) -> None:
         )
 
 
-def _lines(report, arguments):
+def _lines(report: Comparison, arguments: argparse.Namespace) -> Iterator[str]:
     a, b = report.a, report.b
     yield f"A     {arguments.a}"
     yield f"B     {arguments.b}"
@@ -116,7 +122,7 @@ def _lines(report, arguments):
         yield from _both("  without unknown", *(_figure(part.perplexity_without_oov, ",.2f") for part in (a, b)))
     yield from _both("bits per token", *(_figure(part.bits_per_token, ".4f") for part in (a, b)))
     yield from _both("bits per character", *(_figure(part.bits_per_character, ".4f") for part in (a, b)))
-    if report.a_wins is not None:
+    if report.a_wins is not None and report.b_wins is not None:
         yield from _both("tokens won", f"{100 * report.a_wins:.1f} %", f"{100 * report.b_wins:.1f} %")
     yield ""
     yield f"difference A - B    {report.difference:+.4f} bits per {report.per}"
@@ -144,18 +150,18 @@ def _figure(value: float | None, form: str) -> str:
     return "undefined" if value is None else format(value, form)
 
 
-def _drawn(report) -> str:
+def _drawn(report: Comparison) -> str:
     """Return what is drawn for the interval and swapped for the p-value."""
     if report.groups == report.units:
         return f"{report.units:,} units"
     return f"{report.groups:,} groups of neighbours, of {report.units:,} units"
 
 
-def _both(label: str, a: str, b: str):
+def _both(label: str, a: str, b: str) -> Iterator[str]:
     yield f"{label:20}{a:>24}{b:>24}"
 
 
-def _table(title: str, rows):
+def _table(title: str, rows: Sequence[Row] | None) -> Iterator[str]:
     if rows is None:
         return
     yield ""
@@ -169,11 +175,11 @@ def _number(perplexity: float) -> str:
     return f"{perplexity:,.2f}" if perplexity < 1e9 else f"{perplexity:.3g}"
 
 
-def _words(report):
+def _words(report: Comparison) -> Iterator[str]:
     heads = (f"{name + ' wins most on':20}{'times':>9}{'bits':>11}" for name in "AB")
     yield ""
     yield "    ".join(heads)
-    for pair in zip_longest(report.a_words, report.b_words):
+    for pair in zip_longest(report.a_words or (), report.b_words or ()):
         yield "    ".join(f"{_short(w.word):20}{w.occurrences:>9,}{w.bits:>11,.1f}" if w else " " * 40 for w in pair)
 
 

@@ -1,17 +1,23 @@
-"""fflm explain-graph"""
+"""The command ``fflm explain-graph``."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fflm.cli.flags import add_force, takes_stdout, verb
 from fflm.cli.printing import print_json, print_line, print_text
 from fflm.errors import ConfigError, shown
 
+if TYPE_CHECKING:
+    from fflm.teaching.graph import Node
 
-def add(verbs) -> None:
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -42,7 +48,7 @@ def add(verbs) -> None:
     add_force(parser, "FILE")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print or write the graph of a formula, with the value and the gradient of every step."""
     import numpy as np
 
@@ -85,8 +91,8 @@ def _draw(dot: str, path: Path) -> None:
     write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
 
 
-def _values(texts: list[str]) -> dict[str, float | list]:
-    found = {}
+def _values(texts: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for text in texts:
         name, _, number = text.partition("=")
         name = name.strip()
@@ -96,19 +102,19 @@ def _values(texts: list[str]) -> dict[str, float | list]:
             raise ConfigError(f"a value must be given as NAME=NUMBER, got {shown(text)}") from None
         if not name.isidentifier() or not _is_numbers(value):
             raise ConfigError(f"a value must be given as NAME=NUMBER, got {shown(text)}")
-        if name in found:
+        if name in values:
             raise ConfigError(f"{name} must be given one value, got two")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
-def _is_numbers(value) -> bool:
+def _is_numbers(value: object) -> bool:
     if isinstance(value, list):
         return all(map(_is_numbers, value))
     return type(value) in (int, float)
 
 
-def _described(nodes) -> list[dict]:
+def _described(nodes: Iterable[Node]) -> list[dict[str, Any]]:
     """Describe every node; its parents are places in this list, from 0."""
     place = {id(node): i for i, node in enumerate(nodes)}
     return [
@@ -123,7 +129,7 @@ def _described(nodes) -> list[dict]:
     ]
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Return what JSON can hold: a number that is not finite becomes "inf", "-inf" or "nan"."""
     if isinstance(value, list):
         return [_plain(part) for part in value]

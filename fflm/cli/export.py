@@ -1,13 +1,15 @@
-"""fflm export"""
+"""The command ``fflm export``."""
 
 from __future__ import annotations
+
+import argparse
 
 from fflm.cli.flags import MODEL, add_force, load_model, takes_stdout, verb
 from fflm.cli.printing import note, print_json, print_line
 from fflm.errors import ConfigError, option_name
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -35,7 +37,7 @@ def add(verbs) -> None:
     parser.set_defaults(threads=None)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Write the file and print its name."""
     from fflm.api.arguments import check_new_file
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import Field, fields
+from typing import TYPE_CHECKING, Any
 
 from fflm.config import Checked
 from fflm.errors import ConfigError, ModelFileError, option_name, shown
+
+if TYPE_CHECKING:
+    from fflm.api.model import Model
 
 SOURCE = (
     "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
@@ -17,8 +21,13 @@ SOURCE = (
 MODEL = "a run folder, a model file, an ARPA file of n-grams, or - for standard input"
 NETWORK = "a network, or a mixture with one: a run folder, a model file, or - for standard input"
 
+#: The function that carries out a command: it takes the parsed arguments and returns the exit status.
+Run = Callable[[argparse.Namespace], int]
 
-def verb(verbs, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+
+def verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Run, summary: str, example: str
+) -> argparse.ArgumentParser:
     """Make the parser of one verb, with what all verbs have.
 
     Parameters
@@ -69,32 +78,32 @@ def add_flags(
         )
 
 
-def _default(item) -> str:
+def _default(item: Field[Any]) -> str:
     if item.default is None:
         return ""
     value = (" ".join(map(str, item.default)) or "none") if isinstance(item.default, tuple) else item.default
     return f" (default: {value})"
 
 
-def given(arguments: argparse.Namespace, *kinds: type[Checked]) -> dict:
+def given(arguments: argparse.Namespace, *kinds: type[Checked]) -> dict[str, Any]:
     """Return the options of `kinds` that were given on the command line."""
     names = [item.name for kind in kinds for item in fields(kind)]
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
-def add_threads(parser) -> None:
+def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the verbs that run a model."""
     parser.add_argument("--threads", type=int, metavar="N", help="worker threads (default: every core)")
 
 
-def add_encoding(parser) -> None:
+def add_encoding(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the verbs that read text."""
     parser.add_argument(
         "--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files (default: utf-8)"
     )
 
 
-def add_force(parser, what: str = "the file to write") -> None:
+def add_force(parser: argparse.ArgumentParser, what: str = "the file to write") -> None:
     """Add the flag of the verbs that write a file."""
     parser.add_argument("--force", action="store_true", help=f"replace {what} if it exists")
 
@@ -107,13 +116,13 @@ def flag_names(parser: argparse.ArgumentParser) -> dict[str, str]:
     }
 
 
-def load_model(arguments):
+def load_model(arguments: argparse.Namespace) -> Model:
     """Return the language model that the arguments name, as a `Model`.
 
     Raises
     ------
     ModelFileError
-        If it is none.
+        If the file holds no language model.
     """
     from fflm.api.model import Model, language_model
 
@@ -122,7 +131,7 @@ def load_model(arguments):
 
 
 @contextmanager
-def model_stands_first(arguments):
+def model_stands_first(arguments: argparse.Namespace) -> Iterator[None]:
     """Say of a model that can't be opened where another argument is one: they stand the wrong way round."""
     try:
         yield
@@ -132,7 +141,7 @@ def model_stands_first(arguments):
         raise
 
 
-def _swapped(arguments) -> str | None:
+def _swapped(arguments: argparse.Namespace) -> str | None:
     """Return the argument that is a model, where MODEL is none."""
     from fflm.model_file import is_model
 
@@ -155,7 +164,7 @@ def text_argument(value: str, name: str) -> str:
     return text.removesuffix("\n")
 
 
-def takes_stdout(arguments, path: str | None) -> bool:
+def takes_stdout(arguments: argparse.Namespace, path: str | None) -> bool:
     """Tell whether the file at `path` goes to standard output, so that the report does not.
 
     Raises

@@ -1,4 +1,4 @@
-"""fflm info"""
+"""The command ``fflm info``."""
 
 from __future__ import annotations
 

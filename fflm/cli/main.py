@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from typing import NoReturn
 
 import fflm
 from fflm.cli import (
@@ -43,14 +44,14 @@ HUNGRY = ("vocab_size", "embedding_dim", "hidden_dims", "batch_size", "bigrams")
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are, like all others, lines that a terminal shows and that are not too long."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         super().error(str(FflmError(message)))
 
 
 class _Version(argparse.Action):
     """The flag --version; the version is looked up when it is asked for."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser: argparse.ArgumentParser, *arguments: object) -> None:
         print(f"fflm {fflm.__version__}")
         parser.exit()
 
@@ -73,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 for Ctrl-C."""
     started = time.monotonic()
-    arguments = None
+    arguments = argparse.Namespace()
     try:
         if sys.stderr is None:  # closed: what belongs there must not reach standard output
             sys.stderr = open(os.devnull, "w")

@@ -1,14 +1,20 @@
-"""fflm mix"""
+"""The command ``fflm mix``."""
 
 from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_flags, add_force, add_threads, given, takes_stdout, verb
 from fflm.cli.printing import print_held_out, print_json, print_line
 from fflm.config import CacheConfig
 
+if TYPE_CHECKING:
+    from fflm.api.reports import MixtureReport
 
-def add(verbs) -> None:
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -42,7 +48,7 @@ def add(verbs) -> None:
     add_threads(parser)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Mix models and print the weight of each, its perplexity alone, and that of the mixture."""
     silent = takes_stdout(arguments, arguments.out)
     model = fflm.mix(
@@ -65,7 +71,7 @@ def run(arguments) -> int:
     return 0
 
 
-def _print_report(report) -> None:
+def _print_report(report: MixtureReport) -> None:
     by_count = ", by how often the context was seen (mean weights below)" if report.by_context_count else ""
     several = "s" if len(report.parts) > 1 else ""
     print_line(f"mixture      {report.out} of {len(report.parts)} model{several}{by_count}")
@@ -76,5 +82,5 @@ def _print_report(report) -> None:
     print_held_out(report)
 
 
-def _file(part: dict) -> str:
+def _file(part: dict[str, Any]) -> str:
     return "" if part["model"] is None else f" ({part['model']})"

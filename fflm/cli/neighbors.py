@@ -1,13 +1,15 @@
-"""fflm neighbors"""
+"""The command ``fflm neighbors``."""
 
 from __future__ import annotations
+
+import argparse
 
 from fflm.cli.flags import NETWORK, load_model, verb
 from fflm.cli.printing import print_json, print_line, print_text, word
 from fflm.errors import ConfigError
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -28,20 +30,20 @@ def add(verbs) -> None:
     parser.set_defaults(threads=None, any_number="words")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print for each word, or for the analogy, the nearest words and the cosines."""
     if not arguments.words and not arguments.analogy:
         raise ConfigError("neighbors needs a WORD, or --analogy and three")
     vectors = load_model(arguments).word_vectors()
-    found = {asked: vectors.neighbors(asked, arguments.top) for asked in arguments.words}
+    rows = {asked: vectors.neighbors(asked, arguments.top) for asked in arguments.words}
     if arguments.analogy:
         a, b, c = arguments.analogy
-        found[f"{a} - {b} + {c}"] = vectors.analogy(a, b, c, arguments.top)
+        rows[f"{a} - {b} + {c}"] = vectors.analogy(a, b, c, arguments.top)
     if arguments.json:
-        print_json([{"of": of, "neighbors": [near.to_dict() for near in nearest]} for of, nearest in found.items()])
+        print_json([{"of": of, "neighbors": [near.to_dict() for near in nearest]} for of, nearest in rows.items()])
         return 0
-    for i, (of, nearest) in enumerate(found.items()):
-        if len(found) > 1:
+    for i, (of, nearest) in enumerate(rows.items()):
+        if len(rows) > 1:
             print_text(("\n" if i else "") + word(of))
         for near in nearest:
             print_line(f"{near.cosine:.4f}  {word(near.word)}")

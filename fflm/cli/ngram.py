@@ -1,6 +1,9 @@
-"""fflm ngram"""
+"""The command ``fflm ngram``."""
 
 from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_flags, add_force, add_threads, given, takes_stdout, verb
@@ -9,7 +12,7 @@ from fflm.config import DataConfig, NgramConfig, TokenizerConfig
 from fflm.errors import ConfigError, option_name
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -46,7 +49,7 @@ def add(verbs) -> None:
     add_flags(parser, TokenizerConfig, "tokens")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Make an n-gram model and print how many n-grams it has and its perplexity on held-out text."""
     silent = takes_stdout(arguments, arguments.out)
     if arguments.arpa is not None:
@@ -78,7 +81,7 @@ def run(arguments) -> int:
     return 0
 
 
-def _convert(arguments, silent: bool) -> int:
+def _convert(arguments: argparse.Namespace, silent: bool) -> int:
     refused = {name: getattr(arguments, name) for name in ("sources", "valid", "test")}
     for name, value in (refused | given(arguments, NgramConfig, DataConfig)).items():
         if value not in (None, []):
@@ -102,7 +105,7 @@ def _convert(arguments, silent: bool) -> int:
     return 0
 
 
-def _counted(sizes) -> str:
+def _counted(sizes: Sequence[int]) -> str:
     """Return how many n-grams of each order there are, as text."""
     words = f"1 to {len(sizes)} words" if len(sizes) > 1 else "1 word"
     return ", ".join(f"{size:,}" for size in sizes) + f" of {words}"

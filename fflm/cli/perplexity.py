@@ -1,14 +1,15 @@
-"""fflm perplexity"""
+"""The command ``fflm perplexity``."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_threads, load_model, verb
 from fflm.cli.printing import print_aside, print_json, print_line, warn
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -23,7 +24,7 @@ def add(verbs) -> None:
     add_threads(parser)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a model on a text, one a line; its speed on stderr."""
     model = load_model(arguments)
     report = model.perplexity(*arguments.sources, encoding=arguments.encoding).to_dict()

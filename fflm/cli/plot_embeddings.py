@@ -1,12 +1,14 @@
-"""fflm plot-embeddings"""
+"""The command ``fflm plot-embeddings``."""
 
 from __future__ import annotations
+
+import argparse
 
 from fflm.cli.flags import NETWORK, add_force, load_model, takes_stdout, verb
 from fflm.cli.printing import print_json, print_line, word
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -27,7 +29,7 @@ def add(verbs) -> None:
     parser.set_defaults(threads=None)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Draw the map and print its name."""
     from fflm.api.arguments import check_new_file
     from fflm.plots.word_map import check_can_draw_maps, embedding_map, picture_format

@@ -1,12 +1,18 @@
-"""fflm predict"""
+"""The command ``fflm predict``."""
 
 from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
 
 from fflm.cli.flags import MODEL, add_threads, load_model, text_argument, verb
 from fflm.cli.printing import note_unknown, print_json, print_line, word
 
+if TYPE_CHECKING:
+    from fflm.generation import Prediction
 
-def add(verbs) -> None:
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -24,7 +30,7 @@ def add(verbs) -> None:
     parser.set_defaults(quote="context")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the likeliest next words, each with its probability."""
     model = load_model(arguments)
     context = text_argument(arguments.context, "context")
@@ -38,7 +44,7 @@ def run(arguments) -> int:
     return 0
 
 
-def _parts(prediction) -> str:
+def _parts(prediction: Prediction) -> str:
     """Return what the parts of a mixture add, as shares of the probability."""
     if prediction.parts is None:
         return ""

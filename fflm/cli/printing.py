@@ -1,4 +1,4 @@
-"""What the commands print with: JSON for machines, notes on stderr, and lines in which a terminal finds no orders.
+"""What the commands print with: JSON, notes on stderr, and lines without control characters.
 
 Whatever comes from a text, a model file or the name of a file goes through `visible` of `fflm.errors` on its way out.
 """
@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from fflm.errors import visible
 
+if TYPE_CHECKING:
+    from fflm.api.model import Model
+    from fflm.api.reports import MixtureReport, NgramReport
 
-def print_json(value) -> None:
+
+def print_json(value: object) -> None:
     """Print one line of JSON on stdout; it is ASCII and exact."""
     print(json.dumps(value))
 
@@ -45,20 +51,20 @@ def word(text: str) -> str:
     return repr(text) if text.isspace() else visible(text)
 
 
-def note_unknown(model, text: str, name: str) -> None:
-    """Say so if the model knows no word of what it was given."""
+def note_unknown(model: Model, text: str, name: str) -> None:
+    """Print a note if the model knows no word of the text that it was given."""
     known, words = model.known_words(text)
     if words and not known:
         note(f"no word of the {name} is in the vocabulary; each counts as <unk>")
 
 
-def warn(notes) -> None:
-    """What is to be kept in mind, on stderr."""
+def warn(notes: Iterable[str]) -> None:
+    """Print what is to be kept in mind on stderr."""
     for text in notes:
         print(text, file=sys.stderr)
 
 
-def perplexity_line(report: dict) -> str:
+def perplexity_line(report: dict[str, Any]) -> str:
     """Return the figures of a report on one line."""
     tokens = f"{report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
     if report["perplexity"] is None:
@@ -70,7 +76,7 @@ def perplexity_line(report: dict) -> str:
     return f"perplexity {middle} (95 % interval {low} to {high}) on {tokens}"
 
 
-def print_held_out(report) -> None:
+def print_held_out(report: NgramReport | MixtureReport) -> None:
     """Print the lines with which training, counting and mixing end: validation, test, notes."""
     for label, figures in (("validation", report.valid), ("test", report.test)):
         if figures is not None:

@@ -1,13 +1,15 @@
-"""fflm sample"""
+"""The command ``fflm sample``."""
 
 from __future__ import annotations
+
+import argparse
 
 from fflm.cli.flags import MODEL, add_flags, add_threads, given, load_model, text_argument, verb
 from fflm.cli.printing import note_unknown, print_json, print_text
 from fflm.config import SampleConfig
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -29,7 +31,7 @@ def add(verbs) -> None:
     parser.set_defaults(quote="prompt")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print each continuation after its prompt."""
     options = given(arguments, SampleConfig)
     SampleConfig(**options)  # refuse bad options before the model is read

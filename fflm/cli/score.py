@@ -1,18 +1,24 @@
-"""fflm score"""
+"""The command ``fflm score``."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_force, add_threads, load_model, takes_stdout, verb
 from fflm.cli.printing import note, print_json, warn
 from fflm.errors import ConfigError, option_name, shown
 
+if TYPE_CHECKING:
+    from fflm.api.model import Model
+    from fflm.evaluation.surprisal import Scores
+
 TOP = 5
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -37,7 +43,7 @@ def add(verbs) -> None:
     add_threads(parser)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the surprisal of every token as TSV, and write it as a page where that is asked for."""
     silent = takes_stdout(arguments, arguments.html)
     _check(arguments)
@@ -63,7 +69,7 @@ def run(arguments) -> int:
     return 0
 
 
-def _check(arguments) -> None:
+def _check(arguments: argparse.Namespace) -> None:
     """Refuse bad options before anything is read."""
     from fflm.api.arguments import check_new_file
     from fflm.evaluation.surprisal_page import check_top
@@ -85,7 +91,7 @@ def _check(arguments) -> None:
     check_new_file(arguments.html, arguments.force)
 
 
-def _write_page(arguments, model, scores) -> None:
+def _write_page(arguments: argparse.Namespace, model: Model, scores: Scores) -> None:
     from fflm.evaluation.surprisal_page import MOST_TOKENS, page
     from fflm.storage.files import write
 

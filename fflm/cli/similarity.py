@@ -1,6 +1,8 @@
-"""fflm similarity"""
+"""The command ``fflm similarity``."""
 
 from __future__ import annotations
+
+import argparse
 
 from fflm.cli.flags import NETWORK, add_encoding, load_model, verb
 from fflm.cli.printing import print_json, print_line, word
@@ -8,7 +10,7 @@ from fflm.cli.printing import print_json, print_line, word
 SHOWN = 10
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -27,18 +29,16 @@ def add(verbs) -> None:
     parser.set_defaults(threads=None)
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the rank correlation, over how many pairs, and the words that are unknown."""
     model = load_model(arguments)
-    found = model.word_vectors().similarity(arguments.file, arguments.encoding)
+    result = model.word_vectors().similarity(arguments.file, arguments.encoding)
     if arguments.json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return 0
-    print_line(f"spearman     {found.spearman:.4f}")
-    print_line(f"pairs        {found.known:,} of {found.pairs:,} with both words in the vocabulary")
-    if found.unknown_words:
-        shown = ", ".join(map(word, found.unknown_words[:SHOWN])) + (" ..." if len(found.unknown_words) > SHOWN else "")
-        print_line(
-            f"unknown      {len(found.unknown_words):,} {'word' if len(found.unknown_words) == 1 else 'words'}: {shown}"
-        )
+    print_line(f"spearman     {result.spearman:.4f}")
+    print_line(f"pairs        {result.known:,} of {result.pairs:,} with both words in the vocabulary")
+    if unknown := result.unknown_words:
+        listed = ", ".join(map(word, unknown[:SHOWN])) + (" ..." if len(unknown) > SHOWN else "")
+        print_line(f"unknown      {len(unknown):,} {'word' if len(unknown) == 1 else 'words'}: {listed}")
     return 0

@@ -16,7 +16,7 @@ from fflm.runtime.workers import Workers
 
 
 def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
-    """Floating-point operations per second of `matmul` on `threads` workers at once, each on matrices of its own."""
+    """Measure floating-point operations per second of `matmul` on `threads` workers, each on matrices of its own."""
     operands = [[buffer(size, size) for _ in range(3)] for _ in range(threads)]
     repetitions = np.zeros(threads, np.int64)
     with Workers(threads) as team:
@@ -33,7 +33,7 @@ def matmul_speed(threads: int, size: int = 384, seconds: float = 0.3) -> float:
 
 
 def describe_system() -> dict[str, Any]:
-    """Versions, processor and speeds, as plain JSON values.
+    """Return versions, processor and speeds, as plain JSON values.
 
     Returns
     -------

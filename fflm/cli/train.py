@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
 from fflm.cli.printing import perplexity_line, print_json, print_line, warn, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import Interrupted
+
+if TYPE_CHECKING:
+    from fflm.api.model import Model
+    from fflm.training.report import TrainReport
 
 RESUME = (
     "go on with the run in RUN; give the same options again. With the same --epochs and no --minutes it is as if the "
@@ -15,7 +23,7 @@ RESUME = (
 )
 
 
-def add(verbs) -> None:
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb and its flags."""
     parser = verb(
         verbs,
@@ -41,7 +49,7 @@ def add(verbs) -> None:
     add_flags(parser, TrainConfig, "training")
 
 
-def run(arguments) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Train, and print the figures of the run and samples of the model; also after Ctrl-C, with status 130."""
     try:
         model = fflm.train(
@@ -66,7 +74,7 @@ def run(arguments) -> int:
     return 130 if report.interrupted else 0
 
 
-def _train_lines(model, report):
+def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
     why = {
         "epochs": "all epochs done",
         "early": "validation stopped improving",
@@ -74,8 +82,9 @@ def _train_lines(model, report):
         "interrupted": "interrupted; --resume goes on",
     }[report.stopped]
     yield f"run          {report.out} ({why})"
-    shape = model.lm.config
-    context = f"context {shape.context_size}" + (f" and a bag of {shape.bag_size}" if shape.bag_size else "")
+    shape = model.lm.describe()["model"]
+    bag = f" and a bag of {shape['bag_size']}" if shape["bag_size"] else ""
+    context = f"context {shape['context_size']}{bag}"
     yield f"model        {report.vocab_size:,} words, {context}, {report.parameters:,} parameters"
     yield (
         f"training     {report.train_tokens:,} tokens, {report.epochs:.4g} epochs, {report.steps:,} steps, "

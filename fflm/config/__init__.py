@@ -1,6 +1,6 @@
 """Every option of fflm: its name, default, range and one line of help.
 
-The dataclasses are frozen and check themselves; the command line's flags are made from them.
+The dataclasses are frozen and check themselves; the flags of the command line are derived from them.
 """
 
 from fflm.config.classifier import ClassifierConfig, ClassifierTrainConfig

@@ -40,7 +40,7 @@ class ClassifierConfig(Checked):
     )
     min_count: int = option(1, "words seen less often in training are left out", low=1, metavar="N")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.bigrams and self.pooling == "window":
             raise ConfigError(

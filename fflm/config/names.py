@@ -3,7 +3,7 @@
 The configuration offers their names, the kernels of the same names compute them. To add one is to write its entry
 here and its arithmetic (`kernels/activations.py`, `teaching/costs.py`, `kernels/updates.py`); the tests go through
 these tables. The formulas of activations and costs are those of `fflm.teaching.formulas`: the float64 oracle
-(`teaching/network_graph.py`) is made of them, and the kernels are held against it.
+(`teaching/network_graph.py`) is built from them, and the kernels are tested against it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _with_complement(step: int, rho: float, tiny: float) -> tuple[float, tuple[f
 
 
 def _bias_corrected(step: int, beta1: float, beta2: float, tiny: float) -> tuple[float, tuple[float, ...]]:
-    """Averages that begin at 0 are too small in the first steps (Kingma and Ba 2015, section 3)."""
+    """Correct for averages that begin at 0: in the first steps they are too small (Kingma and Ba 2015, section 3)."""
     return 1.0 - beta1**step, (beta1, 1.0 - beta1, beta2, 1.0 - beta2, tiny, 1.0 / math.sqrt(1.0 - beta2**step))
 
 

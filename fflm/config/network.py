@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fflm.config.names import ACTIVATIONS
 from fflm.config.options import Checked, option
 from fflm.errors import ConfigError, option_name
 
 
-def activation_option():
-    """The option `activation`, shared by network and classifier."""
+def activation_option() -> Any:
+    """Make the option `activation`, shared by network and classifier."""
     return option(
         "tanh",
         "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
@@ -41,7 +42,7 @@ class ModelConfig(Checked):
     activation: str = activation_option()
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not self.hidden_dims and not self.direct:  # the paper's h = 0 is for direct connections alone
             raise ConfigError(

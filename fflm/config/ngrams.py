@@ -10,7 +10,7 @@ from fflm.errors import ConfigError, option_name
 
 @dataclass(frozen=True)
 class NgramConfig(Checked):
-    """Which n-gram model is estimated."""
+    """The order and the smoothing of an n-gram model."""
 
     order: int | None = option(
         None, "words of the longest n-grams (default: 5; interpolated: 3)", low=1, high=10, metavar="N"
@@ -22,7 +22,7 @@ class NgramConfig(Checked):
         choices=("kneser-ney", "interpolated"),
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.order is None:
             object.__setattr__(self, "order", 3 if self.smoothing == "interpolated" else 5)
@@ -41,7 +41,7 @@ class CacheConfig(Checked):
         None, "in the cache, a word N words back weighs half (default: all weigh the same)", above=0.0, metavar="N"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.cache_half_life is not None and self.cache is None:
             raise ConfigError(

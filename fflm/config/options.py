@@ -1,4 +1,4 @@
-"""What a configuration is made of: fields with a range and a line of help, which are checked when one is made.
+"""The fields of configurations, each with a range and a line of help; a configuration checks itself when made.
 
 Numbers may be those of NumPy and paths those of `pathlib`; they are kept as built-in types.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from numbers import Integral, Real
+from typing import Any, SupportsFloat, SupportsInt, TypeGuard, TypeVar
 
 from fflm.errors import ConfigError, did_you_mean, option_name, shown
 
@@ -24,36 +25,46 @@ KINDS = {
 }
 
 
-def option(default, help, *, low=None, above=None, below=None, high=None, choices=None, metavar=None):
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    metavar: str | None = None,
+) -> Any:
     """Make one field of a configuration: default, help and range (low/high inclusive, above/below not)."""
     checks = {"low": low, "above": above, "below": below, "high": high, "choices": choices}
     return field(default=default, metadata={"help": help, "metavar": metavar, **checks})
 
 
-def is_flag(value) -> bool:
+def is_flag(value: object) -> bool:
     """Tell whether a value is True or False, of Python or of NumPy."""
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     return isinstance(value, bool) or (kind == "b" and getattr(value, "ndim", None) == 0)
 
 
-def is_whole(value) -> bool:
+def is_whole(value: object) -> TypeGuard[SupportsInt]:
     """Tell whether a value is a whole number, of Python or of NumPy; True and False are none."""
     return isinstance(value, Integral) and not is_flag(value)
 
 
-def is_number(value) -> bool:
+def is_number(value: object) -> TypeGuard[SupportsFloat]:
     """Tell whether a value is a real number, of Python or of NumPy; True and False are none."""
     return isinstance(value, Real) and not is_flag(value)
 
 
-def check_value(name: str, value, metadata) -> None:
+def check_value(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
     """Raise ConfigError unless `value` satisfies the range in a field's `metadata`."""
     choices = metadata.get("choices")
     if choices is not None:
         if not isinstance(value, str) or value not in choices:
             raise ConfigError(f"{option_name(name)} must be one of {', '.join(choices)}, got {shown(value)}")
         return
-    rules = (
+    rules: tuple[tuple[str, str, Callable[[Any, Any], bool]], ...] = (
         ("low", "at least", lambda v, limit: v >= limit),
         ("above", "above", lambda v, limit: v > limit),
         ("high", "at most", lambda v, limit: v <= limit),
@@ -70,36 +81,37 @@ def check_value(name: str, value, metadata) -> None:
             raise ConfigError(f"{option_name(name)} must be {words} {limit}, got {shown(value)}")
 
 
-def whole_number(name: str, value, low: int, high: int | None = None) -> int:
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
     """Return an argument that must be a whole number from `low` (to `high`), as an int.
 
     Raises
     ------
     ConfigError
-        If it is none.
+        If `value` is no such number.
 
     Examples
     --------
     >>> whole_number("top", 3, low=1)
     3
     """
-    value = _plain("int", name, value)
-    check_value(name, value, {"low": low, "high": high})
-    return value
+    number: int = _plain("int", name, value)
+    check_value(name, number, {"low": low, "high": high})
+    return number
 
 
-def path_name(name: str, value) -> str:
+def path_name(name: str, value: object) -> str:
     """Return a path that was given as a string or as a path, as a string.
 
     Raises
     ------
     ConfigError
-        If it is neither.
+        If `value` is neither.
     """
-    return _plain("path", name, value)
+    path: str = _plain("path", name, value)
+    return path
 
 
-def _plain(kind: str, name: str, value):
+def _plain(kind: str, name: str, value: Any) -> Any:
     """Return the value as the built-in type of this kind, or raise ConfigError."""
     if kind == "bool" and is_flag(value):
         return bool(value)
@@ -125,10 +137,11 @@ def _plain(kind: str, name: str, value):
     raise ConfigError(f"{option_name(name)} must be {KINDS[kind]}, got {shown(value)}")
 
 
+@dataclass(frozen=True)
 class Checked:
-    """Base of the configurations: types and ranges are checked when one is made."""
+    """The base class of configurations: an instance checks the types and ranges of its fields."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
             if value is None:
@@ -137,14 +150,14 @@ class Checked:
                 continue
             object.__setattr__(self, item.name, _checked(item, value))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
-def _checked(item, value):
+def _checked(item: Field[Any], value: Any) -> Any:
     """Return the value of a field as a built-in type, or raise ConfigError."""
-    kind = item.type.removesuffix(" | None")
+    kind = str(item.type).removesuffix(" | None")
     if item.metadata["choices"] is not None:
         check_value(item.name, value, item.metadata)
         return str(value)
@@ -156,7 +169,10 @@ def _checked(item, value):
     return value
 
 
-def make(kind, options: dict, complete: bool = False):
+Configuration = TypeVar("Configuration", bound=Checked)
+
+
+def make(kind: type[Configuration], options: dict[str, Any], complete: bool = False) -> Configuration:
     """Build the configuration `kind` from a dict; an unknown name is an error, if `complete` a missing one too."""
     known = {item.name for item in fields(kind)}
     for name in options:
@@ -168,7 +184,7 @@ def make(kind, options: dict, complete: bool = False):
     return kind(**options)
 
 
-def configurations(kinds: Sequence[type], options: dict):
+def configurations(kinds: Sequence[type[Any]], options: dict[str, Any]) -> list[Any]:
     """Build the configurations `kinds` from a dict of options; an unknown name is a ConfigError."""
     names = {item.name: kind for kind in kinds for item in fields(kind)}
     for name in options:

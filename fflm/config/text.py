@@ -32,7 +32,7 @@ class TokenizerConfig(Checked):
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """What is read, which words are known and what is held out."""
+    """How text is read, which words are known and what is held out."""
 
     valid_fraction: float | None = option(
         None,
@@ -51,7 +51,7 @@ class DataConfig(Checked):
     )
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if _is_size(self.vocab):
             raise ConfigError(
                 f"{option_name('vocab')} must be a file of words, got {shown(self.vocab)}, which is none; the size of "
@@ -66,9 +66,10 @@ class DataConfig(Checked):
                 )
 
 
-def _is_size(vocab) -> bool:
+def _is_size(vocab: object) -> bool:
     """Tell whether a number stands where the file of a vocabulary should."""
     if is_number(vocab):
         return True
-    looks_so = isinstance(vocab, str) and re.fullmatch(r"[0-9][0-9_.,]*[kKmM]?", vocab)
-    return bool(looks_so) and not os.path.exists(vocab)
+    if not isinstance(vocab, str) or re.fullmatch(r"[0-9][0-9_.,]*[kKmM]?", vocab) is None:
+        return False
+    return not os.path.exists(vocab)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fflm.config.names import RULES
 from fflm.config.options import Checked, option
 from fflm.errors import ConfigError, option_name
 
 
-def weight_decay_option():
-    """The option `weight_decay`, shared by network and classifier."""
+def weight_decay_option() -> Any:
+    """Make the option `weight_decay`, shared by network and classifier."""
     return option(
         None,
         "decoupled weight decay, per unit of learning rate, never on biases (default: what suits the optimizer)",
@@ -26,8 +27,8 @@ def check_threads(threads: int | None) -> None:
         TrainConfig(threads=threads)
 
 
-def threads_option(default="every core"):
-    """The option `threads`, shared by network and classifier; `default` says what is taken without it."""
+def threads_option(default: str = "every core") -> Any:
+    """Make the option `threads`, shared by network and classifier; `default` says what is taken without it."""
     return option(
         None,
         f"worker threads (default: {default}); the result is the same for any number",
@@ -86,7 +87,7 @@ class TrainConfig(Checked):
     )
     threads: int | None = threads_option()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.freeze_vectors and self.vectors is None:
             raise ConfigError(

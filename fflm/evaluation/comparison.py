@@ -2,13 +2,14 @@
 
 Token by token where vocabulary and tokenizer are the same: d[t] = bits of A - bits of B, positive where B is better.
 Tokens of a unit (a line, or a block of the stream) depend on each other, units hardly: so the interval draws units, and
-the test swaps A and B in whole units. Models that cut or know other words are compared in bits per character.
+the test swaps A and B unit by unit. Models that cut or know other words are compared in bits per character.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, encode
 
+Progress = Callable[[float], None]
 FEW_UNITS = 5  # no p-value below 0.05 is possible: 2 of their 2 ** 5 swaps are as extreme as any
 
 
@@ -94,8 +96,8 @@ def compare(
     ]
     with Bar(len(streams[0]) + len(streams[-1]), "compare", not quiet) as bar:
         if per_character:
-            return _by_character(a, b, *streams, bar.advance)
-        return _by_token(a, b, *streams, contexts, top, bar.advance)
+            return _by_character(a, b, streams[0], streams[1], bar.advance)
+        return _by_token(a, b, streams[0], contexts, top, bar.advance)
 
 
 def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageModel | None) -> None:
@@ -115,7 +117,7 @@ def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageMode
         )
 
 
-def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tuple[Perplexity, np.ndarray]:
+def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch: Progress) -> tuple[Perplexity, np.ndarray]:
     """Return a model's report, and the bits (N,) of each token."""
     try:
         report, log_probs = evaluate_tokens(model, stream, on_batch)
@@ -124,8 +126,16 @@ def _score(name: str, model: LanguageModel, stream: TokenStream, on_batch) -> tu
     return report, -log_probs / math.log(2.0)
 
 
-def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Comparison:
-    ids, words, notes = stream.ids, a.vocabulary.words, []
+def _by_token(
+    a: LanguageModel,
+    b: LanguageModel,
+    stream: TokenStream,
+    contexts: LanguageModel | None,
+    top: int,
+    on_batch: Progress,
+) -> Comparison:
+    ids, words = stream.ids, a.vocabulary.words
+    notes: list[str] = []
     counts = _training_counts(a, b, notes)
     seen, contexts_of = _context_counts(a, b, contexts, stream, notes)
     report_a, bits_a = _score("A", a, stream, on_batch)
@@ -164,18 +174,20 @@ def _by_token(a, b, stream: TokenStream, contexts, top: int, on_batch) -> Compar
     )
 
 
-def _training_counts(a, b, notes: list[str]) -> np.ndarray | None:
+def _training_counts(a: LanguageModel, b: LanguageModel, notes: list[str]) -> np.ndarray | None:
     """Count how often each word (V,) occurred in training; A's counts, or B's where A has none."""
     known = [model.vocabulary.counts for model in (a, b) if model.vocabulary.counts.any()]
     if not known:
         notes.append("no breakdown by word frequency: the vocabulary has no counts of the training text")
         return None
-    if len(known) == 2 and not np.array_equal(*known):
+    if len(known) == 2 and not np.array_equal(known[0], known[1]):
         notes.append("A and B were trained on different texts: the word frequencies are those of A's")
     return known[0]
 
 
-def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tuple[np.ndarray | None, str | None]:
+def _context_counts(
+    a: LanguageModel, b: LanguageModel, contexts: LanguageModel | None, stream: TokenStream, notes: list[str]
+) -> tuple[np.ndarray | None, str | None]:
     """Count how often the two words before each token were seen in training, (N,), and name the model that was asked.
 
     Asked is `contexts`, else A, else B, as for the counts of words.
@@ -187,15 +199,19 @@ def _context_counts(a, b, contexts, stream: TokenStream, notes: list[str]) -> tu
     return None, None
 
 
-def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) -> Comparison:
+def _by_character(
+    a: LanguageModel, b: LanguageModel, stream_a: TokenStream, stream_b: TokenStream, on_batch: Progress
+) -> Comparison:
     report_a, bits_a = _score("A", a, stream_a, on_batch)
     report_b, bits_b = _score("B", b, stream_b, on_batch)
+    figures: list[float] = []
     for name, report in (("A", report_a), ("B", report_b)):
         if report.bits_per_character is None:
             raise FflmError(
                 f"{name}: bits per character are undefined: it has no <unk>, and {report.oov:,} of {report.tokens:,} "
                 "tokens are unknown words, which have no probability"
             )
+        figures.append(report.bits_per_character)
     notes = [
         "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
         f"{report_a.oov:,} of {report_a.tokens:,} tokens in A, {report_b.oov:,} of {report_b.tokens:,} in B"
@@ -213,13 +229,13 @@ def _by_character(a, b, stream_a: TokenStream, stream_b: TokenStream, on_batch) 
         per="character",
         a=report_a,
         b=report_b,
-        difference=report_a.bits_per_character - report_b.bits_per_character,
+        difference=figures[0] - figures[1],
         **significance,
         notes=tuple(notes),
     )
 
 
-def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
+def _unpaired(a: LanguageModel, b: LanguageModel, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
     """Say why the units of the two streams are not the same pieces of the text, if they are not."""
     if stream_a.characters != stream_b.characters:
         return f"A reads {stream_a.characters:,} characters, B {stream_b.characters:,}"
@@ -232,7 +248,7 @@ def _unpaired(a, b, stream_a: TokenStream, stream_b: TokenStream) -> str | None:
     return None if lines[0] == lines[1] else f"A reads {lines[0]:,} lines, B {lines[1]:,}"
 
 
-def _significance(difference: np.ndarray, unit_starts: np.ndarray, scale: float, notes: list[str]) -> dict:
+def _significance(difference: np.ndarray, unit_starts: np.ndarray, scale: float, notes: list[str]) -> dict[str, Any]:
     """Compute interval, p-value, number of units and of groups of `scale` times the mean of difference (N,)."""
     units = len(unit_starts) - 1
     if units == 1:

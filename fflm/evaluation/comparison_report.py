@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True)
 class Row:
-    """Some of the tokens: how many, their share, the perplexity of each model on them, bits of A minus bits of B.
+    """A group of tokens: how many, their share, the perplexity of each model on them, bits of A minus bits of B.
 
     A perplexity is None where it is beyond 1e304.
     """
@@ -45,7 +46,7 @@ class Comparison:
     per : str
         What the bits are counted by: ``token``, or ``character``; then there is nothing on single tokens.
     a, b : Perplexity
-        Each model's own report.
+        The report on each model.
     difference : float
         Bits per token, or per character of the original text.
     difference_low, difference_high : float or None
@@ -116,7 +117,7 @@ class Comparison:
         p = f"p = {self.p_value:.3g}"
         return f"no difference that this text can show; {p}" if self.better is None else f"{ahead}; {p}"
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain JSON values."""
         values = asdict(replace(self, bits_a=None, bits_b=None)) | {"better": self.better}
         del values["bits_a"], values["bits_b"]

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary
 
 LARGEST_NATS = 700.0
-#: A larger share of unknown words is warned of.
+#: The share of unknown words above which a note warns.
 HIGH_OOV_RATE = 0.2
 SHOWN_WORDS = 3
 
@@ -70,12 +71,12 @@ class Perplexity:
     unknown_words: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict:
-        """The report as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
         return asdict(self) | {"unknown_words": list(self.unknown_words), "notes": list(self.notes)}
 
 
-def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None) -> Perplexity:
+def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[float], None] | None = None) -> Perplexity:
     """Compute the perplexity of `model` on a text.
 
     Parameters
@@ -106,7 +107,7 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[int]
 
 
 def evaluate_tokens(
-    model: LanguageModel, stream: TokenStream, on_batch: Callable[[int], None] | None = None
+    model: LanguageModel, stream: TokenStream, on_batch: Callable[[float], None] | None = None
 ) -> tuple[Perplexity, np.ndarray]:
     """Do what `evaluate` does, and return the natural log P (N,) of each token too, from the same pass.
 
@@ -160,7 +161,7 @@ def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray
 
 
 def _notes(stream: TokenStream, defined: bool) -> Iterator[str]:
-    """What to keep in mind with the figures of a text."""
+    """Yield what to keep in mind with the figures of a text."""
     named = ", ".join(map(repr, stream.unknown_words[:SHOWN_WORDS]))
     named = f" ({named}{', ...' if len(stream.unknown_words) > SHOWN_WORDS else ''})" if named else ""
     if not defined:
@@ -192,7 +193,7 @@ def _exponential(nats: float, source: str) -> float:
     return math.exp(nats)
 
 
-def evaluated(model: LanguageModel, text: TokenStream | None, quiet: bool) -> dict | None:
+def evaluated(model: LanguageModel, text: TokenStream | None, quiet: bool) -> dict[str, Any] | None:
     """Evaluate a model on a text: the report as plain JSON values, None without a text; with a bar unless `quiet`."""
     if text is None:
         return None

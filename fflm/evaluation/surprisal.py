@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from fflm.text import TokenStream, Vocabulary, encode_tokens
 
 @dataclass(frozen=True)
 class Scores:
-    """A text as a model sees it, token by token.
+    """A text with the surprisal of each token in a model.
 
     Attributes
     ----------
@@ -39,8 +40,8 @@ class Scores:
     tokens: list[str]
     bits: np.ndarray
 
-    def rows(self) -> Iterator[dict]:
-        """Each token with its unit (line, or block of the stream), position, and bits; counted from 1.
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each token with its unit (line, or block of the stream), position, and bits; counted from 1.
 
         In the ``line`` boundary there is also the number of the ``line`` in its file, empty lines counted, and, where
         several files were read, the ``file``. Infinite bits are None.
@@ -59,8 +60,8 @@ class Scores:
                     "bits": bits[i] if math.isfinite(bits[i]) else None,
                 }
 
-    def _places(self) -> Iterator[dict]:
-        """Where each unit stands: its line, and its file if there are several."""
+    def _places(self) -> Iterator[dict[str, Any]]:
+        """Yield where each unit stands: its line, and its file if there are several."""
         stream = self.stream
         if stream.lines is None:
             yield from repeat({}, len(stream.unit_starts) - 1)
@@ -72,7 +73,7 @@ class Scores:
                 yield {"line": line, "file": name} if len(names) > 1 else {"line": line}
 
     def lines(self) -> Iterator[str]:
-        """The rows as TSV with a header; in a token, backslashes and what `visible` escapes are written as in Python.
+        """Yield the rows as TSV with a header; backslashes and what `visible` escapes in a token are as in Python.
 
         So a token keeps its row and its column, and a terminal obeys none.
         """
@@ -83,13 +84,13 @@ class Scores:
             shown["bits"] = "inf" if row["bits"] is None else f"{row['bits']:z.6f}"
             yield "\t".join(str(value) for value in (row | shown).values()) + "\n"
 
-    def to_dict(self) -> dict:
-        """The totals and, under ``scores``, the rows, as plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the totals and, under ``scores``, the rows, as plain JSON values."""
         return {**self.report.to_dict(), "scores": list(self.rows())}
 
 
 def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", quiet: bool = False) -> Scores:
-    """The surprisal of every token of a text.
+    """Compute the surprisal of every token of a text.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     sources : sequence of str
         Files, folders, ``-`` or named corpora, read as one text.
     encoding : str
-        Of the files.
+        Character encoding of the files.
     quiet : bool
         Show nothing on stderr; without it, a bar if that is a terminal.
 

@@ -18,16 +18,16 @@ from fflm.lm import LanguageModel, contexts_at
 from fflm.runtime.progress import Bar
 from fflm.text import NO_BREAKS, Vocabulary
 
-#: The page shows no more tokens, and no more alternatives of each: it stays within some MB, and opens at once.
+#: The most tokens of a page, and the most alternatives of each: so it stays within some MB, and opens at once.
 MOST_TOKENS = 20_000
 MOST_ALTERNATIVES = 20
 
-#: Distributions over the vocabulary are held for so many positions at once, or for 2**22 numbers.
+#: How many positions are computed at once, or fewer so that their distributions have at most 2**22 numbers.
 BATCH = 256
 
 
 def check_top(top: int) -> None:
-    """Raise ConfigError unless the page can show so many alternatives."""
+    """Raise ConfigError unless the page can show `top` alternatives."""
     if not is_whole(top) or not 1 <= top <= MOST_ALTERNATIVES:
         raise ConfigError(f"{option_name('top')} must be from 1 to {MOST_ALTERNATIVES}, got {shown(top)}")
 
@@ -35,9 +35,9 @@ def check_top(top: int) -> None:
 def alternatives(
     model: LanguageModel, ids: np.ndarray, count: int, top: int, breaks: np.ndarray = NO_BREAKS
 ) -> Iterator[tuple[int, list[tuple[int, float]]]]:
-    """For each of the first `count` words of ids (N,): its rank, and the likeliest words with their probabilities.
+    """Yield for each of the first `count` words of ids (N,) its rank, and the likeliest words with probabilities.
 
-    Words of equal probability stand in order of the vocabulary. Distributions are made a few positions at a time:
+    Words of equal probability stand in order of the vocabulary. Distributions are computed a few positions at a time:
     never (N, V) numbers at once.
 
     Examples
@@ -63,15 +63,15 @@ def alternatives(
 
 
 def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: bool = False) -> str:
-    """One HTML page: each word on the colour of its surprisal; on hover or focus its bits, rank and alternatives.
+    """Make an HTML page: each word on the colour of its surprisal; on hover or focus its bits, rank, alternatives.
 
     Parameters
     ----------
     model : LanguageModel
     scores : Scores
-        What `score` found with this model.
+        The result of `score` with this model.
     name : str
-        Of the model, for the heading.
+        Name of the model, for the heading.
     top : int
         Alternatives for each word.
     quiet : bool
@@ -137,12 +137,12 @@ def _alternative(name: str, probability: float, actual: bool) -> str:
 
 
 def _visible(text: str) -> str:
-    """Text for HTML, with pictures for blanks and control characters."""
+    """Escape text for HTML, with pictures for blanks and control characters."""
     return escape(text.translate(PICTURES))
 
 
 def _step(bits: float) -> int:
-    """The colour of a surprisal: one for each bit, the last one for all from 16 on."""
+    """Return the number of a surprisal's colour: one for each bit, the last one for all from 16 on."""
     return int(min(bits, len(LIGHT) - 1))
 
 
@@ -170,7 +170,7 @@ def _header(scores: Scores, name: str, count: int) -> str:
 
 
 def _histogram(bits: np.ndarray) -> str:
-    """The legend: a bar for each colour, as high as the share of its tokens."""
+    """Make the legend: a bar for each colour, as high as the share of its tokens."""
     last = len(LIGHT) - 1
     shares = np.bincount(np.minimum(bits, last).astype(np.int64), minlength=last + 1) / len(bits)
     heights = 0.4 + 3.6 * shares / shares.max()
@@ -185,7 +185,7 @@ def _histogram(bits: np.ndarray) -> str:
     return "".join(bars)
 
 
-def _colours(colours: str) -> str:
+def _colours(colours: list[str]) -> str:
     return "".join(f".s{i} {{ background: #{colour} }}\n" for i, colour in enumerate(colours))
 
 

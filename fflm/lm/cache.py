@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
 from fflm.kernels import unigram_cache
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids
 from fflm.lm.interface import BATCH
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 FASTEST_DECAY = 1e3  # e^-1000 is 0: only the last word counts
@@ -58,7 +59,7 @@ class CacheModel:
         self.decay = 0.0 if half_life is None else min(math.log(2.0) / half_life, FASTEST_DECAY)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | words before it) of a stream (N,) int32: (N,) float64.
 
@@ -73,10 +74,10 @@ class CacheModel:
         before, out = np.empty(ids.size, np.int32), np.empty(ids.size)
         unigram_cache.places_before(before, np.full(len(self.vocabulary), -1, np.int32), ids)
 
-        def score(first: int, last: int) -> None:
-            unigram_cache.cache_probabilities(out[first:last], ids, breaks, before, first, self.reach, self.decay)
+        def score(part: np.ndarray, first: int) -> None:
+            unigram_cache.cache_probabilities(part, ids, breaks, before, first, self.reach, self.decay)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
+        fill_in_parallel(out, score, self.threads, on_batch)
         begins = np.concatenate(([0], breaks))[: ids.size]
         out[begins] = self._uniform()[ids[begins]]
         with np.errstate(divide="ignore"):
@@ -108,6 +109,6 @@ class CacheModel:
         """The model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, size and half-life, as plain JSON values."""
         return {"kind": "cache", "parameters": 0, "size": self.reach, "half_life": self.half_life}

@@ -11,7 +11,7 @@ from fflm.text import NO_BREAKS, Vocabulary, known_ids
 def checked_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
     """Return ids as int32 in C order, all of them in the vocabulary: compiled loops do not check indices.
 
-    Ids of a stream were looked at when it was made (`fflm.text.known_ids`); others are looked at now.
+    Ids of a stream were checked when it was read (`fflm.text.known_ids`); others are checked now.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def checked_breaks(breaks: np.ndarray, size: int) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If they are not rising positions inside the text.
+        If the breaks are not rising positions inside the text.
     """
     breaks = np.asarray(breaks)
     if breaks.size == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ class Scorer(Protocol):
     """What scores: a language model, or one of its sessions."""
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """As `LanguageModel.log_probs`."""
 
@@ -43,7 +43,7 @@ class LanguageModel(Protocol):
     reach: int
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(ids[t] | the words before it) for every t of a text: (N,) float64, in nats.
 
@@ -77,5 +77,15 @@ class LanguageModel(Protocol):
         model must not be changed while it is open.
         """
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return what `fflm info` prints of the model: at least ``kind`` and ``parameters``, as plain JSON values."""
+
+
+class CountsContexts(LanguageModel, Protocol):
+    """A language model that knows how often it saw the two words before a word in training."""
+
+    def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
+        """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""
+
+    def counts_of(self, contexts: np.ndarray) -> np.ndarray:
+        """Count how often the last two words of contexts (B, K) int32 occurred in training: (B,) int64."""

@@ -6,18 +6,19 @@ import copy
 import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_breaks, checked_contexts
-from fflm.lm.interface import BATCH, LanguageModel, Scorer
+from fflm.lm.interface import BATCH, CountsContexts, LanguageModel, Scorer
 from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
 from fflm.text import NO_BREAKS, Vocabulary, known_ids
 
 
 def difference_between(a: LanguageModel, b: LanguageModel, names: tuple[str, str] = ("one", "the other")) -> str | None:
-    """How the tokenizers or vocabularies of two models, called `names`, differ, or None if they are the same."""
+    """Say how the tokenizers or vocabularies of two models, called `names`, differ; None if they are the same."""
     if a.tokenizer != b.tokenizer:
         states = a.tokenizer.state(), b.tokenizer.state()
         option = next(name for name in states[0] | states[1] if states[0].get(name) != states[1].get(name))
@@ -41,7 +42,7 @@ class Mixture:
     Parameters
     ----------
     parts : sequence of LanguageModel
-        Of the same vocabulary and tokenizer, which become the mixture's.
+        Models of the same vocabulary and tokenizer, which become the mixture's.
     weights : (1, parts) or (buckets, parts) float64
         Rows sum to 1. With several rows the weights depend on how often the first part that counts contexts (an n-gram
         model) saw the last two words (Bengio et al. 2003, section 4.1).
@@ -117,7 +118,7 @@ class Mixture:
         ]
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
 
@@ -177,13 +178,13 @@ class Mixture:
         part = self._counting_part()
         return part.counts_of(contexts[:, self.reach - part.reach :])
 
-    def _counting_part(self):
+    def _counting_part(self) -> CountsContexts:
         part = next((part for part in self.parts if can_count_contexts(part)), None)
         if part is None:
             raise ConfigError("contexts are counted by an n-gram model made by fflm ngram, got none among the parts")
         return part
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, weights, and the description of each part, as plain JSON values."""
         parts = [part.describe() for part in self.parts]
         return {
@@ -197,7 +198,7 @@ class Mixture:
 def log_probs_of_parts(
     parts: Sequence[Scorer],
     ids: np.ndarray,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[float], None] | None = None,
     breaks: np.ndarray = NO_BREAKS,
 ) -> np.ndarray:
     """Compute natural log P of every word of a stream (N,) int32 under each part: (parts, N) float64."""
@@ -207,9 +208,9 @@ def log_probs_of_parts(
     return out
 
 
-def can_count_contexts(model: LanguageModel) -> bool:
+def can_count_contexts(model: LanguageModel) -> TypeGuard[CountsContexts]:
     """Tell whether a model knows how often it saw a context: n-gram models with counts, mixtures with such a part."""
     if isinstance(model, Mixture):
         return any(map(can_count_contexts, model.parts))
     table = getattr(model, "table", None)
-    return table is not None and table.order > 1 and model.counts is not None
+    return table is not None and table.order > 1 and getattr(model, "counts", None) is not None

@@ -7,7 +7,7 @@ import numpy as np
 from fflm.errors import FflmError
 
 BUCKETS = 16
-#: The weights of a bucket are drawn to the constant ones as if by so many more words.
+#: The constant weights count in each bucket like this many more words.
 PRIOR_WORDS = 10.0
 MOST_ROUNDS, SMALLEST_GAIN = 500, 1e-9  # nats per word
 
@@ -65,7 +65,9 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
     return _expectation_maximisation(likelihoods, buckets, np.repeat(constant, BUCKETS, axis=0), PRIOR_WORDS)
 
 
-def _expectation_maximisation(likelihoods, buckets, weights, prior_words) -> np.ndarray:
+def _expectation_maximisation(
+    likelihoods: np.ndarray, buckets: np.ndarray, weights: np.ndarray, prior_words: float
+) -> np.ndarray:
     """Take each weight, round by round, to the mean share of its part in a word (Dempster, Laird and Rubin 1977)."""
     prior = prior_words * weights
     words = np.bincount(buckets, minlength=len(weights))[:, None] + prior_words

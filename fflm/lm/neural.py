@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ LARGE_BATCH = 256  # for texts: weights are read once for so many words
 
 
 class NeuralLanguageModel:
-    """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1; E20); see `LanguageModel`.
+    """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1); see `LanguageModel`.
 
         Parameters
         ----------
@@ -65,15 +66,15 @@ class NeuralLanguageModel:
         self.reach = config.bag_size + config.context_size
 
     def with_parameters(self, parameters: Parameters) -> NeuralLanguageModel:
-        """The same model with other parameters."""
+        """Return a model like this one with other parameters."""
         return NeuralLanguageModel(self.config, self.vocabulary, self.tokenizer, parameters, self.threads, self._build)
 
-    def network(self, **options) -> Network:
-        """The model's network, to be prepared; `options` are those of `context_network`, for training."""
+    def network(self, **options: Any) -> Network:
+        """Build the model's network, not yet prepared; `options` are those of `context_network`, for training."""
         return self._build(self.config, len(self.vocabulary), **options)
 
     def session(self, batch: int = BATCH) -> NeuralSession:
-        """A scorer that keeps workers and scratch memory for batches of so many rows; use it in a ``with`` statement.
+        """Open a scorer that keeps workers and scratch memory for batches of so many rows, for a ``with`` statement.
 
         Examples
         --------
@@ -87,9 +88,9 @@ class NeuralLanguageModel:
         return NeuralSession(self, batch)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
-        """Natural log P(word | context) of every word of a stream.
+        """Compute natural log P(word | context) of every word of a stream.
 
         Parameters
         ----------
@@ -112,7 +113,7 @@ class NeuralLanguageModel:
             return scorer.log_probs(ids, on_batch, breaks)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """P(. | context) for each row of contexts.
+        """Compute P(. | context) for each row of contexts.
 
         Parameters
         ----------
@@ -132,8 +133,8 @@ class NeuralLanguageModel:
         with self.session() as scorer:
             return scorer.next_word(contexts)
 
-    def describe(self) -> dict:
-        """Kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""
+    def describe(self) -> dict[str, Any]:
+        """Return kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""
         return {
             "kind": "neural language model",
             "parameters": sum(value.size for value in self.parameters.values()),
@@ -143,7 +144,7 @@ class NeuralLanguageModel:
 
 
 class NeuralSession:
-    """What lives between two calls of a model: its workers, and a network prepared for batches of so many rows.
+    """A model ready for many calls: with its workers, and its network prepared for batches of so many rows.
 
     Parameters
     ----------
@@ -161,13 +162,13 @@ class NeuralSession:
     def __enter__(self) -> NeuralSession:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._workers.close()
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
-        """`NeuralLanguageModel.log_probs`."""
+        """Do what `NeuralLanguageModel.log_probs` does."""
         ids, breaks = checked_ids(ids, len(self._model.vocabulary)), checked_breaks(breaks, len(ids))
         out = np.empty(ids.size)
         for first in range(0, ids.size, self._batch):
@@ -178,7 +179,7 @@ class NeuralSession:
         return out
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """`NeuralLanguageModel.next_word`."""
+        """Do what `NeuralLanguageModel.next_word` does."""
         vocab_size = len(self._model.vocabulary)
         contexts = within_unit(checked_contexts(contexts, self._model.reach, vocab_size))
         out = np.empty((len(contexts), vocab_size), np.float32)

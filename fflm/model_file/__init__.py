@@ -61,7 +61,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     Raises
     ------
     ModelFileError
-        If it is missing, damaged, of a newer format or not a model.
+        If the file is missing, damaged, of a newer format or not a model.
     ConfigError
         If `threads` is no number of workers.
 

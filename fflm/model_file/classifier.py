@@ -38,7 +38,7 @@ def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
     Raises
     ------
     ModelFileError
-        If it is missing, damaged, or another kind of model.
+        If the file is missing, damaged, or another kind of model.
     ConfigError
         If `threads` is no number of workers.
     """
@@ -46,7 +46,7 @@ def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
     with local_file(model_path(path)) as path:
         if path.exists() and is_arpa(path):
             raise ModelFileError(f"{path} must hold a {CLASSIFIER}, got an ARPA file{HOW_TO_MAKE}")
-        arrays, description = read_tensors(path, [CLASSIFIER], CLASSIFIER, lambda found: HOW_TO_MAKE)
+        arrays, description = read_tensors(path, [CLASSIFIER], CLASSIFIER, lambda kind: HOW_TO_MAKE)
         try:
             vocabulary, tokenizer = unpack_text(arrays, description)
             config = make(ClassifierConfig, description["model"], complete=True)

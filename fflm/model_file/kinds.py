@@ -29,19 +29,19 @@ def _module(kind: str) -> Any:
 
 
 def pack(model: LanguageModel) -> tuple[str, Arrays, dict[str, Any]]:
-    """The kind of a model, its arrays and its description as plain JSON values."""
+    """Pack a model: its kind, its arrays and its description as plain JSON values."""
     kind = model.describe()["kind"]
     parts = (model, pack) if isinstance(model, Mixture) else (model,)
     return kind, *_module(kind).pack(*parts)
 
 
-def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> LanguageModel:
+def unpack(arrays: Arrays, description: Any, reader: Reader) -> LanguageModel:
     """Build the model from what `pack` made of it.
 
     Raises
     ------
     KeyError, ValueError, TypeError, FflmError
-        If they are damaged.
+        If arrays or description are damaged.
     """
     if reader.depth > DEEPEST:
         raise ValueError(f"mixtures must be at most {DEEPEST} deep")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,32 +12,34 @@ from fflm.model_file.reader import Reader
 from fflm.model_file.text import Arrays
 
 
-def pack(model: Mixture, pack_part: Callable[[LanguageModel], tuple[str, Arrays, dict]]) -> tuple[Arrays, dict]:
-    """Arrays and description of the model."""
+def pack(
+    model: Mixture, pack_part: Callable[[LanguageModel], tuple[str, Arrays, dict[str, Any]]]
+) -> tuple[Arrays, dict[str, Any]]:
+    """Pack the model into arrays and a description of plain JSON values."""
     packed = [pack_part(part) for part in model.parts]
     arrays = {f"{i}.{name}": value for i, (_, part, _) in enumerate(packed) for name, value in part.items()}
     parts = [{"kind": kind, **description} for kind, _, description in packed]
     return arrays | {"weights": model.weights}, {"parts": parts}
 
 
-def unpack(arrays: Arrays, description: dict, reader: Reader) -> Mixture:
-    """The model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
+def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> Mixture:
+    """Build the model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
     if not isinstance(description["parts"], list):
         raise ValueError("parts must be a list")
-    own: list[Arrays] = [{} for _ in description["parts"]]
+    part_arrays: list[Arrays] = [{} for _ in description["parts"]]
     weights = None
     for name, value in arrays.items():
         number, _, rest = name.partition(".")
         if name == "weights":
             weights = value
-        elif number.isdecimal() and int(number) < len(own):
-            own[int(number)][rest] = value
+        elif number.isdecimal() and int(number) < len(part_arrays):
+            part_arrays[int(number)][rest] = value
         else:
             raise ValueError(f"unexpected array {name!r}")
-    if weights is None or weights.ndim != 2 or weights.shape[1] != len(own):
+    if weights is None or weights.ndim != 2 or weights.shape[1] != len(part_arrays):
         raise ValueError("a mixture must have one weight for each part")
     check_weights(weights)
-    parts = [reader.part(values, part) for values, part in zip(own, description["parts"], strict=True)]
+    parts = [reader.part(values, part) for values, part in zip(part_arrays, description["parts"], strict=True)]
     return Mixture(parts, weights)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fflm.config import ModelConfig, make
-from fflm.lm import (
-    NeuralLanguageModel,
-)
+from fflm.lm import NeuralLanguageModel
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import Arrays
 from fflm.nn.language_model import shapes
@@ -15,13 +15,13 @@ from fflm.nn.parameters import Parameters
 from fflm.storage.tensors import check_arrays
 
 
-def pack(model: NeuralLanguageModel) -> tuple[Arrays, dict]:
-    """Arrays and description of the model."""
+def pack(model: NeuralLanguageModel) -> tuple[Arrays, dict[str, Any]]:
+    """Pack the model into arrays and a description of plain JSON values."""
     return model.parameters, {"model": model.config.to_dict()}
 
 
-def unpack(arrays: Arrays, description: dict, reader: Reader) -> NeuralLanguageModel:
-    """The model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
+def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> NeuralLanguageModel:
+    """Build the model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
     before_bags = {"bag_size": 0}  # files written before there were bags
     config = make(ModelConfig, before_bags | description["model"], complete=True)
     check_arrays(arrays, {name: (np.float32, shape) for name, shape in shapes(config, len(reader.vocabulary)).items()})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fflm.lm import NgramModel
@@ -13,8 +15,8 @@ from fflm.storage.tensors import check_arrays
 FACTS = {"smoothing", "discounts", "fallback_discounts"}
 
 
-def pack(model: NgramModel) -> tuple[Arrays, dict]:
-    """Arrays and description of the model."""
+def pack(model: NgramModel) -> tuple[Arrays, dict[str, Any]]:
+    """Pack the model into arrays and a description of plain JSON values."""
     arrays, description = pack_table(model.table)
     arrays |= {"log_probs": model.node_log_probs, "backoffs": model.backoffs}
     if model.counts is not None:
@@ -22,29 +24,32 @@ def pack(model: NgramModel) -> tuple[Arrays, dict]:
     return arrays, description | {"facts": model.facts}
 
 
-def unpack(arrays: Arrays, description: dict, reader: Reader) -> NgramModel:
-    """The model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
-    table, own = unpack_table(arrays, description, len(reader.vocabulary))
-    log_probs, counts = own.get("log_probs"), own.get("context_counts")
-    expected = {"log_probs": (np.float32, (table.starts[-1],)), "backoffs": (np.float32, (table.starts[-2],))}
-    if log_probs is not None:  # -inf is that of a probability of 0
-        own["log_probs"] = np.nan_to_num(log_probs, nan=np.nan, posinf=np.inf, neginf=0.0)
+def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> NgramModel:
+    """Build the model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
+    table, others = unpack_table(arrays, description, len(reader.vocabulary))
+    log_probs, counts = others.get("log_probs"), others.get("context_counts")
+    expected: dict[str, tuple[type, tuple[int, ...]]] = {
+        "log_probs": (np.float32, (table.starts[-1],)),
+        "backoffs": (np.float32, (table.starts[-2],)),
+    }
+    if log_probs is not None:  # -inf is the logarithm of a probability of 0
+        others["log_probs"] = np.nan_to_num(log_probs, nan=np.nan, posinf=np.inf, neginf=0.0)
     if counts is not None:
         expected["context_counts"] = (np.int32, (table.starts[-2],))
-    check_arrays(own, expected)
-    if (log_probs > 1e-3).any():
+    check_arrays(others, expected)
+    if log_probs is None or (log_probs > 1e-3).any():
         raise ValueError("log_probs must be logarithms of probabilities")
     if counts is not None and (counts < 0).any():
         raise ValueError("context_counts must not be negative")
     facts = description["facts"]
     _check_facts(facts, table.order)
     return NgramModel(
-        reader.vocabulary, reader.tokenizer, table, log_probs, own["backoffs"], counts, facts, reader.threads
+        reader.vocabulary, reader.tokenizer, table, log_probs, others["backoffs"], counts, facts, reader.threads
     )
 
 
-def _check_facts(facts: dict, order: int) -> None:
-    """They are shown, no more, but next to others, and as JSON."""
+def _check_facts(facts: object, order: int) -> None:
+    """Raise ValueError unless the facts are what `pack` writes: `describe` and `fflm info` show them as they are."""
     if not isinstance(facts, dict) or not set(facts) <= FACTS or not isinstance(facts.get("smoothing", ""), str):
         raise ValueError(f"facts must be an object with nothing but {', '.join(sorted(FACTS))}")
     discounts = np.array(facts.get("discounts", [[0.0] * 3] * order), float)

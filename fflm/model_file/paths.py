@@ -19,7 +19,7 @@ ARPA_NAMES = (".arpa", ".arpa.gz")
 
 
 def model_path(path: str | Path) -> Path:
-    """The model file that `path` means: itself, or the best model of a run folder; ``-`` is standard input."""
+    """Return the model file that `path` means: itself, or the best model of a run folder; ``-`` is standard input."""
     try:
         path = Path(path)
         if str(path) == STANDARD:
@@ -33,7 +33,7 @@ def model_path(path: str | Path) -> Path:
 
 @contextmanager
 def local_file(path: Path) -> Iterator[Path]:
-    """A file that can be read from any place: `path` itself, or a copy of what standard input or a pipe holds."""
+    """Provide a file that can be read from any place: `path`, or a copy of what standard input or a pipe holds."""
     is_pipe = False
     try:
         is_pipe = stat.S_ISFIFO(os.stat(path).st_mode)
@@ -66,7 +66,7 @@ def check_name(path: str | Path) -> None:
 
 
 def is_arpa(path: Path) -> bool:
-    """Whether `path` is an ARPA file, judged by its suffix or its first bytes, also where these are compressed."""
+    """Tell whether `path` is an ARPA file, by its suffix or its first bytes, also where these are compressed."""
     if str(path).endswith(ARPA_NAMES):
         return True
     try:

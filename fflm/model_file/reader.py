@@ -1,9 +1,10 @@
-"""What the kinds of models need to be unpacked, besides their own arrays and description."""
+"""What every kind of model needs to be unpacked, besides its arrays and description."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fflm.lm import LanguageModel
 from fflm.model_file.text import Arrays
@@ -17,7 +18,7 @@ class Reader:
     Attributes
     ----------
     unpack : callable
-        Of arrays, description and reader; that of `fflm.model_file.kinds`.
+        The function `fflm.model_file.kinds.unpack`, called with arrays, description and reader.
     depth : int
         How many mixtures the model is inside of.
     """
@@ -25,9 +26,9 @@ class Reader:
     vocabulary: Vocabulary
     tokenizer: Tokenizer
     threads: int | None
-    unpack: Callable[[Arrays, dict, Reader], LanguageModel]
+    unpack: Callable[[Arrays, dict[str, Any], Reader], LanguageModel]
     depth: int = 0
 
-    def part(self, arrays: Arrays, description: dict) -> LanguageModel:
-        """A model inside of the one that is read."""
+    def part(self, arrays: Arrays, description: dict[str, Any]) -> LanguageModel:
+        """Build a part of the mixture that is read."""
         return self.unpack(arrays, description, replace(self, depth=self.depth + 1))

@@ -1,6 +1,8 @@
-"""A table of n-grams, so checked that no lookup can leave its arrays."""
+"""The table of n-grams in a model file, checked so that no lookup can leave its arrays."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +14,13 @@ from fflm.storage.tensors import check_arrays
 LONGEST = 32  # n-grams
 
 
-def pack_table(table: NgramTable) -> tuple[Arrays, dict]:
-    """The arrays and the description of a table."""
+def pack_table(table: NgramTable) -> tuple[Arrays, dict[str, Any]]:
+    """Pack a table into arrays and a description."""
     return {"words": table.words, "children": table.children, "links": table.links}, {"starts": list(table.starts)}
 
 
-def unpack_table(arrays: Arrays, description: dict, vocab_size: int) -> tuple[NgramTable, Arrays]:
-    """The table, and the arrays that are not its own; ValueError if a lookup could leave its arrays."""
+def unpack_table(arrays: Arrays, description: dict[str, Any], vocab_size: int) -> tuple[NgramTable, Arrays]:
+    """Build the table; return it and the other arrays. ValueError if a lookup could leave the arrays of the table."""
     starts = description["starts"]
     if (
         not isinstance(starts, list)
@@ -31,7 +33,11 @@ def unpack_table(arrays: Arrays, description: dict, vocab_size: int) -> tuple[Ng
             f"starts must be rising whole numbers, 0 and {vocab_size} first, got {shown(starts, LONGEST_EXCERPT)}"
         )
     contexts, nodes = starts[-2:]
-    expected = {"words": (np.int32, (nodes,)), "links": (np.int32, (nodes,)), "children": (np.int64, (contexts + 1,))}
+    expected: dict[str, tuple[type, tuple[int, ...]]] = {
+        "words": (np.int32, (nodes,)),
+        "links": (np.int32, (nodes,)),
+        "children": (np.int64, (contexts + 1,)),
+    }
     check_arrays(arrays, expected, surplus=True)
     words, children, links = (arrays[name] for name in ("words", "children", "links"))
     firsts = np.zeros(nodes + 1, bool)  # of their parents

@@ -1,6 +1,8 @@
-"""What every model file holds of its text: the words, their counts, the tokenizer."""
+"""The text part of every model file: the words, their counts, the tokenizer."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,13 +11,13 @@ from fflm.text import Tokenizer, Vocabulary
 Arrays = dict[str, np.ndarray]
 
 
-def pack_text(vocabulary: Vocabulary, tokenizer: Tokenizer) -> tuple[Arrays, dict]:
-    """Arrays, and plain JSON values."""
+def pack_text(vocabulary: Vocabulary, tokenizer: Tokenizer) -> tuple[Arrays, dict[str, Any]]:
+    """Pack vocabulary and tokenizer into arrays and plain JSON values."""
     return {"counts": vocabulary.counts}, {"tokenizer": tokenizer.state(), "words": vocabulary.words}
 
 
-def unpack_text(arrays: Arrays, description: dict) -> tuple[Vocabulary, Tokenizer]:
-    """What `pack_text` made; ``counts`` is taken out of `arrays`. KeyError, ValueError or FflmError if damaged."""
+def unpack_text(arrays: Arrays, description: dict[str, Any]) -> tuple[Vocabulary, Tokenizer]:
+    """Undo `pack_text`, taking ``counts`` out of `arrays`; KeyError, ValueError or FflmError if they are damaged."""
     tokenizer = Tokenizer.from_state(description["tokenizer"])
     counts = arrays.pop("counts")
     if counts.dtype != np.int64 or (counts < 0).any():
@@ -23,9 +25,9 @@ def unpack_text(arrays: Arrays, description: dict) -> tuple[Vocabulary, Tokenize
     return Vocabulary(strings(description, "words"), counts), tokenizer
 
 
-def strings(description: dict, name: str) -> list[str]:
-    """A list of strings in a description, or ValueError."""
-    found = description[name]
-    if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+def strings(description: dict[str, Any], name: str) -> list[str]:
+    """Return the list of strings of this name in a description; ValueError if it is none."""
+    values = description[name]
+    if not isinstance(values, list) or not all(isinstance(word, str) for word in values):
         raise ValueError(f"{name} must be a list of strings")
-    return found
+    return values

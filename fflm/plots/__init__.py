@@ -1,5 +1,6 @@
 """Pictures, one a file: with the `plot` extra, and of graphs with Graphviz."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -8,7 +9,7 @@ from fflm.storage.files import one_line
 
 
 def can_plot() -> bool:
-    """Whether matplotlib is installed; it may be broken all the same, see `drawing`."""
+    """Tell whether matplotlib is installed; it may be broken all the same, see `drawing`."""
     try:
         return find_spec("matplotlib") is not None
     except ValueError:  # it has been imported, and has no specification
@@ -16,7 +17,7 @@ def can_plot() -> bool:
 
 
 @contextmanager
-def drawing():
+def drawing() -> Iterator[None]:
     """Turn whatever a broken matplotlib or scikit-learn raises, at import or while it draws, into one error.
 
     Also a decorator.

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fflm.plots import drawing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @drawing()
@@ -38,10 +43,10 @@ def comparison_plot(bits_a: np.ndarray, bits_b: np.ndarray, title: str = "") -> 
     return picture.getvalue()
 
 
-def _differences(axes, difference: np.ndarray) -> None:
+def _differences(axes: Axes, difference: np.ndarray) -> None:
     """Draw the histogram of bits of A - bits of B, the side of each model in its colour."""
     edge = float(np.abs(difference).max()) or 1.0
-    bins = np.linspace(-edge, edge, 81)
+    bins = np.linspace(-edge, edge, 81).tolist()
     sides = [("A better", "tab:blue", difference < 0), ("B better", "tab:orange", difference > 0)]
     if (difference == 0).any():
         sides.append(("equal", "tab:gray", difference == 0))
@@ -51,7 +56,7 @@ def _differences(axes, difference: np.ndarray) -> None:
     mean = float(difference.mean())
     axes.axvline(mean, color="black", linewidth=1.2, linestyle="--", label=f"mean: {mean:+.3f} bits per token")
     axes.set_yscale("log", nonpositive="clip")
-    axes.set_ylim(0.7, 10.0 * heights[-1].max())  # room for the legend
+    axes.set_ylim(0.7, 10.0 * heights[-1].max())  # the legend needs space above
     axes.yaxis.set_major_formatter("{x:,g}")
     axes.set_title("difference token by token")
     axes.set_xlabel("bits of A - bits of B")
@@ -61,7 +66,7 @@ def _differences(axes, difference: np.ndarray) -> None:
     axes.legend(loc="upper left", fontsize="small")
 
 
-def _both_bits(figure, axes, bits_a: np.ndarray, bits_b: np.ndarray) -> None:
+def _both_bits(figure: Figure, axes: Axes, bits_a: np.ndarray, bits_b: np.ndarray) -> None:
     """Draw how many tokens cost so many bits in A and so many in B; above the diagonal A is better."""
     edge = float(max(bits_a.max(), bits_b.max())) or 1.0
     field = axes.hexbin(

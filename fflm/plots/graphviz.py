@@ -14,14 +14,14 @@ def graph_picture(dot: str) -> bytes:
     Raises
     ------
     FflmError
-        If it is not installed, or fails.
+        If Graphviz is not installed, or fails.
     """
     command = shutil.which("dot")
     if command is None:
         raise FflmError(
             "an .svg needs Graphviz, whose command dot is not installed; write a .dot file, or install graphviz"
         )
-    made = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
-    if made.returncode != 0:
-        raise FflmError(f"Graphviz failed: {shown(made.stderr.decode(errors='replace').strip(), most=200)}")
-    return made.stdout
+    finished = subprocess.run([command, "-Tsvg"], input=dot.encode(), capture_output=True, check=False)
+    if finished.returncode != 0:
+        raise FflmError(f"Graphviz failed: {shown(finished.stderr.decode(errors='replace').strip(), most=200)}")
+    return finished.stdout

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from fflm.plots import drawing
 
-#: Our mark in the picture, by which it can be told from a picture of someone else.
+#: The mark in the picture that tells it from a picture of another program.
 MARK = "fflm learning curve"
 
 
 @drawing()
-def learning_curve(log: list[dict]) -> bytes:
+def learning_curve(log: list[dict[str, Any]]) -> bytes:
     r"""Draw a PNG of training and validation perplexity over epochs.
 
     Parameters
@@ -53,5 +54,5 @@ def learning_curve(log: list[dict]) -> bytes:
 
 
 def is_learning_curve(picture: bytes) -> bool:
-    """Whether a picture was drawn by `learning_curve`."""
+    """Tell whether a picture was drawn by `learning_curve`."""
     return f"Software\0{MARK}".encode() in picture[:1024]

@@ -6,15 +6,19 @@ import io
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fflm.errors import ConfigError, FflmError, shown
 from fflm.plots import can_plot, drawing
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 PICTURES = ("svg", "png", "pdf")
-
-
+#: From more words on t-SNE is approximated.
 EXACT_WORDS = 1000
 
 
@@ -24,7 +28,7 @@ def picture_format(path: str) -> str:
     Raises
     ------
     ConfigError
-        If it is none of those known.
+        If no known format is asked for.
     """
     kind = path.lower().rpartition(".")[2] if "." in path else ""
     if kind not in PICTURES:
@@ -46,7 +50,7 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     ----------
     words : sequence of str
     matrix : (N, m) float32
-        Their vectors.
+        The vectors of the words.
     kind : str
         svg, png or pdf.
     """
@@ -61,12 +65,12 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     places = TSNE(perplexity=neighbors, method=method, init="random", random_state=1).fit_transform(directions)
     figure = Figure(figsize=(10.0, 10.0), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*places.T, s=4, color="tab:orange")
+    axes.scatter(places[:, 0], places[:, 1], s=4, color="tab:orange")
     axes.set_title(f"{len(words):,} most frequent words: near each other are those with similar vectors (t-SNE)")
     axes.set_xticks([])
     axes.set_yticks([])
     picture = io.BytesIO()
-    letters = {"svg.fonttype": "none", "svg.hashsalt": "fflm"}  # letters stay letters
+    letters: dict[Any, str] = {"svg.fonttype": "none", "svg.hashsalt": "fflm"}  # letters stay letters
     with matplotlib.rc_context(letters), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box is drawn; an SVG has the letter
         _labels(figure, axes, words, places)
@@ -76,12 +80,12 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     return picture.getvalue()
 
 
-def _labels(figure, axes, words: Sequence[str], places: np.ndarray) -> None:
+def _labels(figure: Figure, axes: Axes, words: Sequence[str], places: np.ndarray) -> None:
     """Write each word at that corner of its point where it covers the least of the words before it."""
     figure.draw_without_rendering()  # the axes get their place
     taken = np.zeros((0, 4))  # left, lower, right, upper edges
     for word, place in zip(words, places, strict=True):
-        found = []
+        corners: list[tuple[float, int, Any, np.ndarray]] = []
         for side, height in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
             label = axes.annotate(
                 word,
@@ -95,11 +99,11 @@ def _labels(figure, axes, words: Sequence[str], places: np.ndarray) -> None:
             )
             box = np.array(label.get_window_extent().extents)
             common = np.minimum(taken[:, 2:], box[2:]) - np.maximum(taken[:, :2], box[:2])
-            found.append((float(common.clip(0.0).prod(axis=1).sum()), len(found), label, box))
-            if found[-1][0] == 0.0:
+            corners.append((float(common.clip(0.0).prod(axis=1).sum()), len(corners), label, box))
+            if corners[-1][0] == 0.0:
                 break
-        best = min(found, key=lambda corner: corner[:2])
-        for corner in found:
+        best = min(corners, key=lambda corner: corner[:2])
+        for corner in corners:
             if corner is not best:
                 corner[2].remove()
         taken = np.vstack([taken, best[3]])

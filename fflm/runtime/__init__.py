@@ -1,1 +1,1 @@
-"""What the process is: cores, workers, Ctrl-C, progress. Nothing here is about language."""
+"""What a program needs of its process: cores, workers, Ctrl-C, progress. Nothing here is about language."""

@@ -1,10 +1,10 @@
-"""How many processors there are for us."""
+"""The number of processors that this process may use."""
 
 import os
 
 
 def available_cores() -> int:
-    """Cores this process may use: those it is bound to, where the system tells.
+    """Count the cores this process may use: those it is bound to, where the system tells.
 
     Examples
     --------

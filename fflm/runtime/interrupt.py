@@ -1,13 +1,14 @@
-"""Ctrl-C as a question: training ends after the step it is in."""
+"""Ctrl-C during training, which ends after the step it is in."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from types import FrameType
 
 
 class Interrupt:
-    """Inside the ``with`` statement the first Ctrl-C only sets `asked`; the second one does what the first did before.
+    """A ``with`` statement in which the first Ctrl-C only sets `asked`, and the second one does its usual work.
 
     Ctrl-C stays as it is in another thread than the main one, where it is ignored (in a script's background job, say),
     and where something other than Python handles it.
@@ -18,9 +19,9 @@ class Interrupt:
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked = False
-        self._before = None
+        self._before: signal._HANDLER = None
 
     def __enter__(self) -> Interrupt:
         before = signal.getsignal(signal.SIGINT)
@@ -29,10 +30,10 @@ class Interrupt:
             signal.signal(signal.SIGINT, self._ask)
         return self
 
-    def _ask(self, number, frame) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
         signal.signal(signal.SIGINT, self._before)
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)

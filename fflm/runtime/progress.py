@@ -62,7 +62,7 @@ class Bar:
                 dynamic_ncols=True,
             )
 
-    def advance(self, tokens: int) -> None:
+    def advance(self, tokens: float) -> None:
         """Count `tokens` more."""
         if self._bar is not None:
             self._bar.update(tokens)
@@ -75,6 +75,6 @@ class Bar:
     def __enter__(self) -> Bar:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -47,11 +47,11 @@ class Workers:
     def __init__(self, threads: int | None = None):
         self.size = threads or available_cores()
         self._generation = 0
-        self._queues: list[SimpleQueue] = []
+        self._queues: list[SimpleQueue[_Job | None]] = []
         self._threads: list[threading.Thread] = []
         try:
             for worker in range(1, self.size):
-                jobs: SimpleQueue = SimpleQueue()
+                jobs: SimpleQueue[_Job | None] = SimpleQueue()
                 thread = threading.Thread(target=_work, args=(worker, jobs), daemon=True, name=f"fflm-{worker}")
                 self._queues.append(jobs)
                 self._threads.append(thread)
@@ -94,7 +94,7 @@ class Workers:
                 del error, job  # or the traceback would keep the task and its arrays alive
 
     def share(self, items: int, worker: int) -> tuple[int, int]:
-        """First and last-plus-one of the items that `worker` owns: contiguous, as equal as can be."""
+        """Return first and last-plus-one of the items that `worker` owns: contiguous, as equal as can be."""
         return items * worker // self.size, items * (worker + 1) // self.size
 
     def gather_tiles(self, *rows: np.ndarray) -> None:
@@ -134,7 +134,7 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _hand_out(self, job: _Job) -> None:
@@ -171,7 +171,7 @@ class _Job:
             self._all_finished.acquire()
 
 
-def _work(worker: int, jobs: SimpleQueue) -> None:
+def _work(worker: int, jobs: SimpleQueue[_Job | None]) -> None:
     """Run each job once, also one that is handed out twice, until there is None."""
     generation = 0
     while (job := jobs.get()) is not None:

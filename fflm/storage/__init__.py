@@ -1,1 +1,1 @@
-"""Files: written whole or not at all; arrays with a description."""
+"""Files that are written completely or not at all, and arrays with a description."""

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes, and the bytes of a compressed one; no file is judged by its name."""
+"""The content of a file, recognised by its first bytes and never by its name, and decompression."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fflm.storage.files import standard_input
 
-#: So many bytes are looked at. An ARPA file may have comments of about this length before its ``\data\``.
+#: How many bytes at the beginning of a file are examined. The comments before the ``\data\`` of an ARPA file may be
+#: about as long.
 HEAD_BYTES = 2**16
 
 
@@ -74,7 +75,7 @@ ZIP = Content("a zip archive", False, UNPACK)
 PYTORCH = Content("a PyTorch file", False, NO_PICKLE)
 HTML = Content("an HTML page", True)
 
-#: First bytes. Compressions that Python's own library undoes are not among them.
+#: The first bytes of formats. Compressions that Python's own library undoes are not among them.
 SIGNATURES: tuple[tuple[bytes, Content], ...] = (
     (b"mmap lm http://kheafield.com/code", Content("a binary file of KenLM", False, "give the ARPA file it came from")),
     (b"SRILM_BINARY", Content("a binary file of SRILM", False, "give the ARPA file it came from")),
@@ -121,7 +122,7 @@ ZIP_MEMBERS: tuple[tuple[bytes, Content], ...] = (
     (b".npy", Content("an archive of NumPy arrays (.npz)", False, OTHER_FORMAT)),
 )
 
-COMPRESSIONS: tuple[tuple[bytes, str, Callable], ...] = (
+COMPRESSIONS: tuple[tuple[bytes, str, Callable[[BinaryIO], Any]], ...] = (
     (b"\x1f\x8b", "gzip", lambda file: gzip.GzipFile(fileobj=file, mode="rb")),
     *((b"BZh%d1AY&SY" % level, "bzip2", bz2.BZ2File) for level in range(1, 10)),
     (b"\xfd7zXZ\0", "xz", lzma.LZMAFile),
@@ -134,7 +135,7 @@ _WORD2VEC = re.compile(rb"\d{1,12} \d{1,6}\r?\n")
 
 
 def content_of(head: bytes) -> Content:
-    r"""What a file is that begins with these bytes; compressed ones are looked at by `unpacked`.
+    r"""Tell what a file is that begins with these bytes; `unpacked` looks into compressed ones.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def _content_of_text(head: bytes) -> Content:
 
 
 def _half_are_null(text: bytes) -> bool:
-    """Whether every other byte is 0 nearly everywhere, as in UTF-16 without a mark of the order of its bytes."""
+    """Tell whether every other byte is 0 nearly everywhere, as in UTF-16 without a mark of its byte order."""
     halves = text[0:1000:2], text[1:1000:2]
     counts = sorted(half.count(0) for half in halves)
     return len(text) >= 4 and counts[0] == 0 and counts[1] > 0.7 * len(halves[1])
@@ -207,7 +208,7 @@ class _Joined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         part = self._head[: len(buffer)] or _read(self._rest, len(buffer), self._packed)
         self._head = self._head[len(part) :]
         buffer[: len(part)] = part
@@ -225,7 +226,7 @@ def _read(file: BinaryIO, size: int, packed: str) -> bytes:
 
 @contextlib.contextmanager
 def unpacked(path: str | Path) -> Iterator[tuple[BinaryIO, Content]]:
-    """The bytes of a file from the first on, decompressed if they are gzip, bzip2 or xz, and what they are.
+    """Open a file: its bytes from the first on, decompressed if they are gzip, bzip2 or xz, and what they are.
 
     Parameters
     ----------
@@ -264,7 +265,7 @@ def unpacked(path: str | Path) -> Iterator[tuple[BinaryIO, Content]]:
 
 
 def what_is(path: str | Path) -> Content:
-    """What a file is; as `unpacked`, without its bytes.
+    """Tell what a file is, as `unpacked` does, without its bytes.
 
     Examples
     --------

@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
 
 from fflm.errors import TextError, shown
@@ -25,10 +26,10 @@ BROWN_CUTS = (800_000, 1_000_000)
 BROWN_TOKENS = 1_177_359
 BROWN_TEXT, BROWN_PARAGRAPH = "<text>", "<p>"
 
-#: The other corpora are cut into pieces: at the first empty line after so many characters, or the first line end after
-#: so many.
+#: The other corpora are cut into pieces: at the first empty line after the first number of characters, or the first
+#: line end after the second.
 PIECE_CHARACTERS, LONG_PIECE_CHARACTERS = 2000, 10_000
-#: Each quarter of a corpus has so many parts of equal length, of which one is for validation and one for the test.
+#: Each quarter of a corpus has this many parts of equal length, of which one is for validation and one for the test.
 _QUARTERS, _PARTS = 4, 20
 _HELD_OUT = {"valid": 9, "test": 19}
 
@@ -37,8 +38,8 @@ _NOT_DOCUMENTATION = frozenset(
 )
 
 
-def parse_name(source: str) -> tuple[str, str | None] | None:
-    """Take the name of a corpus apart: name and split, or None where `source` is something else.
+def parse_name(source: str, names: Sequence[str] = NAMES) -> tuple[str, str | None] | None:
+    """Take the name of one of the corpora `names` apart: name and split, or None where `source` is something else.
 
     A name is always the corpus; a file of that name is read as ``./brown``.
 
@@ -53,7 +54,7 @@ def parse_name(source: str) -> tuple[str, str | None] | None:
     (('brown', 'valid'), ('stdlib', None), None)
     """
     name, colon, split = source.partition(":")
-    if name not in NAMES:
+    if name not in names:
         return None
     if colon and split not in SPLITS:
         raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
@@ -96,7 +97,7 @@ def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[
 
 
 def _splits(lengths: Sequence[int]) -> list[str]:
-    """The split of each piece of a corpus, by the lengths of the pieces.
+    """Choose the split of each piece of a corpus, by the lengths of the pieces.
 
     Each quarter of the corpus has 20 parts of equal length, of which the tenth and the last are held out; a piece
     belongs to the part in which its middle lies. A corpus of few pieces is not quartered.
@@ -114,7 +115,7 @@ def _splits(lengths: Sequence[int]) -> list[str]:
 
 
 def _one_split(pieces: Iterable[str], splits: Iterable[str], split: str | None) -> Iterator[str | None]:
-    """The pieces of one split, or all of them, with None between two that do not stand side by side."""
+    """Yield the pieces of one split, or all of them, with None between two that do not stand side by side."""
     begun, follows = False, True
     for piece, own_split in zip(pieces, splits, strict=True):
         if split not in (None, own_split):
@@ -218,7 +219,7 @@ def _normalized(tokens: list[str], tokenizer: Tokenizer) -> list[str]:
 
 
 def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator[list[str]]:
-    """The tokens of one split: cut at exact tokens where there are marks, else at the next sentence end."""
+    """Yield the tokens of one split: cut at exact tokens where there are marks, else at the next sentence end."""
     tokens = [token for block in blocks for token in block]
     cuts: tuple[int, ...] = BROWN_CUTS
     if not marks:
@@ -232,12 +233,12 @@ def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator
 
 @functools.lru_cache(maxsize=1)
 def _stdlib_documents() -> list[str]:
-    """The topics of ``help()`` and the docstrings of the standard library: a document each topic and source file."""
-    try:
+    """Read the topics of ``help()`` and the docstrings of the standard library, a document each topic and file."""
+    documents: list[str] = []
+    with suppress(ImportError):  # some installations leave it out
         from pydoc_data.topics import topics
-    except ImportError:
-        topics = {}
-    documents = [topics[name] for name in sorted(topics)]
+
+        documents += (topics[name] for name in sorted(topics))
     root = sysconfig.get_paths()["stdlib"]
     for folder, folders, files in os.walk(root):
         # Sorted in place: the order in which os.walk enters them.

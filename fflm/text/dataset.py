@@ -24,10 +24,10 @@ __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "lo
 
 DEFAULT_VALID_FRACTION = 0.05
 
-#: Held-out text of a stream is so many stretches, or fewer if they would be shorter than `STREAM_UNIT` tokens.
+#: The most stretches that are held out of a stream; fewer, if they would be shorter than `STREAM_UNIT` tokens.
 MOST_STRETCHES = 4
 
-#: What is drawn for: numbers beyond those of epochs and samples, which other draws stand under with the same seed.
+#: A number of its own for this draw: epochs and samples draw under small numbers with the same seed.
 HELD_OUT = 0x68656C64
 
 
@@ -104,7 +104,7 @@ def load(
     notes: list[Note] = []
     if not valid and data.valid_fraction is None:
         sources, valid, test, notes = _corpus_splits(sources, test)
-    if not isinstance(sources, str):  # what is refused below
+    if not isinstance(sources, str):  # a string is refused below
         sources = _without_held_out(sources, [*(valid or ()), *(test or ())], notes)
     if vocabulary is None and not isinstance(sources, str):
         tokenizer = tokenizer.learn(_text_blocks(sources, tokenizer, data.encoding))
@@ -119,11 +119,17 @@ def load(
         notes.append(note)
     tested = read_stream(test, tokenizer, new, data.encoding) if test else None
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
-    # Before the cut: then all words are distinct, and what is the same is so word for word.
+    # Before the vocabulary is cut, all words have ids: the same ids are the same text.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
     vocabulary = _cut_vocabulary(train, new, data, vocabulary)
-    parts = (stream and new.encoded(stream, vocabulary) for stream in (train, held_out, tested))
-    return Corpus(vocabulary, *parts, tuple(notes), tokenizer)
+    return Corpus(
+        vocabulary,
+        new.encoded(train, vocabulary),
+        new.encoded(held_out, vocabulary),
+        None if tested is None else new.encoded(tested, vocabulary),
+        tuple(notes),
+        tokenizer,
+    )
 
 
 def encode_texts(
@@ -150,12 +156,15 @@ def encode_texts(
     ['warning: 1 of 20 test units (lines; 5 %, 2 % of the tokens) occur verbatim in the validation text; ...']
     """
     new = NewIds()
-    streams = {name: part and read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()}
-    return {name: part and new.encoded(part, vocabulary) for name, part in streams.items()}, leak_warnings(streams)
+    streams = {
+        name: None if part is None else read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()
+    }
+    encoded = {name: None if part is None else new.encoded(part, vocabulary) for name, part in streams.items()}
+    return encoded, leak_warnings(streams)
 
 
 def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: list[Note]) -> list[str]:
-    """The sources, a whole corpus cut down to its training part where another part is held out."""
+    """Return the sources, a corpus cut down to its training part where another part of it is held out."""
     split_names = {name[0] for name in map(parse_name, held_out) if name and name[1]}
     kept = []
     for source in sources:
@@ -170,19 +179,20 @@ def _without_held_out(sources: Sequence[str], held_out: Sequence[str], notes: li
 
 
 def fingerprint(corpus: Corpus) -> str:
-    """SHA-256 of all that training reads: words, ids and breaks. Texts of the same fingerprint are the same text."""
+    """Compute the SHA-256 of all that training reads (words, ids, breaks): the same only for the same text."""
     digest = hashlib.sha256("\n".join(corpus.vocabulary.words).encode(errors="surrogatepass"))
     for stream in (corpus.train, corpus.valid, corpus.test):
         digest.update(b"none" if stream is None else b"%d:" % len(stream))
-        digest.update(b"" if stream is None else memoryview(stream.ids).cast("B"))
+        if stream is not None:
+            digest.update(stream.ids.data.cast("B"))
         if stream is not None and len(stream.breaks):
             digest.update(b"breaks %d:" % len(stream.breaks))
-            digest.update(memoryview(stream.breaks).cast("B"))
+            digest.update(stream.breaks.data.cast("B"))
     return digest.hexdigest()
 
 
 def _text_blocks(sources: Sequence[str], tokenizer: Tokenizer, encoding: str) -> Iterator[str]:
-    """The training text, before it is cut; read only if it is asked for."""
+    """Yield the training text before it is cut into tokens; it is read only if it is asked for."""
     for source in sources:
         name = parse_name(source)
         for block in read_corpus(*name, tokenizer) if name else read_blocks(source, encoding):
@@ -193,9 +203,9 @@ def _text_blocks(sources: Sequence[str], tokenizer: Tokenizer, encoding: str) ->
 def _corpus_splits(
     sources: Sequence[str], test: Sequence[str] | None
 ) -> tuple[Sequence[str], list[str] | None, Sequence[str] | None, list[Note]]:
-    """Sources, valid, test and notes: the splits of named corpora, where every source is one without a split."""
-    names = [parse_name(source) for source in sources]
-    if not names or not all(name and name[1] is None for name in names):
+    """Return sources, valid, test and notes: the splits of the corpora, where every source is one without a split."""
+    names = [name for name in map(parse_name, sources) if name and name[1] is None]
+    if not names or len(names) < len(sources):
         return sources, None, test, []
     train, valid, own_test = ([f"{name}:{split}" for name, _ in names] for split in SPLITS)
     notes = [Note(f"validation: {', '.join(valid)}")]
@@ -234,7 +244,7 @@ def _hold_out(
 
 
 def _stretches(units: int, count: int, most: int, generator: np.random.Generator) -> list[tuple[int, int]]:
-    """First and last-plus-one of runs that hold `count` of so many units, one at a random place of each equal part."""
+    """Draw runs that hold `count` of so many units, one at a random place of each equal part: first, last-plus-one."""
     parts = min(most, count)
     bounds = [(units * part // parts, count * part // parts) for part in range(parts + 1)]
     runs = []
@@ -245,7 +255,7 @@ def _stretches(units: int, count: int, most: int, generator: np.random.Generator
 
 
 def _word_lengths(words: Sequence[str], chars: bool) -> np.ndarray:
-    """How many characters each word takes of the text: its own and, of a word, the space or line end after it."""
+    """Count the characters that each word takes of the text, with the space or line end after it unless `chars`."""
     lengths = np.fromiter(map(len, words), np.int32, len(words)) + (not chars)
     lengths[Vocabulary.EOS] = chars
     return lengths
@@ -272,11 +282,11 @@ def _check_uncut(data: DataConfig) -> None:
 
 
 def _cut_vocabulary(train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None) -> Vocabulary:
-    """The vocabulary that is given, that of a file, or the most frequent words; its counts in the training text."""
+    """Return the vocabulary given, that of a file, or the most frequent words, with counts in the training text."""
     counts = np.bincount(train.ids, minlength=len(new.words))
-    if vocabulary is None and data.vocab is None:
-        return Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
     if vocabulary is None:
+        if data.vocab is None:
+            return Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
         vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
     known = np.bincount(new.lookup(vocabulary), weights=counts, minlength=len(vocabulary))
     return Vocabulary(vocabulary.words, known.astype(np.int64))

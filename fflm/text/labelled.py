@@ -11,25 +11,25 @@ import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from fflm.errors import LONGEST_EXCERPT, ConfigError, TextError, shown
-from fflm.text.corpora import LABELLED, SPLITS, nltk_files
+from fflm.text.corpora import LABELLED, nltk_files, parse_name
 from fflm.text.sources import read_blocks
 
 PREFIX = "__label__"
-#: Names of columns, in lower case, by which a first line is known for one of names.
+#: Names of columns, in lower case, that tell a first line of names from an example.
 LABEL_COLUMNS = frozenset(
     "label labels class category sentiment polarity target topic rating stars gold intent".split()
 )
 TEXT_COLUMNS = frozenset(
     "text texts sentence review content document message tweet comment body sms question phrase utterance title".split()
 )
-#: From so many lines on it is judged whether first columns are labels.
+#: From this many lines on a check judges whether the first column holds labels.
 ENOUGH = 8
 _SEVERAL = re.compile(r"[^\W\d][\w-]*([,;|][^\W\d][\w-]*)+")
 SPLIT_SEED, SPLIT_PARTS, VALID_PART, TEST_PART = 1, 10, 8, 9  # of ten equal parts, one each
@@ -45,12 +45,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, rows: Sequence[int]) -> Examples:
-        """Some of them."""
+    def take(self, rows: Iterable[int]) -> Examples:
+        """Return the examples in `rows`, in that order."""
         return Examples([self.texts[i] for i in rows], [self.labels[i] for i in rows])
 
 
-def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Examples:
+def read_examples(source: str | os.PathLike[str], encoding: str = "utf-8") -> Examples:
     """Read labelled texts.
 
     Parameters
@@ -60,7 +60,7 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
         ``:train``, ``:valid`` or ``:test`` for a part of it (80, 10 and 10 % of the texts of each label, drawn once
         and for all).
     encoding : str
-        Of the file.
+        Character encoding of the file.
 
     Raises
     ------
@@ -75,11 +75,8 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
     Examples(texts=['I like it.', 'I do not.'], labels=['good', 'bad'])
     """
     source = os.fspath(source)
-    name, colon, split = source.partition(":")
-    if name in LABELLED:
-        if colon and split not in SPLITS:
-            raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
-        return _part(_corpus(name), split or None)
+    if corpus := parse_name(source, LABELLED):
+        return _part(_corpus(corpus[0]), corpus[1])
     if source != "-" and (not os.path.exists(source) or os.path.isdir(source)):
         what = ", which is a folder" if os.path.isdir(source) else ": no such file"
         raise TextError(f"labelled texts must be a file, - or one of {', '.join(LABELLED)}, got {shown(source)}{what}")
@@ -98,7 +95,7 @@ def read_examples(source: str | os.PathLike, encoding: str = "utf-8") -> Example
 
 
 def part_of(source: str, split: str) -> str:
-    """The part of a named corpus that is meant where no part is named; other sources stay what they are.
+    """Name the part of a named corpus that is meant where no part is named; other sources stay what they are.
 
     Examples
     --------
@@ -116,7 +113,7 @@ class _Row(NamedTuple):
 
 
 def _parsed(line: str, source: str, number: int) -> _Row:
-    """A line as its label and its text."""
+    """Split a line into its label and its text."""
     marks = [place for place in re.finditer(rf"(?<!\S){PREFIX}\S*", line)]
     if marks and (not line[: marks[0].start()].strip() or not line[marks[-1].end() :].strip()):
         first = marks[0]
@@ -136,7 +133,7 @@ def _parsed(line: str, source: str, number: int) -> _Row:
 
 
 def _without_names(rows: list[_Row]) -> list[_Row]:
-    """The rows after a first one that names the columns, in the order that it says."""
+    """Return the rows after a first one that names the columns, in the order that it says."""
     if not rows or rows[0].marked:
         return rows
     names = rows[0].label.strip().lower(), rows[0].text.strip().lower()
@@ -192,12 +189,12 @@ def _check_label(row: _Row, source: str) -> None:
 
 @functools.lru_cache(maxsize=1)
 def _corpus(name: str) -> Examples:
-    """All texts of a corpus of NLTK: reviews, or sentences, positive and negative."""
+    """Read all texts of a corpus of NLTK: reviews, or sentences, positive and negative."""
     texts, labels = [], []
     for (label,), raw in nltk_files(name):
-        found = [raw] if name == "movie_reviews" else [line for line in raw.splitlines() if line.strip()]
-        texts += found
-        labels += [label] * len(found)
+        pieces = [raw] if name == "movie_reviews" else [line for line in raw.splitlines() if line.strip()]
+        texts += pieces
+        labels += [label] * len(pieces)
     return Examples(texts, labels)
 
 
@@ -207,11 +204,11 @@ def _part(examples: Examples, split: str | None) -> Examples:
     parts = folds(examples.labels, SPLIT_PARTS, SPLIT_SEED)
     wanted = {"valid": parts == VALID_PART, "test": parts == TEST_PART}
     wanted["train"] = ~(wanted["valid"] | wanted["test"])
-    return examples.take(np.flatnonzero(wanted[split]))
+    return examples.take(np.flatnonzero(wanted[split]).tolist())
 
 
-def folds(labels: Sequence[str], count: int, seed: int) -> np.ndarray:
-    """The fold, 0 .. count-1, of each example: equal parts, each with its share of every label.
+def folds(labels: Sequence[str], count: object, seed: int) -> np.ndarray:
+    """Draw the fold, 0 .. count-1, of each example: equal parts, each with its share of every label.
 
     Raises
     ------
@@ -225,9 +222,8 @@ def folds(labels: Sequence[str], count: int, seed: int) -> np.ndarray:
     """
     if not isinstance(count, int) or not 2 <= count <= len(labels):
         raise ConfigError(f"folds must be from 2 to the number of examples, {len(labels)}, got {count!r}")
-    labels = np.asarray(labels)
     order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]  # label after label, at random within each
+    order = order[np.argsort(np.asarray(labels)[order], kind="stable")]  # label after label, at random within each
     out = np.empty(len(labels), np.int64)
     out[order] = np.arange(len(labels)) % count
     return out

@@ -1,4 +1,4 @@
-"""Finds held-out text that stands in the training text too: verbatim units, sought by hashing, then compared."""
+"""Held-out text that occurs in the training text too: verbatim units, sought by hashing, then compared."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fflm.text.notes import Note
 from fflm.text.stream import TokenStream
 from fflm.text.vocabulary import Vocabulary
 
-#: In the stream boundary shorter units are taken together: a few words in a row recur in any language.
+#: The fewest tokens of a unit in the stream boundary; shorter ones are joined, as a few words recur in any language.
 SHORTEST_BLOCK = 20
-#: Lines that are longer seldom recur by themselves.
+#: Longer lines seldom recur by chance.
 LONG = 10
 
-#: Tokens that are hashed at once.
+#: How many tokens are hashed at once.
 PIECE = 2**18
 BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
 FILTER_BITS = 20
@@ -125,7 +125,7 @@ def find_leaks(train_ids: np.ndarray, stream: TokenStream) -> Leak:
 
 
 def _blocks(unit_starts: np.ndarray) -> np.ndarray:
-    """The bounds of the units, but for those that would leave less than SHORTEST_BLOCK tokens before or after them."""
+    """Return the bounds of the units, without those that leave less than SHORTEST_BLOCK tokens on a side."""
     bounds, last = [0], int(unit_starts[-1])
     for bound in unit_starts[1:-1].tolist():
         if min(bound - bounds[-1], last - bound) >= SHORTEST_BLOCK:
@@ -133,7 +133,11 @@ def _blocks(unit_starts: np.ndarray) -> np.ndarray:
     return np.array([*bounds, last])
 
 
-def _strike_out(missing: dict[int, set[bytes]], ids: np.ndarray, places: Iterator[tuple]) -> None:
+#: Hashes, starts and ends of runs of tokens, all (R,).
+Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _strike_out(missing: dict[int, set[bytes]], ids: np.ndarray, places: Iterator[Runs]) -> None:
     """Remove from `missing` whatever stands at one of the places: hashes, starts and ends, piece by piece."""
     shift = np.uint64(64 - FILTER_BITS)
     possible = np.zeros(2**FILTER_BITS, bool)
@@ -147,8 +151,8 @@ def _strike_out(missing: dict[int, set[bytes]], ids: np.ndarray, places: Iterato
             return
 
 
-def _lines(ids: np.ndarray, sizes: np.ndarray) -> Iterator[tuple]:
-    """Hashes, starts and ends of the lines that are as long as one of `sizes`."""
+def _lines(ids: np.ndarray, sizes: np.ndarray) -> Iterator[Runs]:
+    """Yield hashes, starts and ends of the lines that are as long as one of `sizes`."""
     ends = np.flatnonzero(ids == Vocabulary.EOS) + 1
     starts = np.concatenate(([0], ends))[:-1]
     same = np.isin(ends - starts, sizes)
@@ -156,8 +160,8 @@ def _lines(ids: np.ndarray, sizes: np.ndarray) -> Iterator[tuple]:
     yield _hash_runs(ids, starts, ends - starts), starts, ends
 
 
-def _windows(ids: np.ndarray, sizes: np.ndarray) -> Iterator[tuple]:
-    """Hashes, starts and ends of all runs that are as long as one of `sizes`, wherever they begin."""
+def _windows(ids: np.ndarray, sizes: np.ndarray) -> Iterator[Runs]:
+    """Yield hashes, starts and ends of all runs that are as long as one of `sizes`, wherever they begin."""
     for size in np.unique(sizes).tolist():
         piece = max(PIECE, size)
         powers, inverse = _powers(BASE, piece + size), _powers(pow(BASE, -1, 2**64), piece)
@@ -169,7 +173,7 @@ def _windows(ids: np.ndarray, sizes: np.ndarray) -> Iterator[tuple]:
 
 
 def _hash_runs(ids: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """The sum of mixed(id) * BASE**place modulo 2**64 of each run, places counted from its first token: (R,) uint64."""
+    """Sum mixed(id) * BASE**place modulo 2**64 over each run, places counted from its first token: (R,) uint64."""
     hashes = np.empty(len(starts), np.uint64)
     powers = _powers(BASE, int(sizes.max(initial=0)))
     ends = np.cumsum(sizes)
@@ -187,14 +191,14 @@ def _hash_runs(ids: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.nda
 
 
 def _powers(base: int, count: int) -> np.ndarray:
-    """base**0, base**1 ... modulo 2**64: (count,) uint64."""
+    """Compute base**0, base**1 ... modulo 2**64: (count,) uint64."""
     factors = np.full(count, base, np.uint64)
     factors[:1] = 1
     return np.cumprod(factors)
 
 
 def _mixed(ids: np.ndarray) -> np.ndarray:
-    """A well-mixed uint64 for each id (the finalizer of SplitMix64): ids themselves are small and in a row."""
+    """Mix each id to a uint64 (the finalizer of SplitMix64), as ids themselves are small and in a row."""
     x = ids.astype(np.uint64) + np.uint64(BASE)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -127,7 +127,7 @@ def end_units(
 
 
 def encode_prompt(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> np.ndarray:
-    """A prompt as ids (N,) int32: where it ends a line or a unit, its last id is that of ``</s>``.
+    """Encode a prompt as ids (N,) int32: where it ends a line or a unit, its last id is that of ``</s>``.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def encode_prompt(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> np
 
 
 def prompt_tokens(text: str, tokenizer: Tokenizer) -> list[str]:
-    """The tokens of a prompt, whose line ends may be those of any system, as in a file.
+    """Cut a prompt into tokens; its line ends may be those of any system, as in a file.
 
     Examples
     --------

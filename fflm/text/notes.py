@@ -13,7 +13,7 @@ class Note:
     ----------
     text : str
     is_warning : bool
-        Whether it is said at once, besides standing in the report.
+        Whether it is printed at once, besides being in the report.
 
     Examples
     --------

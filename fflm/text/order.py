@@ -33,7 +33,7 @@ class ShuffledOrder:
     size : int
         How many places there are.
     seed, epoch : int
-        Which permutation; each epoch has one of its own.
+        The number of the permutation; each epoch has another one.
 
     Examples
     --------

@@ -6,11 +6,12 @@ import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 from fflm.errors import TextError, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
-#: Bytes read at once; blocks of text are about as long.
+#: How many bytes are read at once; blocks of text are about as long.
 CHUNK_BYTES = 2**20
 
 
@@ -31,7 +32,7 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Yields
     ------
     str
-        Not empty.
+        A block of text, not empty.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]]:
-    """The blocks of `read_blocks`, each with the name of its file.
+    """Yield the blocks of `read_blocks`, each with the name of its file.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str
 
 
 def list_files(source: str) -> list[str]:
-    """The files a source stands for: itself, or all text files of a folder in the order of their names.
+    """List the files a source stands for: itself, or all text files of a folder in the order of their names.
 
     Raises
     ------
@@ -97,15 +98,15 @@ def list_files(source: str) -> list[str]:
                 f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file"
             )
         return [source]
-    found = []
+    paths: list[str] = []
     for folder, _, names in os.walk(source, onerror=_fail_unreadable):
-        found += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
-    if not found:
+        paths += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
+    if not paths:
         raise TextError(f"folder must hold .txt or .gz files, got none in {shown(source)}")
-    return sorted(found)
+    return sorted(paths)
 
 
-def _fail_unreadable(error: OSError):
+def _fail_unreadable(error: OSError) -> NoReturn:
     raise TextError(f"source must be readable, got {error.filename!r}: {_reason(error)}")
 
 
@@ -121,12 +122,12 @@ def _known_encoding(name: str) -> str:
         raise TextError(
             f"{option_name('encoding')} must be one that Python knows, such as utf-8 or cp1252, got {shown(name)}"
         ) from None
-    # Only this one drops the mark at the beginning that some editors write; it reads all of UTF-8.
+    # Only utf-8-sig drops the mark at the beginning that some editors write; it reads all of UTF-8.
     return "utf-8-sig" if known.name == "utf-8" else known.name
 
 
 def _decoded(path: str, encoding: str) -> Iterator[str]:
-    """The text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
+    """Yield the text of a file in chunks, cut anywhere, with line ends as ``\\n``."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     total, chunk = 0, b""
     try:

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from fflm.text.sources import read_files
 from fflm.text.tokenizer import LINE_END, Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
-#: In the stream boundary a unit has so many tokens, or a hundredth of a shorter text.
+#: The tokens of a unit in the stream boundary; of a text shorter than 100 units, a unit is a hundredth.
 STREAM_UNIT = 1000
-#: So many unknown words are kept to be named.
+#: How many unknown words are kept to be named.
 MOST_UNKNOWN = 10
 
 #: The breaks of a text that is one from its beginning to its end. Compiled loops take writable arrays only.
@@ -28,7 +29,7 @@ NO_BREAKS = np.zeros(0, np.int64)
 
 
 class KnownIds(np.ndarray):
-    """Word ids of a stream, seen to be ids of a vocabulary, so that nobody has to look at all of them again.
+    """Word ids of a stream that were checked against the size of a vocabulary, so that models need not check again.
 
     An array like any other; what is computed or cut from it is not known any more. Its words must not be changed.
 
@@ -49,7 +50,7 @@ def known_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
     Raises
     ------
     ConfigError
-        If they are no whole numbers, or one is outside the vocabulary.
+        If ids are no whole numbers, or one is outside the vocabulary.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def known_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TokenStream:
-    """A text as ids.
+    """A text as word ids of a vocabulary, and where its units and breaks are.
 
     Attributes
     ----------
@@ -125,11 +126,11 @@ class TokenStream:
         return int(np.count_nonzero(self.ids == Vocabulary.UNK))
 
     def in_vocabulary(self, lookup: np.ndarray, vocab_size: int) -> TokenStream:
-        """The same text with the ids that lookup (L,) int32 has for its own, all of a vocabulary of `vocab_size`."""
+        """Replace the ids by those that lookup (L,) int32 has for them, all of a vocabulary of `vocab_size`."""
         return replace(self, ids=known_ids(lookup[self.ids], vocab_size))
 
     def select(self, chosen: np.ndarray, characters: int) -> TokenStream:
-        """The text of the units chosen (U,) bool, with a break wherever others were left out between two of them.
+        """Select the text of the units chosen (U,) bool, with a break wherever others were left out between two.
 
         Examples
         --------
@@ -192,20 +193,22 @@ def encode_tokens(
     return new.encoded(stream, vocabulary), [new.words[i] for i in stream.ids]
 
 
-class _KnownWords(dict):
+class _KnownWords(dict[str, Any]):
     """Ids of known words; it counts how often each of the others is asked for."""
 
     def __init__(self, ids: Iterable[tuple[str, int]]):
         super().__init__(ids)
         self.unknown: Counter[str] = Counter()
 
-    def __missing__(self, token: str) -> int:
+    def __missing__(self, token: Any) -> int:
         self.unknown[token] += 1
         return Vocabulary.UNK
 
 
-class NewIds(dict):
-    """Provisional ids of tokens, from 3 on in the order of first occurrence; `words` is the way back.
+class NewIds(dict[Any, int]):
+    """Provisional ids of tokens, from 3 on in the order of first occurrence; `words` lists the tokens by their ids.
+
+    Tokens are strings or, in ARPA files, bytes.
 
     Examples
     --------
@@ -214,11 +217,11 @@ class NewIds(dict):
     (3, 4, 3, ['<unk>', '<s>', '</s>', 'the', 'cat'])
     """
 
-    def __init__(self, given: Mapping[str, int] | None = None):
+    def __init__(self, given: Mapping[Any, int] | None = None):
         super().__init__(given or {})
-        self.words = list(SPECIALS)
+        self.words: list[Any] = list(SPECIALS)
 
-    def __missing__(self, token: str) -> int:
+    def __missing__(self, token: Any) -> int:
         self[token] = number = len(self.words)
         self.words.append(token)
         return number
@@ -230,7 +233,7 @@ class NewIds(dict):
         return ids
 
     def encoded(self, stream: TokenStream, vocabulary: Vocabulary) -> TokenStream:
-        """A stream of provisional ids in those of `vocabulary`."""
+        """Replace the provisional ids of a stream by those of `vocabulary`."""
         lookup = self.lookup(vocabulary)
         counts = np.bincount(stream.ids, minlength=len(lookup)) * (lookup == Vocabulary.UNK)
         counts[: len(SPECIALS)] = 0
@@ -239,7 +242,7 @@ class NewIds(dict):
         return replace(stream.in_vocabulary(lookup, len(vocabulary)), unknown_words=words)
 
 
-def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encoding: str) -> TokenStream:
+def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int], encoding: str) -> TokenStream:
     """Read `sources` as one text; `ids` gives each token its number, and may grow (`encode` says the rest).
 
     Examples
@@ -293,7 +296,7 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict, encodin
 def _token_blocks(
     source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]
 ) -> Iterator[tuple[str, list[str] | None]]:
-    """The tokens of a source in blocks, each with its file; None between two that do not belong together.
+    """Yield the tokens of a source in blocks, each with its file; None between two that do not belong together.
 
     The characters of each block are appended to `lengths`.
     """
@@ -321,7 +324,7 @@ def _token_blocks(
 def _measure(
     blocks: Iterable[tuple[str, str | list[str] | None]], lengths: list[int], read: deque[tuple[str, bool]]
 ) -> Iterator[str]:
-    """The blocks of text; their lengths are appended, and so are their files and whether each follows a None."""
+    """Yield the blocks of text, and append their lengths, their files and whether each follows a None."""
     begins_anew = False
     for file, block in blocks:
         if isinstance(block, str):

@@ -15,12 +15,19 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fflm.config import TokenizerConfig, make
 from fflm.errors import ConfigError, TextError, option_name
 from fflm.runtime.cores import available_cores
 
-#: The token which stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+#: The token that stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
 LINE_END = "\n"
 
 #: Treebank tokenising is slow: from this many characters on it is divided among processes.
@@ -70,8 +77,8 @@ class Tokenizer:
     def __hash__(self) -> int:
         return hash(self.config)
 
-    def state(self) -> dict:
-        """All that makes this tokenizer, learned things included, as plain JSON values: what a model file holds.
+    def state(self) -> dict[str, Any]:
+        """Return all that makes this tokenizer, learned things included, as the plain JSON values of a model file.
 
         Examples
         --------
@@ -84,13 +91,13 @@ class Tokenizer:
         return state
 
     @classmethod
-    def from_state(cls, state: dict) -> Tokenizer:
-        """The tokenizer that has this state.
+    def from_state(cls, state: dict[str, Any]) -> Tokenizer:
+        """Make the tokenizer that has this state.
 
         Raises
         ------
         ConfigError, TypeError
-            If it is none.
+            If `state` is not the state of a tokenizer.
 
         Examples
         --------
@@ -107,7 +114,7 @@ class Tokenizer:
         return cls(make(TokenizerConfig, options, complete=True), blanks)
 
     def learn(self, blocks: Iterable[str]) -> Tokenizer:
-        """The tokenizer that has learned from a text in blocks. These kinds learn nothing and read none of it.
+        """Return the tokenizer that has learned from a text in blocks. These kinds learn nothing and read none of it.
 
         Examples
         --------
@@ -118,7 +125,7 @@ class Tokenizer:
         return self
 
     def normalize(self, text: str) -> str:
-        """`text` in lower case and with 0 for every digit, where the configuration asks for it.
+        """Put `text` into lower case and 0 for every digit, where the configuration asks for it.
 
         Examples
         --------
@@ -132,7 +139,7 @@ class Tokenizer:
         return text
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens of `text`; in the ``line`` boundary a token ``"\\n"`` marks each line end.
+        """Cut `text` into tokens; in the ``line`` boundary a token ``"\\n"`` marks each line end.
 
         Examples
         --------
@@ -142,7 +149,7 @@ class Tokenizer:
         return self._cut(self.normalize(text), self.config.boundary == "line")
 
     def tokens_of_blocks(self, blocks: Iterable[str]) -> Iterator[list[str]]:
-        """:meth:`tokens` of each block, in order; ``treebank`` uses every core for a large text."""
+        """Cut each block into tokens, in order; ``treebank`` uses every core for a large text."""
         blocks = iter(blocks)
         head: list[str] = []
         if self.config.tokenizer == "treebank" and _can_fork():
@@ -172,25 +179,25 @@ class Tokenizer:
         return LINE_END.join(map(_JOINERS[self.config.tokenizer], lines))
 
 
-#: Marks between blanks.
+#: The marks of boundaries, where blanks stand on both sides.
 _MARK = r"<s>(?<!\S<s>)(?!\S)|</s>(?<!\S</s>)(?!\S)"
 _BOUNDARY = re.compile(rf"({_MARK})")
 _UNKNOWN = re.compile(r"<unk>(?<!\S<unk>)(?!\S)")
 
 
 @functools.cache
-def _word_pattern(line_ends: bool) -> re.Pattern:
+def _word_pattern(line_ends: bool) -> re.Pattern[str]:
     # Python's \w has no combining marks: without them Hindi words and decomposed accents would fall apart. NLTK's
     # RegexpTokenizer is not used: since NLTK 3.10 it compiles with another engine under a timer, which is four times
     # slower and has another \w, so a stored model would read text differently under different NLTK versions.
-    marks = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)).startswith("M")]
-    marks = "".join(marks) + "\u200c\u200d"
+    characters = map(chr, range(0x300, 0x10000))
+    marks = "".join(c for c in characters if unicodedata.category(c).startswith("M")) + "\u200c\u200d"
     end = "|\\n" if line_ends else ""
     return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_MARK}|[^\w\s]{end}")
 
 
 @functools.cache
-def _treebank():
+def _treebank() -> Any:
     from nltk.tokenize import NLTKWordTokenizer
 
     return NLTKWordTokenizer()
@@ -235,7 +242,7 @@ def _cut_treebank(text: str, line_ends: bool) -> list[str]:
 
 
 def _treebank_tokens(text: str) -> list[str]:
-    """The tokens of a sentence; ``<unk>``, which NLTK would cut in three, is put in after it was cut."""
+    """Cut a sentence into tokens; ``<unk>``, which NLTK would cut in three, is put in afterwards."""
     if _UNKNOWN.search(text) is None:
         return _treebank().tokenize(text)
     placeholder = next(char for char in map(chr, range(0xE000, 0xF900)) if char not in text)
@@ -255,14 +262,14 @@ def _can_fork() -> bool:
     return sys.platform == "linux" and available_cores() > 1 and not multiprocessing.current_process().daemon
 
 
-def _map_in_processes(function: Callable, items: Iterable) -> Iterator:
-    """``map(function, items)`` over forked processes, few items ahead; what a process can't do is done here."""
+def _map_in_processes(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Map `function` over `items` in forked processes, few items ahead; what a process can't do is done here."""
     from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
     workers = available_cores()
-    pending: deque = deque()
+    pending: deque[tuple[Future[_Result] | None, _Item]] = deque()
 
-    def result():
+    def next_result() -> _Result:
         future, item = pending.popleft()
         try:
             return function(item) if future is None else future.result()
@@ -278,12 +285,12 @@ def _map_in_processes(function: Callable, items: Iterable) -> Iterator:
         for item in items:
             pending.append((_submit(pool, function, item), item))
             if len(pending) > 2 * workers:
-                yield result()
+                yield next_result()
         while pending:
-            yield result()
+            yield next_result()
 
 
-def _submit(pool, function: Callable, item):
+def _submit(pool: Executor, function: Callable[[_Item], _Result], item: _Item) -> Future[_Result] | None:
     try:
         with warnings.catch_warnings():
             # Python 3.12 warns of forking beside threads; the child runs regular expressions only and takes no lock.

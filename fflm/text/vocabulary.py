@@ -44,7 +44,7 @@ class Vocabulary:
     BOS: ClassVar[int] = 1
     EOS: ClassVar[int] = 2
 
-    def __init__(self, words: Sequence[str], counts: np.ndarray | None = None):
+    def __init__(self, words: Sequence[str], counts: Sequence[int] | np.ndarray | None = None):
         self.words = list(words)
         if tuple(self.words[:3]) != SPECIALS:
             raise TextError(f"words must begin with {', '.join(SPECIALS)}, got {shown(self.words[:3])}")
@@ -66,14 +66,14 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __contains__(self, word: str) -> bool:
-        return self.id(word) != self.UNK
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self.id(word) != self.UNK
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} words)"
 
     def id(self, word: str) -> int:
-        """The id of a token of text: 0 if it is unknown, or a literal ``<unk>``, ``<s>`` or ``</s>``.
+        """Return the id of a token of text: 0 if it is unknown, or a literal ``<unk>``, ``<s>`` or ``</s>``.
 
         Examples
         --------
@@ -83,7 +83,7 @@ class Vocabulary:
         return self._ids.get(word, self.UNK)
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """The ids of `tokens`: (N,) int32.
+        """Encode `tokens` as ids (N,) int32.
 
         Examples
         --------
@@ -93,8 +93,10 @@ class Vocabulary:
         return np.fromiter(map(self._ids.get, tokens, repeat(self.UNK)), np.int32)
 
     @classmethod
-    def from_counts(cls, words: Sequence[str], counts: Sequence[int], *, size: int, min_count: int) -> Vocabulary:
-        """The most frequent words; equally frequent ones in the order of their characters' code points.
+    def from_counts(
+        cls, words: Sequence[str], counts: Sequence[int] | np.ndarray, *, size: int, min_count: int
+    ) -> Vocabulary:
+        """Take the most frequent words; equally frequent ones in the order of their characters' code points.
 
         Parameters
         ----------
@@ -133,7 +135,7 @@ class Vocabulary:
 
     @classmethod
     def from_file(cls, path: str, encoding: str = "utf-8") -> Vocabulary:
-        """The words of a text file, one a line, in its order; empty lines and special tokens are passed over.
+        """Read the words of a text file, one a line, in its order; empty lines and special tokens are passed over.
 
         A number may stand before or after each word, as tools print counts: then it does on every line, and is passed
         over too. Other words with blanks inside are refused: no tokenizer makes them.
@@ -168,7 +170,7 @@ class Vocabulary:
 
 
 def _words_of_lines(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The number and the word of each line that has one, without its count."""
+    """Yield the number and the word of each line that has one, without its count."""
     # A blank alone is a word of the tokenizer char; a no-break space may stand in words.
     rows = [(number, line.strip(BLANKS) or line) for number, line in enumerate(lines, start=1) if line]
     fields = [re.split(f"[{BLANKS}]+", word) if word.strip(BLANKS) else [word] for _, word in rows]

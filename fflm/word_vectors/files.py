@@ -11,8 +11,9 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +36,7 @@ class Vectors:
     Attributes
     ----------
     words : list of str
-        Those that were wanted, in the order of the file.
+        The words that were wanted, in the order of the file.
     matrix : (len(words), m) float32
     total : int
         Words in the file.
@@ -47,7 +48,7 @@ class Vectors:
 
 
 def read_vectors(path: str | Path, wanted: Container[str] | None = None) -> Vectors:
-    """Read word vectors; the format is found out from the file.
+    """Read word vectors; the format is recognised from the file.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ def _check_content(path: str | Path, content: Content) -> None:
         raise TextError(f"can't read the vectors of {path}: it is {content}")
 
 
+#: Where a word stands, the word, and a function that makes its row.
+_Record = tuple[str, bytes, Callable[[], np.ndarray]]
+
+
 def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
     first = file.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)
     header = _header(first)
@@ -110,18 +115,21 @@ def _read(path: str, file: BinaryIO, wanted: Container[str] | None) -> Vectors:
             raise TextError(
                 f"{path} holds no word vectors: its first line must be WORDS FEATURES, or a word and numbers"
             )
-        found = _text_records(path, file, first, features, 1)
+        records = _text_records(path, file, first, features, 1)
     else:
         count, features = header
         second = file.read(min(LONGEST_LINE, 64 * features + 4096))
         if _is_text(second, features):
-            found = _text_records(path, file, second, features, 2)
+            records = _text_records(path, file, second, features, 2)
         else:
-            found = _binary_records(path, file, second, features, count)
-    words, rows, seen, total = [], [], set(), 0
-    for place, word, make_row in found:
+            records = _binary_records(path, file, second, features, count)
+    words: list[str] = []
+    rows: list[np.ndarray] = []
+    seen: set[str] = set()
+    total = 0
+    for place, name, make_row in records:
         total += 1
-        text = _decoded(path, place, word)
+        text = _decoded(path, place, name)
         if text not in seen and (wanted is None or text in wanted):
             seen.add(text)
             words.append(text)
@@ -147,7 +155,7 @@ def _header(line: bytes) -> tuple[int, int] | None:
 
 
 def _numbers_at_end(parts: Sequence[bytes]) -> int:
-    """How many numbers stand after the word, which may have blanks."""
+    """Count the numbers after the word, which may have blanks."""
     count = 0
     while count < len(parts) - 1:
         try:
@@ -165,8 +173,11 @@ def _number(text: bytes) -> float:
 
 
 def _is_text(beginning: bytes, features: int) -> bool:
-    """Whether a line ends with that many numbers, or numbers stand after its first word; or, lest a wrong line decides,
-    whether all of it can be read."""
+    """Tell whether a word2vec file is in the text form, by its beginning after the header.
+
+    It is if a line ends with that many numbers, or numbers stand after its first word, or (lest a wrong line decides)
+    if all of the beginning can be decoded.
+    """
     line = beginning.split(b"\n", 1)[0]
     if _numbers_at_end([b"", *line.rsplit(None, features)[-features:]]) == features:
         return True
@@ -183,7 +194,7 @@ def _is_text(beginning: bytes, features: int) -> bool:
 
 
 def _fields(line: bytes, features: int) -> tuple[bytes, list[bytes]] | None:
-    """The word of a line and its numbers, which are the last fields; a word of blanks alone stands before one blank."""
+    """Split a line into its word and its numbers, the last fields; a word of blanks alone stands before one blank."""
     parts = line.rsplit(None, features)
     if len(parts) == features + 1:
         return parts[0].lstrip(), parts[1:]
@@ -191,23 +202,24 @@ def _fields(line: bytes, features: int) -> tuple[bytes, list[bytes]] | None:
     return (blanks[:-1], parts) if len(parts) == features and len(blanks) > 1 else None
 
 
-def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, number: int) -> Iterator:
-    """The word of each line, and a function that makes its row: only wanted lines are parsed."""
-    kept, plain, longer, first_longer = beginning, 0, 0, None
+def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, number: int) -> Iterator[_Record]:
+    """Yield the word of each line, and a function that makes its row: only wanted lines are parsed."""
+    kept, plain, longer = beginning, 0, 0
+    first_longer: tuple[int, bytes] | None = None
     while True:
         more = file.read(CHUNK_BYTES)
         *lines, kept = (kept + more).split(b"\n")
         if not more and kept:
             lines, kept = [*lines, kept], b""
         for line in lines:
-            if (found := _fields(line, features)) is not None:
-                word, numbers = found
+            if (record := _fields(line, features)) is not None:
+                word, numbers = record
                 if len(parts := word.split()) > 1 and _numbers_at_end(parts):
                     longer += 1
                     first_longer = first_longer or (number, line)
                 else:
                     plain += 1
-                yield f"line {number}", word, lambda numbers=numbers, number=number: _row(path, number, numbers)
+                yield f"line {number}", word, partial(_row, path, number, numbers)
             elif line.strip():
                 raise TextError(
                     f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}"
@@ -215,7 +227,8 @@ def _text_records(path: str, file: BinaryIO, beginning: bytes, features: int, nu
             number += 1
         if not more:
             break
-    if longer >= max(1, plain):  # most words seem to end in a number: their vectors are longer than that of the first
+    # Where most words seem to end in a number, their vectors are longer than that of the first line.
+    if first_longer and longer >= max(1, plain):
         number, line = first_longer
         raise TextError(f"{path}, line {number}: a word and {features} numbers must stand here, got {_start(line)}")
 
@@ -230,7 +243,7 @@ def _row(path: str, number: int, parts: list[bytes]) -> np.ndarray:
         ) from None
 
 
-def _binary_records(path: str, file: BinaryIO, beginning: bytes, features: int, count: int) -> Iterator:
+def _binary_records(path: str, file: BinaryIO, beginning: bytes, features: int, count: int) -> Iterator[_Record]:
     kept, begin, size = beginning, 0, 4 * features
     for number in range(1, count + 1):
         while (end := kept.find(b" ", begin)) < 0 or len(kept) < end + 1 + size:
@@ -243,7 +256,7 @@ def _binary_records(path: str, file: BinaryIO, beginning: bytes, features: int, 
         word = kept[begin:end].lstrip(b"\n")
         if CONTROL.search(word):  # of numbers: a word with a blank stood before them
             raise TextError(f"{path} is damaged: no word stands before vector {number:,}")
-        yield f"vector {number}", word, lambda row=row: row.copy()
+        yield f"vector {number}", word, row.copy
         begin = end + 1 + size
     if (kept[begin:] + file.read(CHUNK_BYTES)).strip():
         raise TextError(f"{path} is damaged: it says that it holds {count:,} vectors, but goes on after them")
@@ -261,7 +274,7 @@ def _start(line: bytes) -> str:
 
 
 def writable(words: Sequence[str]) -> list[int]:
-    """Numbers of the words that a vector file can hold: those without white space and control characters.
+    """Return the numbers of the words that a vector file can hold: no white space, no control characters.
 
     Examples
     --------
@@ -276,7 +289,7 @@ def writable(words: Sequence[str]) -> list[int]:
 
 
 def vector_file(words: Sequence[str], matrix: np.ndarray, binary: bool = False) -> Iterator[bytes]:
-    """The pieces of a word2vec file; numbers in the text form are the shortest that are read back as the same bits.
+    """Yield the pieces of a word2vec file; numbers as text are the shortest that are read back as the same bits.
 
     Examples
     --------

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ class Neighbor:
     word: str
     cosine: float
 
-    def to_dict(self) -> dict:
-        """Plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
         return asdict(self)
 
 
@@ -57,7 +58,7 @@ class WordVectors:
 
     @classmethod
     def of(cls, lm: LanguageModel) -> WordVectors:
-        """Those of a network; of a mixture, those of its first network.
+        """Return the word vectors of a network; of a mixture, those of its first network.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class WordVectors:
         raise ConfigError(f"a model of kind {lm.describe()['kind']!r} has no word vectors; a network has")
 
     def most_frequent(self, count: int) -> tuple[list[str], np.ndarray]:
-        """The most frequent words in training, without the special ones, and their vectors.
+        """Return the most frequent words in training, without the special ones, and their vectors.
 
         Raises
         ------
@@ -101,7 +102,7 @@ class WordVectors:
         return [self.vocabulary.words[i] for i in order], self.matrix[order]
 
     def direction(self, word: str) -> np.ndarray:
-        """The word's vector (m,), one long.
+        """Return the word's vector (m,), scaled to length 1.
 
         Raises
         ------
@@ -124,7 +125,7 @@ class WordVectors:
         return number
 
     def neighbors(self, word: str, top: int = 10) -> list[Neighbor]:
-        """The words whose vectors make the smallest angle with that of `word`, itself left out.
+        """Return the words whose vectors make the smallest angle with that of `word`, itself left out.
 
         Raises
         ------
@@ -140,7 +141,7 @@ class WordVectors:
         return self._nearest(self.direction(word), [word], top)
 
     def analogy(self, a: str, b: str, c: str, top: int = 10) -> list[Neighbor]:
-        """Words that are to `c` as `a` is to `b`: the nearest ones to a - b + c (Mikolov et al. 2013).
+        """Return words that are to `c` as `a` is to `b`: the nearest ones to a - b + c (Mikolov et al. 2013).
 
         Raises
         ------
@@ -164,7 +165,7 @@ class WordVectors:
         return [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
 
     def similarity(self, path: str | Path, encoding: str = "utf-8") -> Similarity:
-        """Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
+        """Compute Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
 
         Parameters
         ----------
@@ -172,12 +173,12 @@ class WordVectors:
             Lines of two words and a number, with tabs, commas or spaces between; lines that begin with # and a first
             line of three names are passed over.
         encoding : str
-            Of the file.
+            Character encoding of the file.
 
         Raises
         ------
         TextError
-            If it is no such file.
+            If the file is not of this form.
         ConfigError
             If it has fewer than two pairs of known words, or all their scores or cosines are the same: then there is no
             correlation.
@@ -197,12 +198,12 @@ class WordVectors:
         known = [pair for pair in pairs if pair[0] in self.vocabulary and pair[1] in self.vocabulary]
         cosines = np.array([self.direction(first) @ self.direction(second) for first, second, _ in known])
         scores = np.array([score for _, _, score in known])
-        found = spearman(cosines, scores)
-        if np.isnan(found):
+        correlation = spearman(cosines, scores)
+        if np.isnan(correlation):
             alike = "scores" if len(known) > 1 and scores.min() == scores.max() else "cosines"
             reason = f"all their {alike} are the same" if len(known) > 1 else "there must be two or more"
             raise ConfigError(
                 f"no rank correlation over the {len(known):,} of {len(pairs):,} pairs of {path} whose words are known: "
                 f"{reason}"
             )
-        return Similarity(found, len(pairs), len(known), unknown)
+        return Similarity(correlation, len(pairs), len(known), unknown)

@@ -22,9 +22,9 @@ class GivenVectors:
     path : str
     vocabulary : Vocabulary
     known : (V,) bool
-        Which words have one.
+        Which words have a vector.
     matrix : (words with one, m) float32
-        In the order of the vocabulary.
+        The vectors of these words, in the order of the vocabulary.
     total : int
         Words in the file.
     """
@@ -37,7 +37,7 @@ class GivenVectors:
 
     @classmethod
     def read(cls, path: str, vocabulary: Vocabulary) -> GivenVectors:
-        """The vectors of a file for a vocabulary.
+        """Read the vectors of a file for the words of a vocabulary.
 
         Raises
         ------
@@ -46,34 +46,34 @@ class GivenVectors:
         ConfigError
             If it has no vector for any word.
         """
-        found = read_vectors(path, vocabulary)
-        if not found.words:
+        vectors = read_vectors(path, vocabulary)
+        if not vectors.words:
             raise ConfigError(
-                f"no word of the vocabulary is among the {found.total:,} of {path}; is its language another, "
+                f"no word of the vocabulary is among the {vectors.total:,} of {path}; is its language another, "
                 f"or its case ({option_name('lowercase')} folds the text)?"
             )
-        ids = vocabulary.encode(found.words)
+        ids = vocabulary.encode(vectors.words)
         known = np.zeros(len(vocabulary), bool)
         known[ids] = True
-        return cls(path, vocabulary, known, found.matrix[np.argsort(ids)], found.total)
+        return cls(path, vocabulary, known, vectors.matrix[np.argsort(ids)], vectors.total)
 
     def agreed_dim(self, asked: int | None) -> int:
-        """Features of a vector.
+        """Return the number of features of a vector, which the option `embedding_dim` must not contradict.
 
         Raises
         ------
         ConfigError
             If another number was asked for.
         """
-        own = self.matrix.shape[1]
-        if asked not in (None, own):
+        features = int(self.matrix.shape[1])
+        if asked not in (None, features):
             raise ConfigError(
-                f"{option_name('embedding_dim')} must be that of the vectors in {self.path}, {own}, got {asked}"
+                f"{option_name('embedding_dim')} must be that of the vectors in {self.path}, {features}, got {asked}"
             )
-        return own
+        return features
 
     def coverage(self) -> str:
-        """A line about how many words, and how many of their occurrences in training, have a vector."""
+        """Say in one line how many words, and how many of their occurrences in training, have a vector."""
         words, counts = int(self.known.sum()), self.vocabulary.counts
         share = counts[self.known].sum() / max(1, counts.sum())
         size = len(self.vocabulary) - len(SPECIALS)
@@ -83,12 +83,12 @@ class GivenVectors:
         )
 
     def put_into(self, table: np.ndarray) -> None:
-        """Set the rows (V, m) of the words that have a vector; the others are made as large as these are."""
-        size, own = (float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) for values in (self.matrix, table))
+        """Set the rows (V, m) of the words that have a vector; the others are scaled to the same mean square."""
+        size, others = (float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) for values in (self.matrix, table))
         if size > 0.0:
-            table[~self.known] *= size / max(own, 1e-30)
+            table[~self.known] *= size / max(others, 1e-30)
         table[self.known] = self.matrix
 
     def fingerprint(self) -> int:
-        """A number that tells these vectors from others."""
+        """Compute a number that tells these vectors from others."""
         return zlib.crc32(self.matrix.tobytes(), zlib.crc32(np.packbits(self.known).tobytes()))

@@ -1,4 +1,4 @@
-"""Agreement of word vectors with human judgement."""
+"""The agreement of word vectors with human judgements of similarity."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Similarity:
     pairs, known : int
         In the file, and of those the pairs that were counted.
     unknown_words : tuple of str
-        In the order of the file.
+        The words without a vector, in the order of the file.
     """
 
     spearman: float
@@ -32,13 +33,13 @@ class Similarity:
     known: int
     unknown_words: tuple[str, ...]
 
-    def to_dict(self) -> dict:
-        """Plain JSON values."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
         return asdict(self) | {"unknown_words": list(self.unknown_words)}
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation of a (N,) and b (N,); equal numbers share their mean rank.
+    """Compute Spearman's rank correlation of a (N,) and b (N,); equal numbers share their mean rank.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str, float]]:
-    number, pairs, found = 0, 0, False
+    number, pairs, begun = 0, 0, False
     if os.path.isdir(path) or (path != "-" and not os.path.exists(path)):
         raise TextError(f"can't read {path}: {'it is a folder' if os.path.isdir(path) else 'no such file'}")
     for line in "".join(read_blocks(path, encoding)).split("\n"):
@@ -69,14 +70,14 @@ def _pairs(path: str, encoding: str, lowercase: bool) -> Iterator[tuple[str, str
             continue
         parts = next((parts for sign in "\t,;" if len(parts := line.split(sign)) >= 3), line.split())
         first, second, score = [part.strip() for part in [*parts, "", "", ""][:3]]
-        if not found and score and not _is_number(score):  # the names of the columns
-            found = True
+        if not begun and score and not _is_number(score):  # the names of the columns
+            begun = True
             continue
         if not (first and second and _is_number(score) and math.isfinite(float(score))):
             raise TextError(
                 f"{path}, line {number}: two words and a number must stand here, got {shown(line, LONGEST_EXCERPT)}"
             )
-        found = True
+        begun = True
         pairs += 1
         yield (*((first.lower(), second.lower()) if lowercase else (first, second)), float(score))
     if not pairs:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, repeat
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -34,7 +34,7 @@ HIGHEST_ORDER, BLOCK_BYTES = 20, 2**22
 BLANKS = b" \t\n\r"
 BLANK = np.isin(np.arange(256), list(BLANKS))
 _WORDS = re.compile(rb"[^ \t\n\r]+")
-#: How text is read for a file that does not say.
+#: How text is read for an ARPA file that names no tokenizer.
 ARPA_TEXT = TokenizerConfig(tokenizer="whitespace", boundary="line")
 TOKENIZER = "# fflm tokenizer:"
 LN10, LOG10_ZERO = np.log(10.0), -99.0
@@ -44,7 +44,7 @@ _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf(inity)?", re.
 
 
 def arpa_lines(model: NgramModel) -> Iterator[str]:
-    r"""The lines of an ARPA file, each with its line end.
+    r"""Yield the lines of an ARPA file, each with its line end.
 
     The numbers have nine digits: `read_arpa` gets the same bits back.
 
@@ -82,7 +82,7 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
 
 def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.ndarray) -> Iterator[str]:
     log_probs = np.maximum(model.node_log_probs[nodes] / LN10, LOG10_ZERO).tolist()
-    ends = repeat("\n", len(nodes))
+    ends: Iterable[str] = repeat("\n", len(nodes))
     if order < model.table.order:
         ends = (f"\t{weight:.9g}\n" for weight in np.maximum(model.backoffs[nodes] / LN10, LOG10_ZERO).tolist())
     columns = []
@@ -96,7 +96,7 @@ def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.nda
 
 def read_arpa(
     path: str | Path,
-    tokenizer: Tokenizer | dict | None = None,
+    tokenizer: Tokenizer | dict[str, Any] | None = None,
     vocabulary: Vocabulary | None = None,
     threads: int | None = None,
 ) -> NgramModel:
@@ -131,7 +131,8 @@ def read_arpa(
     >>> model.next_word(np.zeros((1, 0), np.int32)).round(3).tolist()
     [[0.0, 0.0, 0.5, 0.5]]
     """
-    ids = NewIds(SPECIAL_IDS)
+    new = NewIds(SPECIAL_IDS)
+    ids: dict[bytes, int] = new
     if vocabulary is not None:
         ids = SPECIAL_IDS | {word.encode("utf-8", "surrogatepass"): i for i, word in enumerate(vocabulary.words)}
     try:
@@ -140,8 +141,9 @@ def read_arpa(
             sizes = file.sizes()
             tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else file.tokenizer(tokenizer or {})
             unigrams = file.section(1, sizes[0], ids)
-            vocabulary = vocabulary or _vocabulary(file, ids.words)
-            tree, ids = _Tree(file, vocabulary, *unigrams), dict(ids)  # no new words from here on
+            vocabulary = vocabulary or _vocabulary(file, new.words)
+            tree = _Tree(file, vocabulary, *unigrams)
+            ids = dict(ids)  # no new words from here on
             for order, size in enumerate(sizes[1:], start=2):
                 tree.add(*file.section(order, size, ids))
             file.expect("\\end\\")
@@ -155,7 +157,7 @@ def read_arpa(
 
 
 def _vocabulary(file: _File, words: Sequence[bytes]) -> Vocabulary:
-    """The words in the order of the file."""
+    """Make the vocabulary of the words in the order of the file."""
     try:
         return Vocabulary([*SPECIALS, *(word.decode("utf-8", "surrogatepass") for word in words[3:])])
     except UnicodeDecodeError as error:
@@ -165,22 +167,22 @@ def _vocabulary(file: _File, words: Sequence[bytes]) -> Vocabulary:
 
 
 class _Rows(NamedTuple):
-    """Lines that are not empty, by number; each begins at a place in `tokens`. The last token is a 0 for what lacks."""
+    """The lines that are not empty: each begins at a place in `tokens`, whose last is a 0 for a missing field."""
 
     tokens: np.ndarray
     places: np.ndarray
     fields: np.ndarray
     lines: np.ndarray
 
-    def row(self, i: int) -> list[bytes]:
+    def row(self, i: int | np.integer) -> list[bytes]:
         return list(self.tokens[self.places[i] : self.places[i] + self.fields[i]])
 
     def part(self, first: int, last: int) -> _Rows:
         return _Rows(self.tokens, *(column[first:last] for column in self[1:]))
 
 
-def _pieces(stream) -> Iterator[_Rows]:
-    """The lines of a file; one that begins with a backslash makes a piece of its own."""
+def _pieces(stream: BinaryIO) -> Iterator[_Rows]:
+    """Yield the lines of a file in pieces; one that begins with a backslash is a piece by itself."""
     number = 1
     while block := stream.read(BLOCK_BYTES):
         block += stream.readline()
@@ -206,21 +208,21 @@ def _split(block: bytes) -> list[bytes]:
 class _File:
     """An ARPA file, read from its beginning to its end."""
 
-    def __init__(self, path: str | Path, stream, content: Content):
+    def __init__(self, path: str | Path, stream: BinaryIO, content: Content):
         self.path, self.pieces, self.content = path, _pieces(stream), content
         self.comment: list[bytes] = []
 
     def fail(self, message: str, line: int | None = None, got: Sequence[bytes] = ()) -> NoReturn:
         where = "" if line is None else f"line {line}: "
-        found = f", got {shown(b' '.join(got).decode('utf-8', 'replace'), LONGEST_EXCERPT)}" if got else ""
-        raise ModelFileError(f"{self.path} is not a sound ARPA file: {where}{message}{found}")
+        received = f", got {shown(b' '.join(got).decode('utf-8', 'replace'), LONGEST_EXCERPT)}" if got else ""
+        raise ModelFileError(f"{self.path} is not a sound ARPA file: {where}{message}{received}")
 
     def expect(self, mark: str) -> None:
         if self.mark.row(0) != [mark.encode()]:
             self.fail(f"expected {mark}", self.mark.lines[0], self.mark.row(0))
 
     def sizes(self) -> list[int]:
-        """How many n-grams of each order the header counts."""
+        """Read how many n-grams of each order the header announces."""
         for rows in self.pieces:
             if rows.row(0) == [b"\\data\\"]:
                 break
@@ -242,18 +244,18 @@ class _File:
                 sizes.append(int(count[2]))
         return sizes or [0]
 
-    def tokenizer(self, options: dict) -> Tokenizer:
-        """The tokenizer that a comment before the header names, or that of words between blanks, with `options`."""
-        own = Tokenizer(ARPA_TEXT)
+    def tokenizer(self, options: dict[str, Any]) -> Tokenizer:
+        """Make the tokenizer that a comment before the header names, or of words between blanks, with `options`."""
+        tokenizer = Tokenizer(ARPA_TEXT)
         if self.comment:
             try:
-                own = Tokenizer.from_state(json.loads(b" ".join(self.comment)))
+                tokenizer = Tokenizer.from_state(json.loads(b" ".join(self.comment)))
             except (ValueError, TypeError, AttributeError) as error:
                 self.fail(f"the tokenizer before its header is damaged: {one_line(error)}")
-        return Tokenizer(make(TokenizerConfig, own.config.to_dict() | options)) if options else own
+        return Tokenizer(make(TokenizerConfig, tokenizer.config.to_dict() | options)) if options else tokenizer
 
     def section(self, order: int, size: int, ids: dict[bytes, int]) -> list[np.ndarray]:
-        """The n-grams of one order: ids (n, order) int32 and two columns of float32, natural log P and log b."""
+        """Read the n-grams of one order: ids (n, order) int32 and two columns of float32, natural log P and log b."""
         self.expect(f"\\{order}-grams:")
         parts = [self._parse(rows, order, ids) for rows in self._until_mark()]
         section = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
@@ -262,7 +264,7 @@ class _File:
         return section
 
     def _until_mark(self) -> Iterator[_Rows]:
-        """The lines up to the next that begins with a backslash, which becomes `mark`; the last piece is empty."""
+        """Yield the lines up to the next one with a backslash first, which becomes `mark`; the last piece is empty."""
         for rows in self.pieces:
             if rows.row(0)[0].startswith(b"\\"):
                 self.mark = rows
@@ -302,11 +304,14 @@ class _File:
 class _Tree:
     """An `NgramTable` that grows order by order, and the numbers of its nodes."""
 
-    def __init__(self, file: _File, vocabulary: Vocabulary, ids: np.ndarray, log_probs: np.ndarray, backoffs):
+    def __init__(
+        self, file: _File, vocabulary: Vocabulary, ids: np.ndarray, log_probs: np.ndarray, backoffs: np.ndarray
+    ):
         size = len(vocabulary)
         self.file, self.vocabulary, self.bits = file, vocabulary, size.bit_length()
         self.words, self.starts = np.arange(size, dtype=np.int32), [0, size]
-        self.links, self.children = np.full(size, -1, np.int32), []
+        self.links = np.full(size, -1, np.int32)
+        self.children: list[np.ndarray] = []
         # Parent and last word of each node from V on as one number: they rise. The last is larger than any.
         self.keys = np.array([np.iinfo(np.int64).max])
         self._in_order(ids, ids[:, 0])
@@ -317,7 +322,7 @@ class _Tree:
         self.log_probs[Vocabulary.BOS] = -np.inf
 
     def add(self, ids: np.ndarray, log_probs: np.ndarray, backoffs: np.ndarray) -> None:
-        """The n-grams of the next order."""
+        """Add the n-grams of the next order."""
         parents = ids[:, 0].astype(np.int64)
         for column in ids.T[1:-1]:
             parents = self._child(parents, column)
@@ -337,22 +342,22 @@ class _Tree:
         self.starts.append(last + len(keys))
 
     def _child(self, nodes: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """The nodes that add `words` to `nodes`, -1 where there is none."""
+        """Find the nodes that add `words` to `nodes`, -1 where there is none."""
         keys = nodes << self.bits | words
         places = np.searchsorted(self.keys, keys)
         return np.where(self.keys[places] == keys, len(self.vocabulary) + places, -1)
 
     def _links(self, parents: np.ndarray, words: np.ndarray) -> np.ndarray:
-        """The longest suffixes: the word itself, or what it adds to a suffix of its parent."""
+        """Find the longest suffix of each node: the word itself, or what it adds to a suffix of its parent."""
         links, states = words, self.links[parents].astype(np.int64)
         while (states >= 0).any():
-            found = self._child(states, words)
-            links = np.where(found >= 0, found, links)
-            states = np.where((states >= 0) & (found < 0), self.links[states], -1)
+            children = self._child(states, words)
+            links = np.where(children >= 0, children, links)
+            states = np.where((states >= 0) & (children < 0), self.links[states], -1)
         return links.astype(np.int32)
 
     def _in_order(self, ids: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Where the n-grams stand when sorted by `keys`; no two may be the same."""
+        """Return the places of the n-grams sorted by `keys`; no two may be the same."""
         order = np.argsort(keys, kind="stable")
         for place in np.flatnonzero(np.diff(keys[order]) == 0):
             self._fail(ids[order[place]], "stands there twice")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, cont
 from fflm.lm.interface import BATCH
 from fflm.lm.ngram.kneser_ney import estimate
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
 
 
@@ -54,7 +55,7 @@ class NgramModel:
         log_probs: np.ndarray,
         backoffs: np.ndarray,
         counts: np.ndarray | None = None,
-        facts: dict | None = None,
+        facts: dict[str, Any] | None = None,
         threads: int | None = None,
     ):
         self.vocabulary, self.tokenizer, self.threads = vocabulary, tokenizer, threads
@@ -88,13 +89,13 @@ class NgramModel:
         ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
         table, counts = count_ngrams(ids, order, len(vocabulary), breaks)
         log_probs, backoffs, discounts, fallback = estimate(table, counts)
-        facts = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
+        facts: dict[str, Any] = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
         if fallback:
             facts["fallback_discounts"] = fallback
         return cls(vocabulary, tokenizer, table, log_probs, backoffs, counts[: len(backoffs)], facts, threads)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats.
 
@@ -104,14 +105,12 @@ class NgramModel:
             If an id is outside the vocabulary, or the breaks are no rising positions inside the text.
         """
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        out = np.empty(ids.size)
         model = (*self.table.tree, self.node_log_probs, self.backoffs)
 
-        def score(first: int, last: int) -> None:
-            ngrams.backoff_log_probs(out[first:last], *model, ids, breaks, first, self.reach)
+        def score(part: np.ndarray, first: int) -> None:
+            ngrams.backoff_log_probs(part, *model, ids, breaks, first, self.reach)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
-        return out
+        return fill_in_parallel(np.empty(ids.size), score, self.threads, on_batch)
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """Compute P(. | context) for contexts (B, K) int32, oldest word first: (B, V) float32; each row sums to 1.
@@ -137,8 +136,6 @@ class NgramModel:
         ConfigError
             If the model came from an ARPA file, which has no counts.
         """
-        if self.counts is None:
-            raise ConfigError("an n-gram model read from an ARPA file has no counts; take one made by fflm ngram")
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
         return self.counts_of(contexts_at(ids, np.arange(ids.size), min(COUNTED_CONTEXT, self.reach), breaks))
 
@@ -154,12 +151,12 @@ class NgramModel:
         A unit of fewer than twice as many words does not count: a few common words in a row were seen anyway.
         """
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        order, longest = self.table.order, np.empty(ids.size, np.int64)
+        order = self.table.order
 
-        def match(first: int, last: int) -> None:
-            ngrams.longest_ngrams(longest[first:last], *self.table.tree, ids, breaks, first, self.reach)
+        def match(part: np.ndarray, first: int) -> None:
+            ngrams.longest_ngrams(part, *self.table.tree, ids, breaks, first, self.reach)
 
-        in_parallel(match, ids.size, self.threads, None)
+        longest = fill_in_parallel(np.empty(ids.size, np.int64), match, self.threads, None)
         starts, sizes = unit_starts[:-1], np.diff(unit_starts)
         begins = np.union1d(starts, breaks)
         place = np.arange(ids.size) - np.repeat(begins, np.diff(np.append(begins, ids.size)))
@@ -171,7 +168,7 @@ class NgramModel:
         """The model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, order, how many n-grams of each order, smoothing and discounts, as plain JSON values."""
         return {
             "kind": "n-gram model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, cont
 from fflm.lm.interface import BATCH
 from fflm.lm.mixture_weights import bucket_of, fit_weights
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
-from fflm.lm.parts import in_parallel
+from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary, known_ids
 
 #: Weight that the uniform distribution always has: text without a surprise would leave it none.
@@ -31,7 +32,7 @@ class InterpolatedNgramModel:
     vocabulary : Vocabulary
     tokenizer : Tokenizer
     table : NgramTable
-        Of order 2 or more.
+        The n-grams, of order 2 or more.
     counts : (nodes,) int32
         How often each n-gram occurred.
     weights : (buckets, order + 1) float64
@@ -105,21 +106,19 @@ class InterpolatedNgramModel:
         return model
 
     def relative_frequencies(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute p_0 to p_order of every word of ids (N,) int32: (N, order + 1) float64."""
         ids, breaks = checked_ids(ids, len(self.vocabulary)), checked_breaks(breaks, len(ids))
-        out = np.empty((ids.size, self.table.order + 1))
         model = (*self.table.tree, self.counts, self.totals)
 
-        def score(first: int, last: int) -> None:
-            ngrams.relative_frequencies(out[first:last], *model, ids, breaks, first)
+        def score(part: np.ndarray, first: int) -> None:
+            ngrams.relative_frequencies(part, *model, ids, breaks, first)
 
-        in_parallel(score, ids.size, self.threads, on_batch)
-        return out
+        return fill_in_parallel(np.empty((ids.size, self.table.order + 1)), score, self.threads, on_batch)
 
     def log_probs(
-        self, ids: np.ndarray, on_batch: Callable[[int], None] | None = None, breaks: np.ndarray = NO_BREAKS
+        self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
         """Compute natural log P(word | context) of every word of a stream (N,) int32: (N,) float64, in nats."""
         ids = known_ids(ids, len(self.vocabulary))
@@ -152,7 +151,7 @@ class InterpolatedNgramModel:
         """The model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return kind, order, how many n-grams of each order, and the weights by bucket, as plain JSON values."""
         return {
             "kind": "interpolated n-gram model",

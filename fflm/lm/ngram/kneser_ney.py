@@ -17,7 +17,7 @@ import numpy as np
 from fflm.lm.ngram.table import NgramTable
 from fflm.text import Vocabulary
 
-#: Where the counts of counts allow no closed form (tiny or odd corpora): what KenLM falls back to.
+#: The discounts of KenLM where the counts of counts allow no closed form (tiny or odd corpora).
 FALLBACK = (0.5, 1.0, 1.5)
 
 
@@ -37,7 +37,8 @@ def discounts(adjusted: np.ndarray) -> tuple[tuple[float, float, float], bool]:
     n = np.bincount(np.minimum(adjusted, 5), minlength=6)[1:5].astype(float)
     if n.all():
         y = n[0] / (n[0] + 2.0 * n[1])
-        values = tuple(float(k - (k + 1) * y * n[k] / n[k - 1]) for k in (1, 2, 3))
+        d1, d2, d3 = (float(k - (k + 1) * y * n[k] / n[k - 1]) for k in (1, 2, 3))
+        values = d1, d2, d3
         if all(0.0 < value <= k for k, value in enumerate(values, start=1)):
             return values, False
     return FALLBACK, True
@@ -96,7 +97,7 @@ def estimate(
 
 
 def _adjusted(table: NgramTable, counts: np.ndarray, order: int) -> np.ndarray:
-    """The adjusted counts of the nodes of one order, int64."""
+    """Compute the adjusted counts of the nodes of one order, int64."""
     nodes = table.nodes(order)
     adjusted = counts[nodes].astype(np.int64)
     if order < table.order:

@@ -10,7 +10,7 @@ from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.text import NO_BREAKS, Vocabulary
 
-#: So many words before a word say how well its context is known: as in the paper, those of a trigram.
+#: How many words before a word are its context where contexts are counted: two, as in the paper (a trigram).
 COUNTED_CONTEXT = 2
 
 
@@ -57,17 +57,17 @@ class NgramTable:
         return tuple(int(size) for size in np.diff(self.starts))
 
     def nodes(self, order: int) -> slice:
-        """The nodes of one order."""
+        """Return the nodes of one order, as a slice."""
         return slice(self.starts[order - 1], self.starts[order])
 
     def parents(self, order: int) -> np.ndarray:
-        """The parent of each node of one order, from 2 on."""
+        """Return the parent of each node of one order, from 2 on."""
         above = self.nodes(order - 1)
         fan = np.diff(self.children[above.start : above.stop + 1])
         return np.repeat(np.arange(above.start, above.stop), fan)
 
     def ngram(self, node: int) -> tuple[int, ...]:
-        """The ids of a node's words."""
+        """Return the ids of a node's words."""
         words = []
         while node >= self.starts[1]:
             words.append(int(self.words[node]))
@@ -105,7 +105,7 @@ class NgramTable:
         return np.where(complete, counts[states], 0).astype(np.int64)
 
     def beginning_with(self, word: int, order: int) -> slice:
-        """The nodes of one order that begin with `word`: they stand together."""
+        """Return the nodes of one order that begin with `word`: they stand together."""
         first, last = word, word + 1
         for _ in range(order - 1):
             first, last = int(self.children[first]), int(self.children[last])
@@ -143,7 +143,8 @@ def count_ngrams(
     bits = int(vocab_size).bit_length()
     node_of = stream.astype(np.int64)
     words, counts = [np.arange(vocab_size, dtype=np.int32)], [np.bincount(stream, minlength=vocab_size)]
-    links, children, starts = [np.full(vocab_size, -1, np.int32)], [], [0, vocab_size]
+    links, starts = [np.full(vocab_size, -1, np.int32)], [0, vocab_size]
+    children: list[np.ndarray] = []
     for k in range(2, order + 1):
         places = np.flatnonzero(left >= k)
         keys = ((node_of[places] - starts[-2]) << bits) | stream[places + k - 1]
@@ -157,7 +158,7 @@ def count_ngrams(
         counts.append(count)
         links.append(link)
         starts.append(starts[-1] + len(different))
-    children.append([starts[-1]])
+    children.append(np.array([starts[-1]]))
     table = NgramTable(
         np.concatenate(words), np.concatenate(children).astype(np.int64), np.concatenate(links), tuple(starts)
     )
@@ -165,7 +166,7 @@ def count_ngrams(
 
 
 def _with_unit_begins(ids: np.ndarray, breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The text with ``<s>`` before each unit, and for each place how many words from there on are in its unit."""
+    """Put ``<s>`` before each unit, and count for each place how many words from there on are in its unit."""
     begins = np.union1d(np.concatenate(([0], np.flatnonzero(ids[:-1] == Vocabulary.EOS) + 1)), breaks)
     stream = np.insert(ids, begins, Vocabulary.BOS)
     begins = begins + np.arange(len(begins))
@@ -174,7 +175,7 @@ def _with_unit_begins(ids: np.ndarray, breaks: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _unique(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sorted different keys, the place of each key among them, and how often each occurs."""
+    """Return the sorted different keys, the place of each key among them, and how often each occurs."""
     order = np.argsort(keys)
     keys = keys[order]
     new = np.empty(len(keys), bool)
