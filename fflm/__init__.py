@@ -18,8 +18,10 @@ _LAZY = {
     "DivergenceError": "fflm.errors",
     "FflmError": "fflm.errors",
     "FeedForward": "fflm.teaching.feedforward",
+    "Interrupted": "fflm.errors",
     "Model": "fflm.api.model",
     "ModelFileError": "fflm.errors",
+    "PerplexityError": "fflm.errors",
     "TextClassifier": "fflm.api.text_classifier",
     "TextError": "fflm.errors",
     "classify": "fflm.api.classify",
@@ -42,9 +44,8 @@ def __getattr__(name: str):
         return _version()
     if name not in _LAZY:
         raise AttributeError(f"module 'fflm' has no attribute {name!r}")
-    found = getattr(_import_module(_LAZY[name]), name)
-    globals()[name] = found
-    return found
+    value = globals()[name] = getattr(_import_module(_LAZY[name]), name)
+    return value
 
 
 def _version() -> str:
@@ -57,4 +58,4 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, "__version__"})
+    return sorted({*globals(), *_LAZY, "__version__", "graph"})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fflm.api.arguments import names
 from fflm.api.model import Model
@@ -34,7 +35,7 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     started: float | None = None,
-    **options,
+    **options: Any,
 ) -> Model:
     """Train a model on text and return the one that was best on validation text.
 

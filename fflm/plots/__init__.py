@@ -40,7 +40,7 @@ def drawing() -> Iterator[None]:
         yield
     except (FflmError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a broken library may leave by either
         raise FflmError(
             f"the picture can't be drawn: {type(error).__name__}: {one_line(error)}; it may help to install the plot "
             "extra again: python -m pip install --force-reinstall 'fflm[plot]'"

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fflm.errors import FflmError, ModelFileError, shown
 
@@ -225,19 +225,19 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, on one line."""
     if isinstance(error, KeyError) and error.args:
         return f"{error.args[0]} is missing"
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def write_json(path: Path, value: dict) -> None:
+def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write one JSON object."""
     write(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object, or raise ModelFileError."""
     try:
         value = json.loads(path.read_text())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ FORMAT, VERSION = "fflm", 1
 TYPES = {"<i8": "I64", "<f8": "F64", "<f4": "F32", "<i4": "I32", "|u1": "U8", "|b1": "BOOL"}
 
 
-def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict) -> None:
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, description: dict[str, Any]) -> None:
     """Write arrays and their description, which must be plain JSON values, to `path`: whole or not at all.
 
     The file is the one that the safetensors library would write, to the byte; it is written here because the library
@@ -32,7 +33,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descrip
     entry = json.dumps({"version": VERSION, "kind": kind, **description})
     arrays = {name: np.ascontiguousarray(value, value.dtype.newbyteorder("<")) for name, value in tensors.items()}
     names = sorted(arrays, key=lambda name: (list(TYPES).index(arrays[name].dtype.str), name))
-    header: dict[str, dict] = {"__metadata__": {FORMAT: entry}}
+    header: dict[str, dict[str, Any]] = {"__metadata__": {FORMAT: entry}}
     offset = 0
     for name in names:
         value, end = arrays[name], offset + arrays[name].nbytes
@@ -52,7 +53,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], kind: str, descrip
 
 def read_tensors(
     path: Path, kinds: Sequence[str], wanted: str, hint: Callable[[str], str] = lambda kind: ""
-) -> tuple[dict[str, np.ndarray], dict]:
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read arrays and description of a file of ours, its format and version checked, its kind one of `kinds`.
 
     `wanted` says what that is, for the ModelFileError, and `hint` what to do with a file of another kind.

@@ -24,7 +24,7 @@ def checked_sizes(layer_sizes: object) -> list[int]:
         If they are not two or more numbers of at least 1.
     """
     sizes = list(layer_sizes) if isinstance(layer_sizes, (list, tuple, np.ndarray)) else []
-    if len(sizes) < 2 or not all(is_whole(size) and size >= 1 for size in sizes):
+    if len(sizes) < 2 or not all(is_whole(size) and int(size) >= 1 for size in sizes):
         raise ConfigError(f"layer_sizes must be two or more whole numbers of at least 1, got {layer_sizes!r}")
     return [int(size) for size in sizes]
 

@@ -89,6 +89,7 @@ class Node:
             node.grad = None
         self.grad = np.ones_like(self.value)
         for node in reversed(order):
+            assert node.grad is not None  # every later node that uses it has given its share
             for parent, pull in zip(node.parents, node._pull, strict=True):
                 share = _unbroadcast(pull(node.grad), parent.value.shape)
                 parent.grad = share.copy() if parent.grad is None else parent.grad + share

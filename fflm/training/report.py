@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class TrainReport:
     epochs: float
     steps: int
     seconds: float
-    valid_perplexity: float
+    valid_perplexity: float | None
     test_perplexity: float | None
-    valid: dict
-    test: dict | None
+    valid: dict[str, Any]
+    test: dict[str, Any] | None
     train_tokens: int
     vocab_size: int
     parameters: int
@@ -52,6 +53,6 @@ class TrainReport:
     interrupted: bool
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
         return asdict(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,12 +70,12 @@ class RunFolder:
     def __enter__(self) -> RunFolder:
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
     # Whose it is
 
-    def begin(self, described: dict) -> None:
+    def begin(self, described: dict[str, Any]) -> None:
         """Make the folder and write the configuration of a new run.
 
         Raises
@@ -91,7 +92,7 @@ class RunFolder:
         self._guarded(self._check_to_begin, self.path)
         write_json(self.path / CONFIG, {FORMAT: VERSION, **described})
 
-    def check_unchanged(self, described: dict) -> None:
+    def check_unchanged(self, described: dict[str, Any]) -> None:
         """Refuse to resume a run with other options (but for how long) or another text than it was begun with.
 
         Raises
@@ -182,12 +183,12 @@ class RunFolder:
         if self.path is not None:
             save_model(model, self.path / MODEL)
 
-    def save_state(self, tensors: dict[str, np.ndarray], progress: dict) -> None:
+    def save_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Write the training state: arrays, and a JSON object that says where training stands."""
         if self.path is not None:
             write_tensors(self.path / STATE, tensors, STATE_KIND, {"progress": progress})
 
-    def load_state(self) -> tuple[dict[str, np.ndarray], dict]:
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Read what `save_state` wrote.
 
         Raises
@@ -201,12 +202,12 @@ class RunFolder:
             raise ModelFileError(f"{path} is damaged: its progress is missing")
         return tensors, description["progress"]
 
-    def write_log(self, records: list[dict]) -> None:
+    def write_log(self, records: list[dict[str, Any]]) -> None:
         """Write the log: one JSON object a line, one line a validation."""
         if self.path is not None:
             write(self.path / LOG, "".join(json.dumps(record) + "\n" for record in records).encode())
 
-    def draw_curve(self, records: list[dict]) -> None:
+    def draw_curve(self, records: list[dict[str, Any]]) -> None:
         """Draw the learning curve from the records of the log, where there are two of them and matplotlib.
 
         A picture is never worth a run: whatever fails becomes a note on stderr.
@@ -244,5 +245,5 @@ def _is_curve(path: Path) -> bool:
     return is_learning_curve(path.read_bytes()) or (log.exists() and _is_log(log))
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     return "the default" if value is None else " ".join(map(str, value)) if isinstance(value, list) else repr(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Position:
     plan: Plan = field(default_factory=Plan)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Position:
+    def from_dict(cls, values: dict[str, Any]) -> Position:
         """The inverse of `dataclasses.asdict`; what files of older versions lack has its default."""
         return cls(**values | {"plan": Plan(**values.get("plan", {}))})
 
@@ -107,7 +108,7 @@ class TrainingState:
     parameters: Parameters
     optimizer: Optimizer
     position: Position
-    log: list[dict] = field(default_factory=list)
+    log: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.best = self.parameters.snapshot()

@@ -63,11 +63,13 @@ class Validation:
         """
         position = self.state.position
         report = self.evaluate(self.text, "validation")
-        better = report.cross_entropy_nats < position.best
+        nats = report.cross_entropy_nats
+        assert nats is not None  # no softmax gives a word probability 0
+        better = nats < position.best
         self._record(report, better)
         position.loss_sum, position.loss_tokens = 0.0, 0
         if better:
-            position.best, position.failures, self.best = report.cross_entropy_nats, 0, report
+            position.best, position.failures, self.best = nats, 0, report
             self.state.keep_best()
             self.save_best()
         else:
