@@ -125,14 +125,16 @@ def loss_gradient(grad_bias, values, factors, targets, first):
 def slice_forward(values, maxima, sums, target_logits, weights, bias, features_t, targets, bounds):
     """The exponentials of one slice of the vocabulary, tile by tile; the slice has S words in T tiles.
 
-    values (S, >=B) *written*: e^(logit - the tile's maximum); maxima, sums (T, >=B) *written*: of each tile's columns;
+    values (S, >=B) *written*: e^(logit - the tile's maximum); with fewer rows, as many as the largest tile has, each
+    tile writes over the one before, in the cache. maxima, sums (T, >=B) *written*: of each tile's columns;
     target_logits (B,) *written* where the target is a word of the slice. weights (S, D), bias (S,), features_t
     (D, >=B), targets (B,) *read*; bounds (T+1,) *read*: the first word of each tile, and the last plus one.
     """
-    columns = targets.size
+    columns, kept = targets.size, values.shape[0] == bounds[-1] - bounds[0]
     for tile in range(bounds.size - 1):
         first, last = bounds[tile] - bounds[0], bounds[tile + 1] - bounds[0]
-        logits = values[first:last]
+        row = first if kept else 0
+        logits = values[row : row + last - first]
         matmul(logits[:, :columns], weights[first:last], features_t[:, :columns], False)
         add_bias(maxima[tile, :columns], logits, bias[first:last])
         pick_targets(target_logits, logits, targets, bounds[tile])

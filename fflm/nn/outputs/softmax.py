@@ -57,6 +57,11 @@ class Slice:
         """How many words the slice has."""
         return int(self.bounds[-1] - self.bounds[0])
 
+    @property
+    def largest_tile(self) -> int:
+        """How many words its largest tile has."""
+        return int(np.diff(self.bounds).max())
+
 
 def cut_slices(tiles: list[tuple[int, int]], count: int) -> list[Slice]:
     """The tiles in `count` groups of neighbours, as equal as can be."""
@@ -161,7 +166,9 @@ class Softmax:
 
         def task(worker: int) -> None:
             for part in self._owned(worker):
-                self._slice_forward(part, self._values(part, worker), features_t, targets)
+                kept = self._exponentials is not None
+                values = self._values(part, worker) if kept else self._scratch[worker][: part.largest_tile]
+                self._slice_forward(part, values, features_t, targets)
             if rows is not None:
                 first, last = self._workers.share(self.features, worker)
                 matrices.transpose(rows, features_t, first, last, n)
