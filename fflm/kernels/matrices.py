@@ -72,7 +72,7 @@ def copy(out, values, columns, accumulate):
 
 @kernel(f"float64({PART}, int64)")
 def sum_of_squares(values, columns):
-    """Sum of the squares of values (R, C) *read*, row by row, in float64."""
+    """Compute the sum of the squares of values (R, C) *read*, row by row, in float64."""
     total = 0.0
     for i in range(values.shape[0]):
         for j in range(columns):

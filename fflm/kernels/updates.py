@@ -1,4 +1,4 @@
-"""The update rules, each one loop over the elements: weights *written*, grad *read*, its own averages *accumulated*.
+"""The update rules, each one loop over the elements: weights *written*, grad *read*, averages *accumulated*.
 
 All have one shape, `rule(weights, grad, first, second, rates)`, arrays (N,); `first` and `second` are the rule's state
 (empty where it keeps none) and `rates` (8,) holds: learning rate, factor of the weights (1 - rate * decay), and up to

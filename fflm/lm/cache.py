@@ -106,7 +106,7 @@ class CacheModel:
         return uniform
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[CacheModel]:
-        """The model itself: nothing has to be kept between calls."""
+        """Return the model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
     def describe(self) -> dict[str, Any]:

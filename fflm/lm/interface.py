@@ -14,19 +14,19 @@ BATCH = 16
 
 
 class Scorer(Protocol):
-    """What scores: a language model, or one of its sessions."""
+    """The protocol of scorers: language models and their sessions."""
 
     def log_probs(
         self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
-        """As `LanguageModel.log_probs`."""
+        """Do as `LanguageModel.log_probs`."""
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """As `LanguageModel.next_word`."""
+        """Do as `LanguageModel.next_word`."""
 
 
 class LanguageModel(Protocol):
-    """P(word | the words before it), over a fixed vocabulary.
+    """The protocol of language models: P(word | the words before it), over a fixed vocabulary.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class LanguageModel(Protocol):
     tokenizer : Tokenizer
         How text becomes tokens of this model.
     reach : int
-        How many words before a word the model looks at.
+        The number of words before a word that the model uses.
     """
 
     vocabulary: Vocabulary
@@ -71,7 +71,7 @@ class LanguageModel(Protocol):
         """
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[Scorer]:
-        """A scorer for many calls, each of up to about `batch` contexts, for use in a ``with`` statement.
+        """Return a scorer for many calls, each of up to about `batch` contexts, for use in a ``with`` statement.
 
         It keeps what `log_probs` and `next_word` would make anew in each call, such as workers and scratch memory. The
         model must not be changed while it is open.

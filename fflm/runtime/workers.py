@@ -1,4 +1,4 @@
-"""Workers: threads that all run the same task, each with its own number, and wait for each other at its end.
+"""Workers: threads that all run the same task, each with a number, and wait for each other at its end.
 
 They are plain Python threads; the kernels that they call release the interpreter lock. What a network asks of them is
 declared here and no more: `run` a task, cut items into equal `share`s, and the exchanges between two tasks, which
@@ -28,7 +28,7 @@ class Workers:
     Attributes
     ----------
     size : int
-        How many there are.
+        The number of workers.
 
     Raises
     ------
