@@ -1,6 +1,6 @@
 """The tables of activations, of costs and of update rules, by name.
 
-The configuration offers their names, the kernels of the same names compute them. To add one is to write its entry
+The options take their names; the kernels of the same names compute them. To add one is to write its entry
 here and its arithmetic (`kernels/activations.py`, `teaching/costs.py`, `kernels/updates.py`); the tests go through
 these tables. The formulas of activations and costs are those of `fflm.teaching.formulas`: the float64 oracle
 (`teaching/network_graph.py`) is built from them, and the kernels are tested against it.

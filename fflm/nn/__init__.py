@@ -1,4 +1,4 @@
-"""The network in the paper's letters: encoder, layers, output layer, and one training step.
+"""The network in the notation of the paper: encoder, layers, output layer, and one training step.
 
 x = (C(w[t-1]), ..., C(w[t-K])); y = b + W x + U f(d + H x); P(w | context) = softmax(y)[w].
 Bengio et al. 2003, section 2 and, for the division of the vocabulary among workers, section 3.2.

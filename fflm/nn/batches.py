@@ -22,7 +22,7 @@ class Batch(Protocol):
 
     @property
     def targets(self) -> np.ndarray:
-        """(B,) int32: the word, or label, to be predicted in each row."""
+        """The word, or label, to be predicted in each row: (B,) int32."""
 
 
 @dataclass(frozen=True)

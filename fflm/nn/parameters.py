@@ -30,7 +30,7 @@ class Parameters(dict[str, np.ndarray]):
 
     @property
     def size(self) -> int:
-        """The number of numbers in all arrays."""
+        """The number of parameters: the size of all arrays together."""
         return sum(value.size for value in self.values())
 
     def snapshot(self) -> Parameters:

@@ -48,7 +48,7 @@ class Node:
         From what.
     """
 
-    __array_priority__ = 1000  # so that array * node asks the node
+    __array_priority__ = 1000  # so that array * node calls Node.__rmul__
 
     def __init__(
         self,

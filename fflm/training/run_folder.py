@@ -32,7 +32,7 @@ class RunFolder:
     path : Path or None
         Without one nothing is read or written, whatever is called.
     resume : bool
-        Whether the run in it is to be resumed, or one to be begun.
+        Whether the run in the folder is resumed; else a new run is begun.
     quiet : bool
         Whether to say nothing on stderr.
 

@@ -1,9 +1,10 @@
 """The exact softmax over the vocabulary, divided among the workers (Bengio et al. 2003, section 3.2).
 
-The vocabulary is cut into fixed tiles, and the tiles are grouped into slices; a worker computes whole slices, with the
-rows of U and b of their words: the logits, the gradients and the update, which follows at once while the tile is in the cache. Maxima and sums are
-combined in the order of tiles, gradients of the features in the order of slices, so that the number of workers does
-not change a bit of the result. Each slice is one compiled call forward and one backward.
+The vocabulary is cut into fixed tiles, and the tiles are grouped into slices (see `fflm.nn`). A worker computes whole
+slices: the logits of their words, the gradients of the rows of U and b, and their update, which follows at once while
+the tile is in the cache. Maxima and sums are combined in the order of tiles, gradients of the features in the order of
+slices, so that the number of workers does not change a bit of the result. Each slice is one compiled call forward and
+one backward.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class Softmax:
         self._workers.run(task)
 
     def _forward(self, features_t: np.ndarray, targets: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Leave each tile's maxima and sums, the factors, peaks and totals; copy the features into rows (B, D)."""
+        """Compute each tile's maxima and sums, the factors, peaks and totals; copy the features into rows (B, D)."""
         n = len(targets)
 
         def task(worker: int) -> None:
