@@ -51,12 +51,12 @@ class LanguageModel(Protocol):
         ----------
         ids : (N,) int32
             Words of the vocabulary. Contexts are filled with ``<s>`` before the first word, and before a word that
-            follows ``</s>``; a cache looks across it.
+            follows ``</s>``; a cache counts words across it.
         on_batch : callable, optional
             Called with the number of words after each batch, for progress.
         breaks : (S,) int64
             Rising positions, above 0 and below N, at which text begins that does not follow what stands before it (see
-            `fflm.text.TokenStream`): no context looks across them, not even a cache's.
+            `fflm.text.TokenStream`): no context reaches across them, not even a cache's.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class LanguageModel(Protocol):
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """Compute P(. | context) for contexts (B, reach) int32, oldest word first: (B, V) float32, rows sum to 1.
 
-        ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
+        ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache uses them.
         """
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[Scorer]:
@@ -82,7 +82,7 @@ class LanguageModel(Protocol):
 
 
 class CountsContexts(LanguageModel, Protocol):
-    """A language model that knows how often it saw the two words before a word in training."""
+    """A language model that can tell how often it saw the two words before a word in training."""
 
     def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""

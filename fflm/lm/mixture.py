@@ -209,7 +209,7 @@ def log_probs_of_parts(
 
 
 def can_count_contexts(model: LanguageModel) -> TypeGuard[CountsContexts]:
-    """Tell whether a model knows how often it saw a context: n-gram models with counts, mixtures with such a part."""
+    """Tell whether a model can count contexts of training: n-gram models with counts, mixtures with such a part."""
     if isinstance(model, Mixture):
         return any(map(can_count_contexts, model.parts))
     table = getattr(model, "table", None)

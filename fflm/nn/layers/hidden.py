@@ -1,4 +1,4 @@
-"""The hidden layers that a configuration asks for."""
+"""The hidden layers, built from the options of a network."""
 
 from __future__ import annotations
 
