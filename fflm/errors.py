@@ -1,4 +1,4 @@
-"""The errors of fflm, and what their lines are made of: names of options, values cut short, nothing a terminal obeys.
+"""The errors of fflm, and what their lines are made of: names of options, values cut short, no control characters.
 
 An error is a single line that says what is wrong and what to do. It names an option as the reader wrote it:
 ``embedding_dim`` in Python, ``--embedding-dim`` on the command line.

@@ -163,7 +163,7 @@ def text(workshop) -> str:
 
 
 @pytest.fixture
-def in_workshop(workshop, tmp_path, monkeypatch) -> Path:
+def in_temporary_folder(workshop, tmp_path, monkeypatch) -> Path:
     """A copy of the workshop, as the current folder; to do with as one likes."""
     folder = tmp_path / "workshop"
     shutil.copytree(workshop, folder)

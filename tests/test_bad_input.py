@@ -25,18 +25,18 @@ def hashes(folder) -> dict:
 
 
 @pytest.fixture
-def refused(fflm_main, in_workshop):
+def refused(fflm_main, in_temporary_folder):
     """``refused(match, "train", ...)``: the command says why not, in one line, and leaves every file as it was."""
 
     def refused(match, *arguments):
-        before = hashes(in_workshop)
+        before = hashes(in_temporary_folder)
         code, out, err = fflm_main(*arguments)
         assert (code, out) == (1, ""), err
         err = "".join(line for line in err.splitlines(keepends=True) if not line.startswith("warning: "))
         assert err.startswith("fflm: error: ") and err.endswith("\n") and err.count("\n") == 1, err
         assert re.search(match, err.removeprefix("fflm: error: ").rstrip("\n")), err
-        assert hashes(in_workshop) == before
-        assert not (in_workshop / "new").exists()
+        assert hashes(in_temporary_folder) == before
+        assert not (in_temporary_folder / "new").exists()
         return err
 
     return refused
@@ -63,15 +63,15 @@ def test_file_name_that_no_system_takes(refused):
         refused("^source must be a file", *train_new(name))
 
 
-def test_folder_without_text(refused, in_workshop):
-    (in_workshop / "folder").mkdir()
-    (in_workshop / "folder" / "picture.png").write_bytes(b"\x89PNG")
+def test_folder_without_text(refused, in_temporary_folder):
+    (in_temporary_folder / "folder").mkdir()
+    (in_temporary_folder / "folder" / "picture.png").write_bytes(b"\x89PNG")
     refused("^folder must hold .txt or .gz files, got none in 'folder'$", *train_new("folder"))
 
 
 @pytest.mark.parametrize("content", ["", " \n\n\t\n"])
-def test_text_without_tokens(refused, in_workshop, content):
-    (in_workshop / "empty.txt").write_text(content)
+def test_text_without_tokens(refused, in_temporary_folder, content):
+    (in_temporary_folder / "empty.txt").write_text(content)
     message = "^text must have at least one token, got none in 'empty.txt'$"
     refused(message, *train_new("empty.txt"))
     refused(message, *train_new("text.txt"), "--valid", "empty.txt")
@@ -79,8 +79,8 @@ def test_text_without_tokens(refused, in_workshop, content):
     refused(message, "perplexity", "runs/demo", "empty.txt")
 
 
-def test_invalid_utf8_names_the_byte(refused, in_workshop, fflm_main):
-    (in_workshop / "latin.txt").write_bytes("the caf\u00e9 . the caf\u00e9 .\n".encode("latin-1") * 20)
+def test_invalid_utf8_names_the_byte(refused, in_temporary_folder, fflm_main):
+    (in_temporary_folder / "latin.txt").write_bytes("the caf\u00e9 . the caf\u00e9 .\n".encode("latin-1") * 20)
     message = "^text must be utf-8, got an invalid byte at offset 7 of 'latin.txt'; name its encoding with --encoding$"
     refused(message, *train_new("latin.txt"))
     refused(message, "perplexity", "runs/demo", "latin.txt")
@@ -94,15 +94,15 @@ def test_unknown_encoding(refused, name):
     refused(message, *train_new("text.txt"), "--encoding", name)
 
 
-def test_damaged_gzip(refused, in_workshop):
+def test_damaged_gzip(refused, in_temporary_folder):
     packed = gzip.compress(b"the cat sat on the mat .\n" * 1000)
     for damaged in (packed[:-20], b"plain text", packed[:20] + b"\0\0\0" + packed[23:]):
-        (in_workshop / "text.gz").write_bytes(damaged)
+        (in_temporary_folder / "text.gz").write_bytes(damaged)
         refused("^source must be an intact gzip file, got 'text.gz': ", *train_new("text.gz"))
 
 
-def test_text_shorter_than_a_window(refused, in_workshop):
-    (in_workshop / "short.txt").write_text("a b a b a b")
+def test_text_shorter_than_a_window(refused, in_temporary_folder):
+    (in_temporary_folder / "short.txt").write_text("a b a b a b")
     refused(
         "^training text must be at least one window of 9 tokens long, got 5; "
         "give more text or a smaller --context-size$",
@@ -111,13 +111,13 @@ def test_text_shorter_than_a_window(refused, in_workshop):
     )
 
 
-def test_text_of_one_token(refused, in_workshop):
-    (in_workshop / "one.txt").write_text("word")
+def test_text_of_one_token(refused, in_temporary_folder):
+    (in_temporary_folder / "one.txt").write_text("word")
     refused("^text must have at least two lines or tokens to hold some out, got one in ", *train_new("one.txt"))
 
 
-def test_text_in_which_no_word_is_frequent_enough(refused, in_workshop):
-    (in_workshop / "rare.txt").write_text("a b c d e f g h")
+def test_text_in_which_no_word_is_frequent_enough(refused, in_temporary_folder):
+    (in_temporary_folder / "rare.txt").write_text("a b c d e f g h")
     refused(
         "^vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least 2 times; "
         "lower --min-count or read more text$",
@@ -157,13 +157,13 @@ class UnloadedCorpus:
 # Vocabularies
 
 
-def test_vocabulary_file(refused, in_workshop):
-    (in_workshop / "words.txt").write_text("the\ncat\nmat\ncat\n")
+def test_vocabulary_file(refused, in_temporary_folder):
+    (in_temporary_folder / "words.txt").write_text("the\ncat\nmat\ncat\n")
     with_words = [*train_new("text.txt"), "--vocab", "words.txt"]
     refused("^--vocab 'words.txt' must list a word once, got 'cat' on lines 2 and 4$", *with_words)
-    (in_workshop / "words.txt").write_text("\n\n<unk>\n")
+    (in_temporary_folder / "words.txt").write_text("\n\n<unk>\n")
     refused("^--vocab 'words.txt' must list at least one word, got none; write one word a line$", *with_words)
-    (in_workshop / "words.txt").unlink()
+    (in_temporary_folder / "words.txt").unlink()
     refused("got 'words.txt': no such file$", *with_words)
 
 
@@ -193,8 +193,8 @@ def test_out_with_a_name_that_no_system_takes(refused):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_out_where_nothing_may_be_written(refused, in_workshop):
-    (in_workshop / "closed").mkdir(mode=0o500)
+def test_out_where_nothing_may_be_written(refused, in_temporary_folder):
+    (in_temporary_folder / "closed").mkdir(mode=0o500)
     refused("^can't make the folder closed/run: Permission denied$", "train", "text.txt", "--out", "closed/run", *SHORT)
 
 
@@ -219,7 +219,7 @@ def test_valid_and_valid_fraction(refused):
     )
 
 
-def test_divergence(fflm_main, in_workshop):
+def test_divergence(fflm_main, in_temporary_folder):
     """The one error after which there is a run: with the last good model in it."""
     wild = ["--optimizer=sgd", "--learning-rate=1e6", "--batch-size=32", "--schedule=plateau"]
     code, out, err = fflm_main(*train_new("text.txt"), *wild)
@@ -230,18 +230,18 @@ def test_divergence(fflm_main, in_workshop):
     assert fflm_main("perplexity", "new", "text.txt").code == 0
 
 
-def test_full_disk(fflm_main, in_workshop, monkeypatch):
+def test_full_disk(fflm_main, in_temporary_folder, monkeypatch):
     def no_space(*arguments):
         raise OSError(28, "No space left on device")
 
-    before = hashes(in_workshop)
+    before = hashes(in_temporary_folder)
     monkeypatch.setattr("os.fsync", no_space)
     code, out, err = fflm_main(*train_new("text.txt"))
     assert (code, out) == (1, "")
     assert re.fullmatch(
         r"warning: .*\nfflm: error: can't write new/\S+: No space left on device; what was there is untouched\n", err
     )
-    assert hashes(in_workshop) == before
+    assert hashes(in_temporary_folder) == before
 
 
 # Models
@@ -251,10 +251,10 @@ COMMANDS = [["perplexity", "text.txt"], ["predict", "the cat"], ["sample"], ["sc
 
 
 @pytest.mark.parametrize(("verb", "rest"), [(c[0], c[1:]) for c in COMMANDS])
-def test_model_that_is_none(refused, in_workshop, verb, rest):
-    model = (in_workshop / "runs" / "demo" / "model.safetensors").read_bytes()
-    (in_workshop / "half").write_bytes(model[: len(model) // 2])
-    (in_workshop / "empty").mkdir()
+def test_model_that_is_none(refused, in_temporary_folder, verb, rest):
+    model = (in_temporary_folder / "runs" / "demo" / "model.safetensors").read_bytes()
+    (in_temporary_folder / "half").write_bytes(model[: len(model) // 2])
+    (in_temporary_folder / "empty").mkdir()
     refused("^no such model: missing$", verb, "missing", *rest)
     refused("^no such model: empty", verb, "empty", *rest)
     refused("^text.txt is not a model file, or it is damaged: ", verb, "text.txt", *rest)
@@ -263,13 +263,13 @@ def test_model_that_is_none(refused, in_workshop, verb, rest):
     refused("^", verb, "a" * 5000, *rest)
 
 
-def test_model_of_a_newer_format_and_of_wrong_shapes(refused, in_workshop):
-    with safe_open(in_workshop / "runs" / "demo" / "model.safetensors", framework="numpy") as file:
+def test_model_of_a_newer_format_and_of_wrong_shapes(refused, in_temporary_folder):
+    with safe_open(in_temporary_folder / "runs" / "demo" / "model.safetensors", framework="numpy") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
     newer = json.loads(metadata["fflm"]) | {"version": 7}
-    save_file(tensors, in_workshop / "newer", {"fflm": json.dumps(newer)})
+    save_file(tensors, in_temporary_folder / "newer", {"fflm": json.dumps(newer)})
     refused("^newer has format version 7, this fflm reads up to 1; upgrade fflm$", "info", "newer")
-    save_file(tensors | {"output.bias": np.zeros(5, np.float32)}, in_workshop / "wrong", metadata)
+    save_file(tensors | {"output.bias": np.zeros(5, np.float32)}, in_temporary_folder / "wrong", metadata)
     refused(r"^wrong is damaged: output.bias must be float32 of shape \(13,\), got float32 \(5,\)$", "info", "wrong")
 
 
@@ -376,9 +376,9 @@ def test_top(refused):
         (["info", "runs/demo", "--top", "3"], "unrecognized arguments: --top 3"),
     ],
 )
-def test_wrong_usage(fflm_main, in_workshop, arguments, message):
-    before = hashes(in_workshop)
+def test_wrong_usage(fflm_main, in_temporary_folder, arguments, message):
+    before = hashes(in_temporary_folder)
     code, out, err = fflm_main(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("usage: fflm") and message in err
-    assert hashes(in_workshop) == before
+    assert hashes(in_temporary_folder) == before

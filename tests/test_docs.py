@@ -1,4 +1,4 @@
-"""What the documentation shows is true: docstring examples, README snippets, command lines, help texts."""
+"""Tests of the documentation: docstring examples, README snippets, command lines, help texts."""
 
 import argparse
 import doctest
@@ -34,13 +34,13 @@ def test_every_module_is_found():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstring_examples(name, in_workshop):
-    """In a folder with ``text.txt`` and the trained run ``runs/demo``."""
+def test_docstring_examples(name, in_temporary_folder):
+    """The examples of a module run in a folder with ``text.txt`` and the trained run ``runs/demo``."""
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
 
 
-def test_docstring_examples_of_the_front_door_are_not_skipped(in_workshop):
+def test_docstring_examples_of_the_public_names_are_not_skipped(in_temporary_folder):
     for name, least in (("fflm", 6), ("fflm.api.model", 15)):
         assert doctest.testmod(importlib.import_module(name)).attempted >= least
 
@@ -95,7 +95,7 @@ def snippets(*languages):
 
 
 def fflm_lines(text):
-    """The arguments of each ``fflm ...`` in shell lines, with or without a prompt; comments and output passed over."""
+    """The arguments of each ``fflm ...`` in shell lines, with or without a prompt; comments and output are skipped."""
     for line in text.replace("\\\n", " ").splitlines():
         line = line.strip().removeprefix("$ ")
         if not re.search(r"(^|[|&;] *|-m )fflm ", line):
@@ -114,7 +114,7 @@ def fflm_lines(text):
                 command.append(word)
 
 
-def test_shell_lines_are_understood():
+def test_fflm_lines_finds_commands():
     text = """$ python -m pip install . && fflm train stdlib --out runs/stdlib \\
     --minutes 1  # a comment
 fflm: error: not a command
@@ -128,8 +128,8 @@ fflm predict runs/a "the value of" """
     ]
 
 
-def test_readme_python_runs(in_workshop):
-    """One after the other, as a reader would; in a folder with ``corpus.txt``."""
+def test_readme_python_runs(in_temporary_folder):
+    """The snippets run one after the other, as a reader would run them, in a folder with ``corpus.txt``."""
     blocks = snippets("python", "pycon")
     assert blocks
     names = {"__name__": "__main__"}
@@ -157,18 +157,18 @@ def test_readme_shows_every_verb():
     assert set(verbs()) <= shown
 
 
-def test_readme_links_lead_somewhere():
+def test_readme_links_exist():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
         assert (REPOSITORY / target).exists(), target
 
 
-def test_readme_is_finished():
+def test_readme_has_no_placeholders():
     assert "@@" not in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_textbook_script_runs():
-    """Every example, as a reader would run it; an error in one line is an error of the script."""
+    """The script runs every example; an error in one line is an error of the script."""
     made = subprocess.run(
         [sys.executable, REPOSITORY / "scripts" / "textbook.py"],
         capture_output=True,
@@ -177,4 +177,4 @@ def test_the_textbook_script_runs():
     )
     assert made.returncode == 0, made.stderr
     assert re.findall(r"^(E\d+)\.", made.stdout, re.MULTILINE) == [f"E{i}" for i in range(1, 22)]
-    assert re.search(r"\(array\(\[\[-0\.121832\d*\]\].*, array\(\[\[-0\.003045\d*\]\]", made.stdout)  # E7
+    assert re.search(r"\(array\(\[\[-0\.121832\d*\]\].*, array\(\[\[-0\.003045\d*\]\]", made.stdout)  # example E7

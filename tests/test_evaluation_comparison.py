@@ -557,12 +557,12 @@ def test_missing_models_and_texts(demo, text, fflm_main):
 # The picture
 
 
-def test_picture(demo, other, text, fflm_main, in_workshop):
+def test_picture(demo, other, text, fflm_main, in_temporary_folder):
     pytest.importorskip("matplotlib")
     code, out, err = fflm_main("compare", demo, other, text, "--plot", "picture.png")
     assert (code, err) == (0, "") and "conclusion" in out
-    assert (in_workshop / "picture.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(in_workshop.glob(".*.tmp"))
+    assert (in_temporary_folder / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(in_temporary_folder.glob(".*.tmp"))
 
 
 def test_picture_of_equal_models(demo, text):

@@ -434,22 +434,22 @@ def test_json(fflm_main, demo, text):
     assert math.fsum(row["bits"] for row in scores) / 3200 == pytest.approx(expected["bits_per_token"], rel=1e-14)
 
 
-def test_html(fflm_main, demo, in_workshop):
-    (in_workshop / "b.txt").write_text("the cat sat na\u00efvely .", encoding="latin-1")
+def test_html(fflm_main, demo, in_temporary_folder):
+    (in_temporary_folder / "b.txt").write_text("the cat sat na\u00efvely .", encoding="latin-1")
     arguments = ["score", demo, "b.txt", "--encoding", "latin-1", "--html", "page.html", "--threads", 1]
     code, out, err = fflm_main(*arguments, "--top", 2)
     assert code == 0 and out.count("\n") == 6
-    content = (in_workshop / "page.html").read_bytes()
+    content = (in_temporary_folder / "page.html").read_bytes()
     assert err.startswith("note: page.html shows 5 tokens, 0.0 MB\nnote: 5 tokens, 1 out of vocabulary, ")
     found = Page(content.decode("utf-8"))
     assert [word["text"] for word in found.words] == ["the", "cat", "sat", "na\u00efvely", "."]
     assert [len(word["best"]) for word in found.words] == [2] * 5
     assert fflm_main(*arguments, "--json").err.endswith("or replace it with --force\n")
     assert fflm_main(*arguments, "--json", "--force").code == 0
-    assert [len(word["best"]) for word in Page((in_workshop / "page.html").read_text("utf-8")).words] == [5] * 5
+    assert [len(word["best"]) for word in Page((in_temporary_folder / "page.html").read_text("utf-8")).words] == [5] * 5
 
 
-def test_html_of_a_long_text(fflm_main, demo, in_workshop, monkeypatch):
+def test_html_of_a_long_text(fflm_main, demo, in_temporary_folder, monkeypatch):
     monkeypatch.setattr(pages, "MOST_TOKENS", 100)
     monkeypatch.setattr("fflm.evaluation.surprisal_page.MOST_TOKENS", 100)
     code, _, err = fflm_main("score", demo, "text.txt", "--html", "page.html")
@@ -482,17 +482,17 @@ def test_help_knows_the_limits(fflm_main):
         ),
     ],
 )
-def test_refused(fflm_main, in_workshop, arguments, message):
-    before = (in_workshop / "text.txt").read_bytes()
+def test_refused(fflm_main, in_temporary_folder, arguments, message):
+    before = (in_temporary_folder / "text.txt").read_bytes()
     code, out, err = fflm_main("score", *arguments)
     assert (code, out) == (1, "")
     assert err.startswith(f"fflm: error: {message}") and err.count("\n") == 1
-    assert (in_workshop / "text.txt").read_bytes() == before
-    assert not list(in_workshop.glob(".*.tmp"))
+    assert (in_temporary_folder / "text.txt").read_bytes() == before
+    assert not list(in_temporary_folder.glob(".*.tmp"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["runs/demo"], ["runs/demo", "text.txt", "--top", "x"]])
-def test_wrong_usage(fflm_main, in_workshop, arguments):
+def test_wrong_usage(fflm_main, in_temporary_folder, arguments):
     code, out, err = fflm_main("score", *arguments)
     assert (code, out) == (2, "") and err.startswith("usage: fflm score ")
 

@@ -1,4 +1,4 @@
-"""The architecture, read from the sources: who imports whom, where foreign packages come in, classes, docstrings."""
+"""Tests of the architecture, which read the sources: imports, third-party packages, classes, docstrings."""
 
 import ast
 import sys
@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "fflm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
-#: A module imports from its own folder and from folders of a row above only.
+#: The subpackages in layers: a module imports from the subpackage it is in and from layers above this one only.
 LAYERS = [
     ["errors"],
     ["config", "runtime", "storage"],
@@ -25,7 +25,7 @@ LAYERS = [
     ["__main__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-#: The same within a folder.
+#: The same rule for the modules inside a subpackage.
 INSIDE = {
     "nn": [
         ["buffers", "draws", "batches", "parameters"],
@@ -43,7 +43,7 @@ INSIDE = {
         ["dataset"],
     ],
 }
-DOORS = {
+THIRD_PARTY = {
     "numba": "kernels/",
     "llvmlite": "kernels/",
     "nltk": "text/",
@@ -80,31 +80,31 @@ def imports(path):
             yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
 
 
-def test_every_folder_has_its_place():
+def test_every_subpackage_is_in_a_layer():
     assert {folder(path) for path in FILES} - {"__init__"} == set(LEVEL)
 
 
-def below(own, other, level):
-    return other == own or level[other] < level[own]
+def may_import(importer, imported, level):
+    return imported == importer or level[imported] < level[importer]
 
 
 @each_file()
 def test_imports_point_downwards(path):
-    own = folder(path)
-    if own == "__init__":
+    importer = folder(path)
+    if importer == "__init__":
         return  # see the next test
     for name, line in imports(path):
         first, _, rest = name.partition(".")
         if first != "fflm":
             continue
         other = rest.split(".")[0]
-        other = other if other in LEVEL else "api"  # a name that the package itself offers
+        other = other if other in LEVEL else "api"  # a public name of the package `fflm`
         message = f"{place(path)}:{line} imports {name}, which is not below it"
-        assert below(own, other, LEVEL), message
+        assert may_import(importer, other, LEVEL), message
 
 
 @each_file(*INSIDE)
-def test_imports_point_downwards_inside(path):
+def test_imports_within_a_subpackage_point_downwards(path):
     parts = [part.removesuffix(".py") for part in path.relative_to(PACKAGE).parts]
     if parts[1] == "__init__":
         return
@@ -114,11 +114,11 @@ def test_imports_point_downwards_inside(path):
         names = name.split(".")
         if names[:2] == ["fflm", parts[0]] and len(names) > 2:
             other = names[2] if names[2] in level else None
-            assert other is not None, f"{place(path)}:{line} imports {name} from the folder's __init__"
-            assert below(parts[1], other, level), f"{place(path)}:{line} imports {name}, which is not below it"
+            assert other is not None, f"{place(path)}:{line} imports {name} from the subpackage's __init__"
+            assert may_import(parts[1], other, level), f"{place(path)}:{line} imports {name}, which is not below it"
 
 
-def test_the_package_imports_its_rooms_only_when_asked():
+def test_the_package_init_imports_subpackages_lazily():
     for node in TREES[PACKAGE / "__init__.py"].body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [alias.name for alias in node.names]
@@ -129,18 +129,18 @@ def test_the_package_imports_its_rooms_only_when_asked():
 
 
 @each_file()
-def test_one_door_for_each_package(path):
+def test_each_third_party_package_is_imported_in_one_place(path):
     for name, line in imports(path):
         package = name.split(".")[0]
         if package in sys.stdlib_module_names or package in ("fflm", "numpy"):
             continue
-        assert package in DOORS, f"{place(path)}:{line} imports {package}, which has no door"
-        door = DOORS[package]
-        assert place(path).startswith(door), f"{place(path)}:{line} imports {package}, whose only door is {door}"
+        assert package in THIRD_PARTY, f"{place(path)}:{line} imports {package}, which THIRD_PARTY does not list"
+        allowed = THIRD_PARTY[package]
+        assert place(path).startswith(allowed), f"{place(path)}:{line} imports {package}, which only {allowed} may"
 
 
 @each_file()
-def test_nothing_that_runs_data(path):
+def test_no_module_executes_data(path):
     for name, line in imports(path):
         assert name.split(".")[0] not in FORBIDDEN_MODULES, f"{place(path)}:{line} imports {name}"
     for node in ast.walk(TREES[path]):
@@ -155,14 +155,14 @@ def test_nothing_that_runs_data(path):
 
 
 @each_file("kernels")
-def test_one_decorator_compiles(path):
+def test_numba_decorators_are_used_in_one_module(path):
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Attribute) and node.attr in ("njit", "jit", "vectorize", "guvectorize", "prange"):
             assert place(path) == "kernels/_jit.py", f"{place(path)}:{node.lineno} uses numba.{node.attr}"
 
 
 @each_file()
-def test_ascii(path):
+def test_sources_are_ascii(path):
     assert path.read_bytes().isascii(), f"{place(path)} is not ASCII"
 
 
@@ -170,8 +170,8 @@ MOST_ATTRIBUTES, MOST_METHODS, MOST_PARAMETERS = 20, 20, 13
 
 
 @each_file()
-def test_classes_have_one_job(path):
-    """Few attributes set in a class, few public methods; few parameters of a function."""
+def test_classes_and_functions_are_small(path):
+    """A class sets few attributes and has few public methods; a function has few parameters."""
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.ClassDef):
             attributes = {
@@ -192,8 +192,8 @@ def test_classes_have_one_job(path):
 
 
 @each_file()
-def test_no_module_is_hidden_by_a_name(path):
-    """`fflm.x.y` is the module y, not a function that the folder's __init__ imports from it."""
+def test_no_public_name_shadows_a_module(path):
+    """`fflm.x.y` is the module y, not a function that the subpackage's `__init__` imports from it."""
     if path.name != "__init__.py" or path.parent == PACKAGE:
         return
     modules = {child.stem for child in path.parent.glob("*.py")} | {c.name for c in path.parent.iterdir() if c.is_dir()}
@@ -203,7 +203,7 @@ def test_no_module_is_hidden_by_a_name(path):
 
 
 @each_file()
-def test_modules_say_what_they_are(path):
+def test_modules_have_docstrings(path):
     if TREES[path].body:
         assert ast.get_docstring(TREES[path]), f"{place(path)} has no docstring"
 

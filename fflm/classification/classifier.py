@@ -26,7 +26,7 @@ BATCH = 256
 def text_network(
     config: ClassifierConfig, vocab_size: int, labels: int, dropout: float = 0.0, embedding_dropout: float = 0.0
 ) -> Network:
-    """The classifier's network, which sees whole texts; the dropout is that of training."""
+    """Build the classifier's network, whose inputs are whole texts; the dropout is that of training."""
     rows = vocab_size + config.bigrams
     encoder: ContextEncoder | TextEncoder
     if config.pooling == "window":
@@ -38,7 +38,7 @@ def text_network(
 
 
 def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, Shape]:
-    """Name and shape of every parameter: ``embeddings`` (V + bigrams, m), then as those of the language model.
+    """Return name and shape of every parameter: ``embeddings`` (V + bigrams, m), then as those of the language model.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def shapes(config: ClassifierConfig, vocab_size: int, labels: int) -> dict[str, 
 def batch_of(
     config: ClassifierConfig, texts: TextIds, first: int, last: int, targets: np.ndarray | None = None
 ) -> Batch:
-    """Texts first .. last-1 as a batch, with their targets out of those of all texts (N,) int32."""
+    """Return texts first .. last-1 as a batch, with their targets out of those of all texts (N,) int32."""
     ids, offsets = texts.batch(first, last)
     given = None if targets is None else targets[first:last]
     if config.pooling == "window":
@@ -60,7 +60,7 @@ def batch_of(
 
 
 class Classifier:
-    """A trained classifier: what its model file holds.
+    """A trained classifier: parameters, vocabulary, tokenizer and labels.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ class Classifier:
         self.labels, self.parameters, self.threads = list(labels), parameters, threads
 
     def encode(self, texts: Sequence[str]) -> TextIds:
-        """Texts as ids."""
+        """Return texts as ids."""
         return encode_texts(texts, self.tokenizer, self.vocabulary, self.config)
 
     def probabilities(self, texts: TextIds) -> np.ndarray:
-        """P(label | text): (texts, labels) float32, each row sums to 1; a text of unknown words is as one of none."""
+        """Compute P(label | text): (texts, labels) float32, rows sum to 1; a text of unknown words counts as empty."""
         out = np.empty((len(texts), len(self.labels)), np.float32)
         network = text_network(self.config, len(self.vocabulary), len(self.labels))
         with Workers(self.threads) as workers:
@@ -102,7 +102,7 @@ class Classifier:
         return out
 
     def describe(self) -> dict[str, Any]:
-        """Kind, size, shape, as plain JSON values."""
+        """Return kind, size and shape, as plain JSON values."""
         return {
             "kind": "text classifier",
             "parameters": sum(value.size for value in self.parameters.values()),

@@ -17,7 +17,7 @@ TEXTS = 10_000  # encoded at once
 
 @dataclass(frozen=True)
 class TextIds:
-    """Texts one after another: ids (N,) int32, text i from offsets[i] to offsets[i+1]; offsets (texts+1,) int64."""
+    """The ids of texts in one array (N,) int32, text i from offsets[i] to offsets[i+1]; offsets (texts+1,) int64."""
 
     ids: np.ndarray
     offsets: np.ndarray
@@ -27,20 +27,20 @@ class TextIds:
         return len(self.offsets) - 1
 
     def take(self, order: np.ndarray) -> TextIds:
-        """These texts, in this order; `words` stays that of all."""
+        """Return these texts, in this order; `words` stays that of all."""
         begins, sizes = self.offsets[order], np.diff(self.offsets)[order]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], sizes)
         return TextIds(self.ids[places], offsets, self.words)
 
     def batch(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """ids and offsets of texts first .. last-1."""
+        """Return ids and offsets of texts first .. last-1."""
         offsets = self.offsets[first : last + 1]
         return self.ids[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
 def learn_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierConfig) -> tuple[Vocabulary, TextIds]:
-    """The vocabulary of training texts, and these as `encode_texts` gives them; TextError if they have no words."""
+    """Return the vocabulary of training texts, and their ids by `encode_texts`; TextError if they have no words."""
     new = NewIds()
     parts = [
         np.fromiter(map(new.__getitem__, tokens), np.int32, len(tokens)) for tokens in map(tokenizer.tokens, texts)
@@ -56,7 +56,7 @@ def learn_words(texts: Sequence[str], tokenizer: Tokenizer, config: ClassifierCo
 def encode_texts(
     texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, config: ClassifierConfig
 ) -> TextIds:
-    """Ids of each text's known words, then of its pairs of known neighbours; unknown words are left out.
+    """Return ids of each text's known words, then of its pairs of known neighbours, without unknown words.
 
     With pooling ``bag`` each once, in the order of their numbers; else as often as they occur, in their order.
     With pooling ``window`` exactly so many words, ``<s>`` where there are none, ``<unk>`` for unknown ones.
@@ -85,7 +85,7 @@ def _window(ids: np.ndarray, size: int) -> np.ndarray:
 def _known(
     ids: np.ndarray, text: np.ndarray, vocabulary: Vocabulary, config: ClassifierConfig
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the embeddings, and the text of each."""
+    """Return the rows of the embeddings, and the text of each."""
     known = ids != Vocabulary.UNK
     rows, text_of = ids[known].astype(np.int64), text[known]
     if config.bigrams:
@@ -102,7 +102,7 @@ def _known(
 
 
 def pairs(left: np.ndarray, right: np.ndarray, rows: int) -> np.ndarray:
-    """A row, 0 .. rows-1, for each pair of neighbours: the hash of both ids.
+    """Compute a row, 0 .. rows-1, for each pair of neighbours: the hash of both ids.
 
     Examples
     --------

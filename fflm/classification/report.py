@@ -1,4 +1,4 @@
-"""How well a classifier does on labelled texts."""
+"""The evaluation of a classifier on labelled texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NORMAL_95 = 1.959963984540054  # of 95 % of the normal distribution
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """Accuracy and its kin.
+    """Accuracy, and other measures, of a classifier.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class ClassificationReport:
     confusion: tuple[tuple[int, ...], ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return it as plain JSON values."""
         return asdict(self) | {"labels": list(self.labels), "confusion": [list(row) for row in self.confusion]}
 
 
 def report(labels: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> ClassificationReport:
-    """The report for true and predicted numbers (N,) of labels.
+    """Compute the report for true and predicted numbers (N,) of labels.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def report(labels: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> Cl
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share of `count` (Wilson 1927).
+    """Compute the 95 % confidence interval of a share of `count` (Wilson 1927).
 
     Examples
     --------

@@ -89,7 +89,7 @@ def fit(
 
 
 def _threads(classifier: Classifier, texts: TextIds, config: ClassifierTrainConfig) -> int | None:
-    """The threads that were asked for; else one where batches are small: workers would spend them on waiting."""
+    """Return the threads that are given; else one where batches are small: workers would mostly wait."""
     weights = sum(value.size for name, value in classifier.parameters.items() if name != "embeddings")
     pooled = len(texts.ids) / len(texts) * classifier.config.embedding_dim
     small = config.batch_size * (pooled + weights) < WORTH_SHARING

@@ -1,4 +1,4 @@
-"""Text classifiers: their shape, and how they are trained."""
+"""The options of text classifiers: shape and training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fflm.errors import ConfigError, option_name
 
 @dataclass(frozen=True)
 class ClassifierConfig(Checked):
-    """Shape of a text classifier: how words become features, features a text, a text a label."""
+    """The options of the shape of a text classifier: embeddings, pooling, hidden layers."""
 
     embedding_dim: int = option(64, "features per word", low=1, high=65536, metavar="M")
     pooling: str = option(
@@ -51,7 +51,7 @@ class ClassifierConfig(Checked):
 
 @dataclass(frozen=True)
 class ClassifierTrainConfig(Checked):
-    """How a text classifier is trained."""
+    """The options of the training of a text classifier."""
 
     optimizer: str = option("adamw", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
     learning_rate: float | None = option(

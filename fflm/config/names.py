@@ -1,6 +1,6 @@
-"""What a network can be made of: one table of activations, one of costs, one of update rules.
+"""The tables of activations, of costs and of update rules, by name.
 
-The configuration offers their names, the kernels of the same names compute them. To add one is to write its entry
+The options take their names; the kernels of the same names compute them. To add one is to write its entry
 here and its arithmetic (`kernels/activations.py`, `teaching/costs.py`, `kernels/updates.py`); the tests go through
 these tables. The formulas of activations and costs are those of `fflm.teaching.formulas`: the float64 oracle
 (`teaching/network_graph.py`) is built from them, and the kernels are tested against it.
@@ -56,7 +56,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """A cost C(a, y) of one example: the outputs a against what they should be, y.
+    """A cost C(a, y) of one example, of the outputs a and the targets y.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The shape of a network."""
+"""The options of the shape of a network."""
 
 from __future__ import annotations
 

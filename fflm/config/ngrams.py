@@ -1,4 +1,4 @@
-"""n-gram models, and the cache of a mixture."""
+"""The options of n-gram models, and of the cache of a mixture."""
 
 from __future__ import annotations
 

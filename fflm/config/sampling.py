@@ -1,4 +1,4 @@
-"""How words are drawn from a model."""
+"""The options of sampling words from a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fflm.config.options import Checked, option
 
 @dataclass(frozen=True)
 class SampleConfig(Checked):
-    """How words are drawn from the model."""
+    """The options of sampling words from a model."""
 
     tokens: int = option(30, "tokens to draw", low=1, metavar="N")
     samples: int = option(1, "independent continuations", low=1, metavar="N")

@@ -1,4 +1,4 @@
-"""How text becomes tokens, which words are known and what is held out."""
+"""The options of tokenization, of the vocabulary and of held-out text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fflm.errors import ConfigError, option_name, shown
 
 @dataclass(frozen=True)
 class TokenizerConfig(Checked):
-    """How text becomes tokens; stored in the model file."""
+    """The options of the tokenizer; they are stored in the model file."""
 
     tokenizer: str = option(
         "word",
@@ -32,7 +32,7 @@ class TokenizerConfig(Checked):
 
 @dataclass(frozen=True)
 class DataConfig(Checked):
-    """How text is read, which words are known and what is held out."""
+    """The options of reading text, of the vocabulary and of held-out text."""
 
     valid_fraction: float | None = option(
         None,

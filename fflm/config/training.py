@@ -1,4 +1,4 @@
-"""How a network is trained."""
+"""The options of training a network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def threads_option(default: str = "every core") -> Any:
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
-    """How the network is trained."""
+    """The options of training the language model."""
 
     optimizer: str = option("adamw", "update rule; adamw is adam with weight decay", choices=tuple(RULES))
     learning_rate: float | None = option(

@@ -75,7 +75,7 @@ class Scores:
     def lines(self) -> Iterator[str]:
         """Yield the rows as TSV with a header; backslashes and what `visible` escapes in a token are as in Python.
 
-        So a token keeps its row and its column, and a terminal obeys none.
+        So a token keeps its row and its column, and no control character reaches a terminal.
         """
         for number, row in enumerate(self.rows()):
             if number == 0:

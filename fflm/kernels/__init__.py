@@ -1,4 +1,4 @@
-"""Compiled loops: arrays in, arrays out. No checks, no allocation, no exceptions, no options.
+"""Compiled loops over arrays, without checks, allocation, exceptions or options.
 
 Each docstring gives shapes and, for each array, its role: *read*, *written* or *accumulated*.
 """

@@ -48,7 +48,7 @@ def _hash(parts: list[bytes]) -> str:
 
 
 def stamp_of(folder: Any) -> str:
-    """A hash of the sources in `folder` (a path or what `importlib.resources` gives) and of the compiler's versions.
+    """Compute a hash of the sources in `folder` (a path or a `Traversable`) and of the compiler's versions.
 
     Not of their times: those change when a package is installed again or put into a container.
     """
@@ -62,7 +62,7 @@ STAMP = stamp_of(resources.files(__package__))
 
 @cache
 def _machine() -> str:
-    """A short hash of the processor and of the settings: those of the compiler, not of the sources."""
+    """Compute a short hash of the processor and of the settings: those of the compiler, not of the sources."""
     settings = [getattr(numba.config, name, None) for name in SETTINGS]
     return _hash([repr((cpu_target.target_context.codegen().magic_tuple(), settings)).encode()])[:12]
 

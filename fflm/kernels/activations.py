@@ -2,7 +2,7 @@
 
 All have one shape. `f_forward(out, z, bias, slope, columns)`: z (R, B) *accumulated*: bias (R,) *read* is added; out
 (R, B) *written* = f(z). `f_backward(grad, grad_slope, z, out, slope, columns)`: grad (R, B) *written* *= f'(z), z and
-out *read*. `slope` (R,) *read* and `grad_slope` (R,) *written* belong to `sloped` alone; others do not look at them.
+out *read*. `slope` (R,) *read* and `grad_slope` (R,) *written* belong to `sloped` alone; others ignore them.
 """
 
 import numpy as np
@@ -19,13 +19,13 @@ BACKWARD = f"void({PART}, float32[::1], {PART}, {PART}, float32[::1], int64)"
 
 @kernel("float32(float32)")
 def sigmoid(z):
-    """1 / (1 + e^-z)."""
+    """Compute 1 / (1 + e^-z)."""
     return ONE / (ONE + exp(-z))
 
 
 @kernel(FORWARD)
 def identity_forward(out, z, bias, slope, columns):
-    """a = z."""
+    """Compute a = z."""
     for i in range(z.shape[0]):
         for j in range(columns):
             z[i, j] += bias[i]
@@ -34,12 +34,12 @@ def identity_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def identity_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = 1."""
+    """Leave the gradient as it is: f' = 1."""
 
 
 @kernel(FORWARD)
 def sigmoid_forward(out, z, bias, slope, columns):
-    """a = 1 / (1 + e^-z)."""
+    """Compute a = 1 / (1 + e^-z)."""
     for i in range(z.shape[0]):
         row, values = z[i, :], out[i, :]
         for j in range(columns):
@@ -49,7 +49,7 @@ def sigmoid_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def sigmoid_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = a (1 - a)."""
+    """Multiply the gradient by f' = a (1 - a)."""
     for i in range(grad.shape[0]):
         for j in range(columns):
             grad[i, j] *= out[i, j] * (ONE - out[i, j])
@@ -57,7 +57,7 @@ def sigmoid_backward(grad, grad_slope, z, out, slope, columns):
 
 @kernel(FORWARD)
 def tanh_forward(out, z, bias, slope, columns):
-    """a = tanh z."""
+    """Compute a = tanh z."""
     for i in range(z.shape[0]):
         row, values = z[i, :], out[i, :]
         for j in range(columns):
@@ -67,7 +67,7 @@ def tanh_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def tanh_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = 1 - a^2."""
+    """Multiply the gradient by f' = 1 - a^2."""
     for i in range(grad.shape[0]):
         for j in range(columns):
             grad[i, j] *= ONE - out[i, j] * out[i, j]
@@ -75,7 +75,7 @@ def tanh_backward(grad, grad_slope, z, out, slope, columns):
 
 @kernel(FORWARD)
 def relu_forward(out, z, bias, slope, columns):
-    """a = max(z, 0); not a number stays not a number."""
+    """Compute a = max(z, 0); not a number stays not a number."""
     for i in range(z.shape[0]):
         for j in range(columns):
             z[i, j] += bias[i]
@@ -84,7 +84,7 @@ def relu_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def relu_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = 1 for z >= 0, else 0: at 0 it is taken as 1."""
+    """Multiply the gradient by f' = 1 for z >= 0, else 0: at 0 it is taken as 1."""
     for i in range(grad.shape[0]):
         for j in range(columns):
             grad[i, j] = grad[i, j] if z[i, j] >= ZERO else ZERO
@@ -92,7 +92,7 @@ def relu_backward(grad, grad_slope, z, out, slope, columns):
 
 @kernel(FORWARD)
 def sloped_forward(out, z, bias, slope, columns):
-    """a = z, or slope * z below 0: leaky ReLU, PReLU."""
+    """Compute a = z, or slope * z below 0: leaky ReLU, PReLU."""
     for i in range(z.shape[0]):
         for j in range(columns):
             z[i, j] += bias[i]
@@ -101,7 +101,7 @@ def sloped_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def sloped_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = 1 for z >= 0, else the slope; that of the slope is z below 0, else 0, summed over the batch."""
+    """Multiply the gradient by f' = 1 for z >= 0, else the slope; the slope's gradient has z below 0, else 0."""
     for i in range(grad.shape[0]):
         total = ZERO
         for j in range(columns):
@@ -113,7 +113,7 @@ def sloped_backward(grad, grad_slope, z, out, slope, columns):
 
 @kernel(FORWARD)
 def swish_forward(out, z, bias, slope, columns):
-    """a = z / (1 + e^-z)."""
+    """Compute a = z / (1 + e^-z)."""
     for i in range(z.shape[0]):
         row, values = z[i, :], out[i, :]
         for j in range(columns):
@@ -123,7 +123,7 @@ def swish_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def swish_backward(grad, grad_slope, z, out, slope, columns):
-    """f' = s + a (1 - s), s = 1 / (1 + e^-z)."""
+    """Multiply the gradient by f' = s + a (1 - s), s = 1 / (1 + e^-z)."""
     for i in range(grad.shape[0]):
         row, values, grads = z[i, :], out[i, :], grad[i, :]
         for j in range(columns):
@@ -133,7 +133,7 @@ def swish_backward(grad, grad_slope, z, out, slope, columns):
 
 @kernel(FORWARD)
 def softmax_forward(out, z, bias, slope, columns):
-    """a = e^z / sum of e^z over the units: all R of a layer, not a share of them."""
+    """Compute a = e^z / sum of e^z over the units: all R of a layer, not a share of them."""
     maxima, sums = np.empty(columns, np.float32), np.empty(columns, np.float32)
     softmax.add_bias(maxima, z, bias)
     for i in range(z.shape[0]):  # a copy of slices would compile seconds of Numba's error messages
@@ -147,7 +147,7 @@ def softmax_forward(out, z, bias, slope, columns):
 
 @kernel(BACKWARD)
 def softmax_backward(grad, grad_slope, z, out, slope, columns):
-    """Each example's gradient times the Jacobian: a * (grad - sum of grad * a over the units)."""
+    """Multiply each example's gradient by the Jacobian: a * (grad - sum of grad * a over the units)."""
     for j in range(columns):
         total = ZERO
         for i in range(grad.shape[0]):

@@ -12,7 +12,7 @@ from fflm.kernels.matrices import PART, ZERO
 
 @kernel(f"void({PART}, int64, uint32, float64, int64)")
 def dropout(values, first, key, rate, columns):
-    """values (R, C) *written*: each set to 0 with probability `rate`, else divided by 1 - rate.
+    """Set each of values (R, C) *written* to 0 with probability `rate`, else divide it by 1 - rate.
 
     The choice is a hash of (key, row, column): the backward pass repeats it on the gradient, any division among
     workers makes the same one, and no generator's state has to be saved.

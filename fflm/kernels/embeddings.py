@@ -15,7 +15,7 @@ from fflm.kernels.windows import UNIT_BEGIN
 
 @kernel("float32(int32[:, ::1], int64, int64)")
 def bag_scale(contexts, row, bag):
-    """1 / sqrt(words in the bag of a context); 0 for an empty one."""
+    """Compute 1 / sqrt(words in the bag of a context); 0 for an empty one."""
     words = 0
     for k in range(bag):
         words += contexts[row, k] != UNIT_BEGIN
@@ -24,7 +24,7 @@ def bag_scale(contexts, row, bag):
 
 @kernel("void(float32[:, ::1], float32[:, ::1], int32[:, ::1], int64)")
 def gather_rows(x, embeddings, contexts, bag):
-    """x (B, K*m [+ m]) *written*: rows of embeddings (V, m) *read* for contexts (B, P) *read*."""
+    """Write into x (B, K*m [+ m]) the rows of embeddings (V, m) *read* for contexts (B, P) *read*."""
     rows, places = contexts.shape
     m = embeddings.shape[1]
     last = (places - bag) * m
@@ -74,7 +74,7 @@ def find_words(words, slots, slot_of, contexts, bag, frozen):
 
 @kernel("void(float32[:, ::1], int64, float32[:, ::1], int32[::1], int32[:, ::1], int64)")
 def scatter_rows(grad, first, grad_x, slots, contexts, bag):
-    """grad (W, m) *written*: the gradients of words first .. first+W-1, occurrences added in order.
+    """Write into grad (W, m) the gradients of words first .. first+W-1, occurrences added in order.
 
     grad_x (B, K*m [+ m]), slots (B*P,) and contexts (B, P) *read*; each word belongs to one worker, so no two write
     the same row.
@@ -99,7 +99,7 @@ def scatter_rows(grad, first, grad_x, slots, contexts, bag):
 
 @kernel("void(float32[:, ::1], float32[:, ::1], int64[::1])")
 def read_rows(out, table, words):
-    """out (W, m) *written*: rows words (W,) *read* of table (V, m) *read*."""
+    """Write into out (W, m) the rows words (W,) *read* of table (V, m) *read*."""
     for s in range(words.size):
         word = words[s]  # read once: for all that the compiler knows, writing to out may change it
         for f in range(table.shape[1]):
@@ -108,7 +108,7 @@ def read_rows(out, table, words):
 
 @kernel("void(float32[:, ::1], float32[:, ::1], int64[::1])")
 def write_rows(table, values, words):
-    """Rows words (W,) *read* of table (V, m) *written* from values (W, m) *read*."""
+    """Write values (W, m) *read* into the rows words (W,) *read* of table (V, m)."""
     for s in range(words.size):
         word = words[s]
         for f in range(table.shape[1]):

@@ -19,7 +19,7 @@ ZERO = np.float32(0.0)
 
 
 def _by_rectangles(out, a, b, accumulate):
-    """out (M, N) *written*, or *accumulated* on request = a (M, K) *read* @ b (K, N) *read*.
+    """Compute out (M, N) *written*, or *accumulated* on request = a (M, K) *read* @ b (K, N) *read*.
 
     Rows of `out` and `b` must be contiguous; `a` may have any strides (pass `a.T` for the transposed product).
     """

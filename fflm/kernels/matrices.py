@@ -14,7 +14,7 @@ PART = "float32[:, ::1]"
 
 @kernel(f"void(float32[::1], {PART}, int64)", reassociate=True)
 def row_sums(out, values, columns):
-    """out (R,) *written* = sums of the rows of values (R, B) *read*."""
+    """Write into out (R,) the sums of the rows of values (R, B) *read*."""
     for i in range(values.shape[0]):
         total = ZERO
         for j in range(columns):
@@ -24,7 +24,7 @@ def row_sums(out, values, columns):
 
 @kernel(f"void({PART}, float32[:, :, ::1], int64, int64)")
 def sum_parts(out, parts, first, columns):
-    """out (R, B) *written* = rows first .. first+R-1 of parts (S, D, B) *read*, added in the order of S."""
+    """Write into out (R, B) rows first .. first+R-1 of parts (S, D, B) *read*, added in the order of S."""
     for i in range(out.shape[0]):
         row = out[i, :]
         for j in range(columns):
@@ -37,7 +37,7 @@ def sum_parts(out, parts, first, columns):
 
 @kernel(f"void({PART}, {PART}, int64, int64, int64)")
 def transpose(out, values, first, last, columns):
-    """out[j, i] *written* = values[i, j] *read* for i = first .. last-1 and j = 0 .. columns-1, block by block."""
+    """Write into out[j, i] values[i, j] *read* for i = first .. last-1 and j = 0 .. columns-1, block by block."""
     for i0 in range(first, last, 16):
         i1 = min(i0 + 16, last)
         for j in range(columns):
@@ -48,7 +48,7 @@ def transpose(out, values, first, last, columns):
 
 @kernel(f"void({PART}, {PART}, int64, int64, int64)")
 def transpose_columns(out, values, first, last, rows):
-    """out[j, i] *written* = values[i, j] *read* for i = 0 .. rows-1 and j = first .. last-1, block by block."""
+    """Write into out[j, i] values[i, j] *read* for i = 0 .. rows-1 and j = first .. last-1, block by block."""
     for j0 in range(first, last, 16):
         j1 = min(j0 + 16, last)
         for i in range(rows):
@@ -59,7 +59,7 @@ def transpose_columns(out, values, first, last, rows):
 
 @kernel(f"void({PART}, {PART}, int64, boolean)")
 def copy(out, values, columns, accumulate):
-    """out (R, B) *written*, or *accumulated* on request, = values (R, B) *read*."""
+    """Copy values (R, B) *read* into out (R, B) *written*, or add them, *accumulated*, on request."""
     for i in range(values.shape[0]):
         row, numbers = out[i, :], values[i, :]
         if accumulate:
@@ -72,7 +72,7 @@ def copy(out, values, columns, accumulate):
 
 @kernel(f"float64({PART}, int64)")
 def sum_of_squares(values, columns):
-    """Sum of the squares of values (R, C) *read*, row by row, in float64."""
+    """Compute the sum of the squares of values (R, C) *read*, row by row, in float64."""
     total = 0.0
     for i in range(values.shape[0]):
         for j in range(columns):
@@ -82,7 +82,7 @@ def sum_of_squares(values, columns):
 
 @kernel(f"void({PART}, float32, int64)")
 def scale(values, factor, columns):
-    """values (R, C) *written* *= factor."""
+    """Multiply values (R, C) *written* by `factor`."""
     for i in range(values.shape[0]):
         for j in range(columns):
             values[i, j] *= factor

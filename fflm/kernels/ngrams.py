@@ -2,7 +2,7 @@
 
 Node w is the word w alone. The nodes that add a word to node c are children[c] .. children[c + 1] - 1, sorted by
 `words`, their last words; links[node] is the node of its longest suffix, -1 for none. Nodes from children.size - 1 on
-are of the highest order: they have no children. A state is the node of the longest context that the table knows, -1
+are of the highest order: they have no children. A state is the node of the longest context in the table, -1
 for the empty one. Contexts begin where those of `kernels/windows.py` do, at a unit or at one of the breaks (S,), and
 there with ``<s>``.
 """

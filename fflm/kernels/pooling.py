@@ -14,14 +14,14 @@ ONE = np.float32(1.0)
 
 @kernel("float32(int64, boolean)")
 def text_scale(words, root):
-    """1 / words, or 1 / sqrt(words); 1 for an empty text."""
+    """Compute 1 / words, or 1 / sqrt(words); 1 for an empty text."""
     count = np.float32(max(1, words))
     return np.float32(ONE / np.sqrt(count)) if root else np.float32(ONE / count)
 
 
 @kernel("void(float32[:, ::1], int32[:, ::1], float32[:, ::1], int32[::1], int64[::1], boolean)")
 def gather_texts(x, highest, embeddings, ids, offsets, root):
-    """x (B, m [+ m]) *written*: scaled sums of the rows of embeddings (V, m) *read*, and maxima beside them.
+    """Write into x (B, m [+ m]) the scaled sums of the rows of embeddings (V, m) *read*, and maxima beside them.
 
     highest (B, m) *written*: the place in ids (N,) *read* of each maximum, -1 in an empty text, all of whose numbers
     are 0; if it is (B, 0), there are no maxima. offsets (B+1,) *read*.
@@ -51,7 +51,7 @@ def gather_texts(x, highest, embeddings, ids, offsets, root):
 
 @kernel("void(float32[:, ::1], int64, float32[:, ::1], int32[:, ::1], int32[::1], int64[::1], boolean)")
 def scatter_texts(grad, first, grad_x, highest, slots, offsets, root):
-    """grad (W, m) *written*: gradients of words first .. first+W-1, occurrences added in order.
+    """Write into grad (W, m) the gradients of words first .. first+W-1, occurrences added in order.
 
     grad_x (B, m [+ m]), slots (N,), highest and offsets *read*, as `find_words` and `gather_texts` left them; each word
     belongs to one worker, so no two write the same row.

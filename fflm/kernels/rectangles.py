@@ -23,7 +23,7 @@ def _splat(builder, value, vector_type):
 
 
 class _Rectangle:
-    """Emits one rectangle of `rows` x `vectors` registers; the last vector is `masked` at the right edge of `out`."""
+    """The code of one rectangle of `rows` x `vectors` registers; at the right edge the last vector is `masked`."""
 
     def __init__(self, context, builder, rows, vectors, masked):
         self.context, self.builder = context, builder
@@ -31,7 +31,7 @@ class _Rectangle:
         self.cells = [(i, v) for i in range(rows) for v in range(vectors)]
 
     def emit(self, signature, arguments):
-        """The code of the rectangle: its arguments are those of `rectangles`."""
+        """Emit the code of the rectangle: its arguments are those of `rectangles`."""
         out, a, b, i, j, k, depth, columns, accumulate = arguments
         if self.masked:
             self.make_mask(self.builder.sub(columns, ir.Constant(columns.type, LANES * (self.vectors - 1))))
@@ -82,7 +82,7 @@ class _Rectangle:
         self.builder.call(store, [value, pointer, ir.Constant(_INT, 4), self.mask])
 
     def sums(self, a, a_strides, b, b_stride, depth):
-        """The loop over the shared dimension; returns the sums, a dict from (row, vector) to register."""
+        """Emit the loop over the shared dimension; returns the sums, a dict from (row, vector) to register."""
         builder, index_type = self.builder, depth.type
         fma = self._intrinsic(f"llvm.fmuladd.v{LANES}f32", _VECTOR, [_VECTOR] * 3)
         a_rows = [self.times(a_strides[0], i) for i in range(self.rows)]
@@ -128,7 +128,7 @@ class _Rectangle:
 
 
 def rectangles(rows: int):
-    """The function `f(out, a, b, i, j, k, depth, columns, accumulate)` for the rectangle of `rows` rows at (i, j).
+    """Make the function `f(out, a, b, i, j, k, depth, columns, accumulate)` for the rectangle of `rows` rows at (i, j).
 
     Its width, `columns`, is 1 to 2 * LANES: one or two vectors, the last of them full or masked.
     """

@@ -46,7 +46,7 @@ SMALL = np.float32(0.625)
 
 @kernel("float32(float32)")
 def exp(x):
-    """e^x within 2 units in the last place on [-87, 88]; x is clamped to that range."""
+    """Compute e^x within 2 units in the last place on [-87, 88]; x is clamped to that range."""
     x = LOWEST if x < LOWEST else x  # written so that not-a-number stays what it is
     x = HIGHEST if x > HIGHEST else x
     n = np.floor(x * LOG2_E + HALF)
@@ -59,7 +59,7 @@ def exp(x):
 
 @kernel("float32(float32)")
 def tanh(x):
-    """tanh x within 3 units in the last place."""
+    """Compute tanh x within 3 units in the last place."""
     size = abs(x)
     z = x * x
     near = x + x * z * ((((T4 * z + T3) * z + T2) * z + T1) * z + T0)
@@ -70,13 +70,13 @@ def tanh(x):
 
 @kernel("void(float32[::1], float32[::1])")
 def exp_all(out, values):
-    """out (N,) *written* = e^values (N,) *read*."""
+    """Write into out (N,) e^values of values (N,) *read*."""
     for i in range(values.size):
         out[i] = exp(values[i])
 
 
 @kernel("void(float32[::1], float32[::1])")
 def tanh_all(out, values):
-    """out (N,) *written* = tanh(values (N,)) *read*."""
+    """Write into out (N,) tanh(values) of values (N,) *read*."""
     for i in range(values.size):
         out[i] = tanh(values[i])

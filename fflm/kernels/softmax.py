@@ -21,7 +21,7 @@ TILE = "float32[:, ::1]"
 
 @kernel(f"void(float32[::1], {TILE}, float32[::1])")
 def add_bias(maxima, logits, bias):
-    """logits (T, B) *accumulated*: bias (T,) *read* is added; maxima (B,) *written*: the largest of each column."""
+    """Add bias (T,) *read* to logits (T, B) *accumulated*; write into maxima (B,) the largest of each column."""
     words, columns = logits.shape[0], maxima.size
     for j in range(columns):
         maxima[j] = -np.inf
@@ -35,7 +35,7 @@ def add_bias(maxima, logits, bias):
 
 @kernel(f"void(float32[::1], {TILE}, int32[::1], int64)")
 def pick_targets(out, logits, targets, first):
-    """out (B,) *written* only where targets (B,) *read* is a word of this tile, whose first word is `first`."""
+    """Write into out (B,) the logits of those targets (B,) *read* that are in this tile, from word `first` on."""
     for j in range(targets.size):
         word = targets[j] - first
         if 0 <= word < logits.shape[0]:
@@ -44,7 +44,7 @@ def pick_targets(out, logits, targets, first):
 
 @kernel(f"void(float32[::1], {TILE}, float32[::1])")
 def exponentials(sums, values, maxima):
-    """values (T, B) *written* = e^(values - maxima (B,) *read*); sums (B,) *written*: the sum of each column."""
+    """Write e^(values - maxima (B,) *read*) into values (T, B), and the sum of each column into sums (B,)."""
     words, columns = values.shape[0], sums.size
     for j in range(columns):
         sums[j] = ZERO
@@ -58,7 +58,7 @@ def exponentials(sums, values, maxima):
 
 @kernel(f"void(float32[::1], float64[::1], {TILE}, {TILE}, {TILE})")
 def combine(peaks, totals, factors, maxima, sums):
-    """The tiles' maxima and sums, (tiles, B) *read*, combined over the vocabulary in the order of the tiles.
+    """Combine the tiles' maxima and sums, (tiles, B) *read*, over the vocabulary, in the order of the tiles.
 
     peaks, totals (B,) *written*: the largest logit, and the sum of e^(logit - peak). factors (tiles, B) *written*: what
     turns a tile's exponentials into probabilities.
@@ -82,14 +82,14 @@ def combine(peaks, totals, factors, maxima, sums):
 
 @kernel("void(float64[::1], float32[::1], float32[::1], float64[::1])")
 def log_probabilities(out, target_logits, peaks, totals):
-    """out (B,) *written* = natural log P(target): its logit less the log of the sum of all exponentials."""
+    """Write into out (B,) natural log P(target): its logit less the log of the sum of all exponentials."""
     for j in range(out.size):
         out[j] = np.float64(target_logits[j]) - np.float64(peaks[j]) - math.log(totals[j])
 
 
 @kernel(f"void({TILE}, float32[::1])")
 def scale_columns(values, factors):
-    """values (T, B) *written* *= factors (B,) *read*."""
+    """Multiply the columns of values (T, B) *written* by factors (B,) *read*."""
     for t in range(values.shape[0]):
         row = values[t, :]
         for j in range(factors.size):
@@ -98,7 +98,7 @@ def scale_columns(values, factors):
 
 @kernel(f"void(float32[::1], {TILE}, float32[::1], int32[::1], int64)", reassociate=True)
 def loss_gradient(grad_bias, values, factors, targets, first):
-    """values (T, B) *written*: exponentials become gradients of the mean loss, (P - [word is target]) / B.
+    """Turn exponentials, values (T, B) *written*, into gradients of the mean loss, (P - [word is target]) / B.
 
     factors (B,) and targets (B,) *read*; `first` is the tile's first word; grad_bias (T,) *written*: sums of the rows.
     """
@@ -123,7 +123,7 @@ def loss_gradient(grad_bias, values, factors, targets, first):
     f"void({TILE}, {TILE}, {TILE}, float32[::1], {TILE}, float32[::1], {TILE}, int32[::1], int64[::1])",
 )
 def slice_forward(values, maxima, sums, target_logits, weights, bias, features_t, targets, bounds):
-    """The exponentials of one slice of the vocabulary, tile by tile; the slice has S words in T tiles.
+    """Compute the exponentials of one slice of the vocabulary, tile by tile; the slice has S words in T tiles.
 
     values (S, >=B) *written*: e^(logit - the tile's maximum); with fewer rows, as many as the largest tile has, each
     tile writes over the one before, in the cache. maxima, sums (T, >=B) *written*: of each tile's columns;
@@ -148,7 +148,7 @@ def slice_forward(values, maxima, sums, target_logits, weights, bias, features_t
 def slice_backward(
     grad_features_t, grad_weights, grad_bias, weights, bias, values, factors, features, targets, bounds, rule, rates
 ):
-    """Gradients of the mean loss of one slice, after `slice_forward`; each tile is updated while the cache holds it.
+    """Compute one slice's gradients of the mean loss after `slice_forward`; update each tile while it is cached.
 
     grad_features_t (D, >=B) *written*: the slice's part of the gradient of the features. values (S, >=B): exponentials
     become gradients of the logits. weights and bias are each the parameters (S, D), (S,) and the two states of the
@@ -181,7 +181,7 @@ def slice_backward(
 
 @kernel(f"void({TILE}, {TILE}, {TILE}, int64[::1])")
 def probabilities(out, values, factors, bounds):
-    """Columns bounds[0] .. of out (B, V) *written*: a slice's exponentials (S, >=B) *read* times its tiles' factors.
+    """Write a slice's exponentials (S, >=B) *read*, times its tiles' factors, into out (B, V) from column bounds[0] on.
 
     factors (T, >=B) and bounds (T+1,), as of `slice_forward`, *read*.
     """

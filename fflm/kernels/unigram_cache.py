@@ -1,4 +1,4 @@
-"""Lookups in a unigram cache: what the last words make of the next one."""
+"""Lookups in a unigram cache: the probability of the next word from the last words."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The update rules, each one loop over the elements: weights *written*, grad *read*, its own averages *accumulated*.
+"""The update rules, each one loop over the elements: weights *written*, grad *read*, averages *accumulated*.
 
 All have one shape, `rule(weights, grad, first, second, rates)`, arrays (N,); `first` and `second` are the rule's state
 (empty where it keeps none) and `rates` (8,) holds: learning rate, factor of the weights (1 - rate * decay), and up to
@@ -14,7 +14,7 @@ RULE = "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1
 
 @kernel(RULE)
 def sgd(weights, grad, first, second, rates):
-    """weights -= rate * grad."""
+    """Do gradient descent: weights -= rate * grad."""
     rate, keep = rates[0], rates[1]
     for i in range(weights.size):
         weights[i] = weights[i] * keep - rate * grad[i]
@@ -22,7 +22,7 @@ def sgd(weights, grad, first, second, rates):
 
 @kernel(RULE)
 def momentum(weights, grad, first, second, rates):
-    """velocity = mu * velocity + grad; weights -= rate * velocity. rates[2] is mu."""
+    """Do momentum: velocity = mu * velocity + grad; weights -= rate * velocity. rates[2] is mu."""
     rate, keep, mu = rates[0], rates[1], rates[2]
     for i in range(weights.size):
         first[i] = mu * first[i] + grad[i]
@@ -86,7 +86,7 @@ NOTHING = -1
 
 @kernel("void(int64, float32[::1], float32[::1], float32[::1], float32[::1], float32[::1])")
 def update(rule, weights, grad, first, second, rates):
-    """The rule of this number in `NAMES`; arguments as of each rule."""
+    """Apply the rule of this number in `NAMES`; the arguments are those of each rule."""
     if rule == 0:
         sgd(weights, grad, first, second, rates)
     elif rule == 1:

@@ -1,4 +1,4 @@
-"""Language models behind one interface: whatever evaluates, predicts or samples works with any of them.
+"""Language models with one interface, which evaluation, prediction and sampling use.
 
 A kind of model is imported, and its kernels are compiled, when it is first named.
 """

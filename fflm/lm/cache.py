@@ -23,7 +23,7 @@ class CacheModel:
 
     It keeps no state: a word's probability depends on the text given before it and on nothing else, so that scoring a
     text twice gives the same figures. Before the first word all words but ``<s>`` are equally likely. Words that are
-    not in the cache have probability 0, so use it only inside a mixture. It looks across the ends of lines, which it
+    not in the cache have probability 0, so use it only inside a mixture. It reaches across the ends of lines, which it
     takes for words as well, but never across a break into unrelated text.
 
     Parameters
@@ -106,7 +106,7 @@ class CacheModel:
         return uniform
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[CacheModel]:
-        """The model itself: nothing has to be kept between calls."""
+        """Return the model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
     def describe(self) -> dict[str, Any]:

@@ -14,19 +14,19 @@ BATCH = 16
 
 
 class Scorer(Protocol):
-    """What scores: a language model, or one of its sessions."""
+    """The protocol of scorers: language models and their sessions."""
 
     def log_probs(
         self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
-        """As `LanguageModel.log_probs`."""
+        """Do as `LanguageModel.log_probs`."""
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """As `LanguageModel.next_word`."""
+        """Do as `LanguageModel.next_word`."""
 
 
 class LanguageModel(Protocol):
-    """P(word | the words before it), over a fixed vocabulary.
+    """The protocol of language models: P(word | the words before it), over a fixed vocabulary.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class LanguageModel(Protocol):
     tokenizer : Tokenizer
         How text becomes tokens of this model.
     reach : int
-        How many words before a word the model looks at.
+        The number of words before a word that the model uses.
     """
 
     vocabulary: Vocabulary
@@ -51,12 +51,12 @@ class LanguageModel(Protocol):
         ----------
         ids : (N,) int32
             Words of the vocabulary. Contexts are filled with ``<s>`` before the first word, and before a word that
-            follows ``</s>``; a cache looks across it.
+            follows ``</s>``; a cache counts words across it.
         on_batch : callable, optional
             Called with the number of words after each batch, for progress.
         breaks : (S,) int64
             Rising positions, above 0 and below N, at which text begins that does not follow what stands before it (see
-            `fflm.text.TokenStream`): no context looks across them, not even a cache's.
+            `fflm.text.TokenStream`): no context reaches across them, not even a cache's.
 
         Raises
         ------
@@ -67,11 +67,11 @@ class LanguageModel(Protocol):
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
         """Compute P(. | context) for contexts (B, reach) int32, oldest word first: (B, V) float32, rows sum to 1.
 
-        ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache looks at them.
+        ``<s>`` stands where there is no word. Words up to a ``</s>`` are of another unit: only a cache uses them.
         """
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[Scorer]:
-        """A scorer for many calls, each of up to about `batch` contexts, for use in a ``with`` statement.
+        """Return a scorer for many calls, each of up to about `batch` contexts, for use in a ``with`` statement.
 
         It keeps what `log_probs` and `next_word` would make anew in each call, such as workers and scratch memory. The
         model must not be changed while it is open.
@@ -82,7 +82,7 @@ class LanguageModel(Protocol):
 
 
 class CountsContexts(LanguageModel, Protocol):
-    """A language model that knows how often it saw the two words before a word in training."""
+    """A language model that can tell how often it saw the two words before a word in training."""
 
     def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64."""

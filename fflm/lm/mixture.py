@@ -98,7 +98,7 @@ class Mixture:
         ids : (N,) int32
             The validation text.
         log_probs : (parts, N) float64
-            What `log_probs_of_parts` gives for it.
+            The result of `log_probs_of_parts` for the stream.
         by_context_count : bool
             Weights that depend on how often the last two words were seen.
         breaks : (S,) int64
@@ -111,7 +111,7 @@ class Mixture:
 
     @property
     def names(self) -> list[str]:
-        """A short name for each part: its kind, numbered where several are of one kind."""
+        """Return a short name for each part: its kind, numbered where several are of one kind."""
         kinds = [part.describe()["kind"].removesuffix(" model").removesuffix(" language") for part in self.parts]
         return [
             kind if kinds.count(kind) == 1 else f"{kind} {kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)
@@ -157,7 +157,7 @@ class Mixture:
 
     @contextmanager
     def session(self, batch: int = BATCH) -> Iterator[Mixture]:
-        """The mixture with a session of each part, for many calls of up to about `batch` contexts each."""
+        """Return the mixture with a session of each part, for many calls of up to about `batch` contexts each."""
         with ExitStack() as stack:
             mixture = copy.copy(self)
             mixture._scorers = [stack.enter_context(part.session(batch)) for part in self.parts]
@@ -209,7 +209,7 @@ def log_probs_of_parts(
 
 
 def can_count_contexts(model: LanguageModel) -> TypeGuard[CountsContexts]:
-    """Tell whether a model knows how often it saw a context: n-gram models with counts, mixtures with such a part."""
+    """Tell whether a model can count contexts of training: n-gram models with counts, mixtures with such a part."""
     if isinstance(model, Mixture):
         return any(map(can_count_contexts, model.parts))
     table = getattr(model, "table", None)

@@ -144,7 +144,7 @@ class NeuralLanguageModel:
 
 
 class NeuralSession:
-    """A model ready for many calls: with its workers, and its network prepared for batches of so many rows.
+    """A scorer of a model for many calls: it keeps workers, and the network prepared for batches of some size.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class NeuralSession:
     def log_probs(
         self, ids: np.ndarray, on_batch: Callable[[float], None] | None = None, breaks: np.ndarray = NO_BREAKS
     ) -> np.ndarray:
-        """Do what `NeuralLanguageModel.log_probs` does."""
+        """Do as `NeuralLanguageModel.log_probs` does."""
         ids, breaks = checked_ids(ids, len(self._model.vocabulary)), checked_breaks(breaks, len(ids))
         out = np.empty(ids.size)
         for first in range(0, ids.size, self._batch):
@@ -179,7 +179,7 @@ class NeuralSession:
         return out
 
     def next_word(self, contexts: np.ndarray) -> np.ndarray:
-        """Do what `NeuralLanguageModel.next_word` does."""
+        """Do as `NeuralLanguageModel.next_word` does."""
         vocab_size = len(self._model.vocabulary)
         contexts = within_unit(checked_contexts(contexts, self._model.reach, vocab_size))
         out = np.empty((len(contexts), vocab_size), np.float32)

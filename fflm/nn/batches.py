@@ -1,6 +1,6 @@
-"""Batches: small values that say what a network is to see and what it is to predict. They hold no result.
+"""Batches: immutable values that name the inputs of a network and its targets. They hold no results.
 
-An encoder knows how to read its own kind of batch. Every batch has a length, the number of its rows, and `targets`, one
+An encoder reads one kind of batch. Every batch has a length, the number of its rows, and `targets`, one
 for each row.
 """
 
@@ -18,11 +18,11 @@ class Batch(Protocol):
     """Rows to be read by an encoder, and the number of the right answer for each."""
 
     def __len__(self) -> int:
-        """How many rows the batch has."""
+        """Return the number of rows of the batch."""
 
     @property
     def targets(self) -> np.ndarray:
-        """(B,) int32: the word, or label, to be predicted in each row."""
+        """The word, or label, to be predicted in each row: (B,) int32."""
 
 
 @dataclass(frozen=True)

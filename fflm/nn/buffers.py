@@ -6,7 +6,7 @@ import numpy as np
 
 
 def buffer(*shape: int) -> np.ndarray:
-    """Zeroed float32 scratch (..., width) whose rows are at least `shape[-1]` wide and start on a cache line.
+    """Make zeroed float32 memory (..., width) whose rows are at least `shape[-1]` wide and start on a cache line.
 
     Rows are an odd number of cache lines long: at a power of two, the rows that a matrix product walks through would
     fall on the same few places of the first-level cache.

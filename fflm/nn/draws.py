@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Draws:
-    """The source of all that is random in one training step; evaluation has none.
+    """The random numbers of one training step; evaluation uses none.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Draws:
     step: int
 
     def key(self, place: int) -> np.uint32:
-        """A well mixed number for one place in the network (the finaliser of SplitMix64): 0 the inputs, then layers."""
+        """Compute a hash (the finaliser of SplitMix64) for one place in the network: 0 the inputs, then layers."""
         x = (self.seed * 0x9E3779B97F4A7C15 + self.step * 0xD1B54A32D192ED03 + place * 0x8CB92BA72F3D8DD7) % 2**64
         x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
         x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64

@@ -1,4 +1,4 @@
-"""The inputs of a network: what its encoder reads, with dropout, and both ways round."""
+"""The inputs of a network: the output of its encoder with dropout, as rows and transposed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLACE = 0  # of the inputs among what draws (see `Draws.key`)
 
 
 class Inputs:
-    """x of an encoder as rows (B, width), as the encoder writes them, and transposed, as layers read them.
+    """The inputs x of a network: rows (B, width), which the encoder writes, and their transpose for the layers.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Inputs:
             self.grad_t, self._grad = buffer(self.width, batch_size), buffer(batch_size, self.width)
 
     def forward(self, batch: Batch, draws: Draws | None) -> np.ndarray:
-        """x transposed, (width, >=B)."""
+        """Let the encoder write x, apply dropout, and return x transposed, (width, >=B)."""
         self._key = None if draws is None or self.dropout == 0.0 else draws.key(PLACE)
 
         def task(worker: int) -> None:
@@ -50,7 +50,7 @@ class Inputs:
         return self._x_t
 
     def backward(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The gradient of x (B, >=width), from `grad_t` (width, >=B), and the rows of the tables that were touched."""
+        """Return the gradient of x (B, >=width), from `grad_t` (width, >=B), and the rows of tables that were read."""
         n = len(batch)
 
         def task(worker: int) -> None:

@@ -20,7 +20,7 @@ def context_network(
     embedding_dropout: float = 0.0,
     frozen: np.ndarray | None = None,
 ) -> Network:
-    """The network of Bengio et al. 2003, equation 1, or any of its kind.
+    """Build the network of Bengio et al. 2003, equation 1, or one with other layers.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def context_network(
 
 
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
-    """Name and shape of every parameter of `context_network`.
+    """Return the name and shape of every parameter of `context_network`.
 
     Without direct connections and bag, and with one hidden layer, their sizes add up to ``V(1+m+h) + h(1+Km)``
     (Bengio et al. 2003, section 2); direct connections add ``V*K*m``, a bag is one more word of the context.
@@ -60,7 +60,7 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
 
 
 def initialise(config: ModelConfig, counts: np.ndarray, seed: int) -> Parameters:
-    """First values of `context_network`: small uniform weights; output bias at the log of the unigram probabilities.
+    """Draw first values of `context_network`: uniform weights; output bias: the log of unigram probabilities.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The network: inputs, hidden layers, output layer; a training step, and exact probabilities.
 
-x = encoder(batch); features = layers(x); the output layer turns them into losses or probabilities. Any encoder, layer
-and output layer that keeps to its protocol will do.
+x = encoder(batch); features = layers(x); the output layer turns them into losses or probabilities. Any classes
+that implement the protocols `Encoder`, `Layer` and `OutputLayer` can be combined.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fflm.runtime.workers import Workers
 
 
 class Network:
-    """Inputs, layers and an output layer; first described by their sizes, then prepared for batches.
+    """A network of inputs, layers and an output layer; it is built from sizes, then prepared for batches.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ class Network:
         self.inputs, self.layers, self.output = inputs, layers, output
 
     def shapes(self) -> dict[str, Shape]:
-        """Name and shape of every parameter."""
+        """Return the name and shape of every parameter."""
         return self.inputs.encoder.shapes() | self.layers.shapes() | self.output.shapes()
 
     def initialise(self, seed: int, counts: np.ndarray) -> Parameters:
-        """First values of every parameter; counts (V,) say how often each answer occurs in training."""
+        """Draw the first values of all parameters; counts (V,) are the occurrences of each target in training."""
         generator = np.random.default_rng(seed)
         values = self.inputs.encoder.initialise(generator) | self.layers.initialise(generator)
         return Parameters(values | self.output.initialise(generator, counts))
@@ -72,7 +72,7 @@ class Network:
         Parameters
         ----------
         parameters : Parameters
-            As `shapes` names them; read, and updated in place by `step`.
+            Arrays by the names of `shapes`; `step` updates them in place.
         workers : Workers
         batch_size : int
         training : bool
@@ -91,21 +91,21 @@ class Network:
     # Evaluation
 
     def features(self, batch: Batch, draws: Draws | None = None) -> np.ndarray:
-        """What the output layer sees, (D, >=B): the last layer's buffer."""
+        """Compute the features, the inputs (D, >=B) of the output layer, in the last layer's buffer."""
         return self.layers.forward(self.inputs.forward(batch, draws), len(batch), draws)
 
     def log_probs(self, batch: Batch, out: np.ndarray) -> None:
-        """Natural log P(target) of each row, exact, into out (B,) float64."""
+        """Write natural log P(target) of each row, exact, into out (B,) float64."""
         self.output.log_probs(self.features(batch), batch.targets, out)
 
     def distribution(self, batch: Batch, out: np.ndarray) -> None:
-        """P(. | row) of each row, exact, into out (B, V) float32."""
+        """Write P(. | row) of each row, exact, into out (B, V) float32."""
         self.output.distribution(self.features(batch), out)
 
     # Training
 
     def step(self, batch: Batch, optimizer: Optimizer, draws: Draws | None = None) -> np.ndarray:
-        """One update on a batch, with the rates that `optimizer.begin_step` has set: the losses (B,) float64."""
+        """Update on one batch, with the rates that `optimizer.begin_step` has set; return the losses (B,) float64."""
         if self._clip_norm is None:
             losses, grad_x, touched = self._backward(batch, optimizer, draws)
             encoder = self.inputs.encoder
@@ -121,7 +121,7 @@ class Network:
         return losses
 
     def gradients(self, batch: Batch, draws: Draws | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Losses (B,) and the gradient of their mean by parameter name, without an update."""
+        """Compute the losses (B,) and the gradient of their mean by parameter name, without an update."""
         losses, grad_x, touched = self._backward(batch, None, draws)
         grads = {name: np.zeros(shape, np.float32) for name, shape in self.inputs.encoder.shapes().items()}
         for name, grad in self._table_gradients(grad_x, touched).items():
@@ -131,7 +131,7 @@ class Network:
     def _backward(
         self, batch: Batch, optimizer: Optimizer | None, draws: Draws | None
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """The losses, the gradient of the inputs (B, >=width), and the rows of the tables that were touched."""
+        """Compute the losses, the gradient of the inputs (B, >=width), and the rows of the tables that were read."""
         losses, grad_t = np.empty(len(batch)), self._grad_features_t
         self.output.losses(self.features(batch, draws), batch.targets, draws, losses)
         self.output.backward(optimizer, grad_t)
@@ -142,7 +142,7 @@ class Network:
         return {name: self.inputs.encoder.gradients(name, 0, len(rows), grad_x) for name, rows in touched.items()}
 
     def _norm(self, kept: dict[str, np.ndarray]) -> float:
-        """The norm of all gradients together."""
+        """Compute the norm of all gradients together."""
         grads = (*kept.values(), *self.layers.grads.values())
         total = sum(matrices.sum_of_squares(grad.reshape(1, -1), grad.size) for grad in grads)
         return float(np.sqrt(total + self.output.squared_norm()))
@@ -153,7 +153,7 @@ class Network:
         touched: dict[str, np.ndarray],
         gradients: Callable[[str, int, int], np.ndarray],
     ) -> None:
-        """Update the layers, and the rows of tables that were touched; each worker its share of the rows."""
+        """Update the layers, and the rows of tables that the batch read; each worker updates its share of the rows."""
 
         def task(worker: int) -> None:
             for name, grad in self.layers.grads.items():

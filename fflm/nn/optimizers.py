@@ -1,4 +1,4 @@
-"""Optimisers: an update rule applied to all parameters, whole or by rows, and the state it keeps for each."""
+"""The optimizer: it applies an update rule to parameters, whole or by rows, and keeps the rule's averages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def usual_rates(
     weight_decay: float | None,
     usual: dict[str, tuple[float, float]] | None = None,
 ) -> tuple[float, float]:
-    """Learning rate and weight decay as they were asked for, or what is `usual` of this rule, or what suits it.
+    """Return the learning rate and weight decay that are given, else those in `usual`, else the rule's defaults.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def usual_rates(
 
 
 class Optimizer:
-    """Applies one rule to all parameters of a network.
+    """An update rule applied to all parameters of a network.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Optimizer:
 
     Examples
     --------
-    One step of momentum, and one of its lazy form, in which only the words of the batch are touched (E18):
+    One step of momentum, and one of its lazy form, which updates only the rows of the batch's words:
 
     >>> table = {"embeddings": np.zeros((3, 2), np.float32)}
     >>> optimizer = Optimizer("momentum", table)
@@ -82,7 +82,7 @@ class Optimizer:
             rates[: 2 + len(constants)] = corrected, 1.0 - learning_rate * decay, *constants
 
     def rows(self, name: str, words: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Some rows of parameter `name` and of its two averages, which are empty where the rule keeps none."""
+        """Return some rows of parameter `name` and of its two averages, which are empty where the rule keeps none."""
         arrays = self._arrays[name]
         empty = EMPTY[arrays[0].ndim - 1]
         weights, first, second = (arrays[i][words] if i < len(arrays) else empty for i in range(3))
@@ -102,7 +102,7 @@ class Optimizer:
         return name in self._arrays
 
     def update_rows(self, name: str, grad: np.ndarray, words: np.ndarray) -> None:
-        """Lazy update: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
+        """Update lazily: only the rows `words` (W,) int64 of parameter `name`, with their gradient (W, m)."""
         for first in range(0, len(words), ROWS):  # a part that the cache holds from reading to writing
             part = words[first : first + ROWS]
             values = [np.empty((len(part), grad.shape[1]), np.float32) for _ in self._arrays[name]]

@@ -30,11 +30,11 @@ class Parameters(dict[str, np.ndarray]):
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """The number of parameters: the size of all arrays together."""
         return sum(value.size for value in self.values())
 
     def snapshot(self) -> Parameters:
-        """A copy that no training changes."""
+        """Return a copy that training does not change."""
         return Parameters({name: value.copy() for name, value in self.items()})
 
     def restore(self, values: Mapping[str, np.ndarray]) -> None:
@@ -43,12 +43,12 @@ class Parameters(dict[str, np.ndarray]):
             self[name][...] = value
 
     def are_finite(self) -> bool:
-        """Whether every number is finite."""
+        """Tell whether every number is finite."""
         return all(np.isfinite(value).all() for value in self.values())
 
 
 def uniform(generator: np.random.Generator, shape: Shape, limit: float) -> np.ndarray:
-    """Numbers drawn evenly from +-limit, float32; drawn some rows at a time, without a large array of float64.
+    """Draw float32 numbers evenly from +-limit, some rows at a time, without a large array of float64.
 
     Examples
     --------

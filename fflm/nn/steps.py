@@ -16,7 +16,7 @@ LARGEST_LOSS = 700.0  # the mean of a batch beyond which e to it is no number
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did.
+    """The result of one training step.
 
     Attributes
     ----------
@@ -44,27 +44,27 @@ def steps(
     done: int = 0,
     largest_loss: float = LARGEST_LOSS,
 ) -> Iterator[Step]:
-    """Train on one batch after another, and say after each what it did.
+    """Train on one batch after another, and yield the result of each step.
 
     Parameters
     ----------
     network : Network
-        Prepared for training.
+        A network that is prepared for training.
     optimizer : Optimizer
     batches : iterable of Batch
     rate : callable
-        The learning rate of the step after so many steps.
+        A function from the number of steps done to the learning rate of the next step.
     seed : int
-        Of what is drawn in each step.
+        The seed of the random numbers of each step, such as those of dropout.
     done : int
-        Steps before the first one of these.
+        The number of steps done before the first one of these.
     largest_loss : float
         A mean loss of a batch beyond it, or one that is not a number, ends training.
 
     Raises
     ------
     LossError
-        Naming the step and its learning rate.
+        If training is ended so; the message names the step and its learning rate.
     """
     for number, batch in enumerate(batches, start=done + 1):
         learning_rate = rate(number - 1)

@@ -23,7 +23,7 @@ EXACT_WORDS = 1000
 
 
 def picture_format(path: str) -> str:
-    """Return the format that a file's name asks for.
+    """Return the format that a file's name ends with.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What a program needs of its process: cores, workers, Ctrl-C, progress. Nothing here is about language."""
+"""The process: its cores, workers, Ctrl-C and progress on stderr. Nothing here is about language."""

@@ -9,7 +9,7 @@ from fflm.errors import visible
 
 
 def say(line: str) -> None:
-    """Print one line on stderr, above a bar if there is one; what a terminal would obey is escaped."""
+    """Print one line on stderr, above a bar if there is one; control characters are escaped."""
     from tqdm import tqdm
 
     tqdm.write(visible(line), file=sys.stderr)
@@ -31,9 +31,9 @@ class Bar:
     total : int
         Tokens in all.
     label : str
-        What stands before the bar.
+        The text before the bar.
     shown : bool
-        Whether there is to be a bar at all.
+        Whether a bar is drawn if stderr is a terminal.
     initial : int
         Tokens that are done already.
 

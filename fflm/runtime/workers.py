@@ -1,4 +1,4 @@
-"""Workers: threads that all run the same task, each with its own number, and wait for each other at its end.
+"""Workers: threads that all run the same task, each with a number, and wait for each other at its end.
 
 They are plain Python threads; the kernels that they call release the interpreter lock. What a network asks of them is
 declared here and no more: `run` a task, cut items into equal `share`s, and the exchanges between two tasks, which
@@ -28,7 +28,7 @@ class Workers:
     Attributes
     ----------
     size : int
-        How many there are.
+        The number of workers.
 
     Raises
     ------
@@ -94,14 +94,14 @@ class Workers:
                 del error, job  # or the traceback would keep the task and its arrays alive
 
     def share(self, items: int, worker: int) -> tuple[int, int]:
-        """Return first and last-plus-one of the items that `worker` owns: contiguous, as equal as can be."""
+        """Return first and last-plus-one of the items of `worker`: contiguous, as equal as can be."""
         return items * worker // self.size, items * (worker + 1) // self.size
 
     def gather_tiles(self, *rows: np.ndarray) -> None:
         """Let every worker see the rows that the others have written since the last exchange.
 
-        Nothing is to be done for threads, which see the same memory; workers on several machines send each other what
-        they own. It is called between two tasks, by all, with the same arrays.
+        Nothing is to be done for threads, which see the same memory; workers on several machines send each other
+        their rows. It is called between two tasks, by all, with the same arrays.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Workers:
 class _Job:
     """One task of one generation, and how many workers have not finished it yet.
 
-    What `wait` looks at is a number, not a message: Ctrl-C can make it look again, but can't make it lose a completion,
+    `wait` reads a number, not a message: Ctrl-C can make it read again, but can't make it lose a completion,
     and a completion of one generation can't be taken for one of the next.
     """
 

@@ -1,4 +1,4 @@
-"""What a user gives a network: its shape, examples and targets, checked and as arrays."""
+"""Checks of a user's arguments of a network: its shape, examples and targets, returned as arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST = 1e36  # of single precision's 3e38
 
 
 def checked_sizes(layer_sizes: object) -> list[int]:
-    """Inputs and units of each layer.
+    """Return the number of inputs and the units of each layer, checked.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def checked_sizes(layer_sizes: object) -> list[int]:
 
 
 def checked_activations(activations: object, cost: str, count: int) -> list[str]:
-    """The activation of each of `count` layers.
+    """Return the activation of each of `count` layers.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def check_flag(name: str, flag: object) -> None:
 
 
 def check_training(optimizer: object, epochs: object, batch_size: object, decrease: object) -> None:
-    """Raise ConfigError unless these are how a network can be trained."""
+    """Raise ConfigError unless a network can be trained with these options."""
     if not isinstance(optimizer, str) or optimizer not in RULES:
         raise ConfigError(f"optimizer must be one of {', '.join(RULES)}, got {optimizer!r}")
     check_number("epochs", epochs, 0, whole=True)
@@ -82,7 +82,7 @@ def check_training(optimizer: object, epochs: object, batch_size: object, decrea
 
 
 def examples(X: ArrayLike, inputs: int) -> np.ndarray:
-    """X as (N, inputs) float32.
+    """Return the examples X as (N, inputs) float32.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def examples(X: ArrayLike, inputs: int) -> np.ndarray:
 
 
 def targets(Y: ArrayLike, count: int, outputs: int, cost: str) -> np.ndarray:
-    """Targets (N, outputs), numbers (N,) for a single output, or classes (N,), as (outputs, N) float32.
+    """Return targets (N, outputs), numbers (N,) for one output, or classes (N,), as (outputs, N) float32.
 
     Raises
     ------

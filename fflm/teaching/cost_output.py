@@ -18,7 +18,7 @@ class CostOutput:
     """A fully connected layer whose outputs a are compared with targets y by a cost C(a, y).
 
     Where a cost goes with one activation (cross-entropy with the sigmoid, log-likelihood with the softmax), the
-    gradient by z is a - y and computed so, without f'; else it is dC/da f'(z), the lectures' BP1.
+    gradient by z is a - y and computed so, without f'; else it is dC/da f'(z), equation BP1 of `fflm.teaching`.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class CostOutput:
         return self.layer.grads
 
     def shapes(self) -> dict[str, Shape]:
-        """The layer's parameters."""
+        """Return the name and shape of each of the layer's parameters."""
         return self.layer.shapes()
 
     def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
-        """First values of the layer."""
+        """Draw the first values of the layer's parameters."""
         return self.layer.initialise(generator)
 
     def prepare(
@@ -53,13 +53,13 @@ class CostOutput:
         self._delta_t = buffer(self.layer.units, batch_size)
 
     def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
-        """The cost of each column into out (B,) float64, for targets y (outputs, B) float32."""
+        """Write the cost of each column into out (B,) float64, for targets y (outputs, B) float32."""
         self._targets, n = targets, len(out)
         self.layer.forward(features_t, n)
         out[:] = self._value(self.layer.z_t[:, :n], self.layer.out_t[:, :n], targets)
 
     def backward(self, optimizer: Optimizer | None, out: np.ndarray | None) -> None:
-        """The gradient of the mean cost by the features into out (D, >=B); that of the parameters stays in `grads`.
+        """Write the gradient of the mean cost by the features into out (D, >=B); keep the parameters' in `grads`.
 
         With an `optimizer` the parameters are updated at once.
         """
@@ -73,7 +73,7 @@ class CostOutput:
             optimizer.update_all(self.grads)
 
     def squared_norm(self) -> float:
-        """Sum of the squares of the gradients."""
+        """Compute the sum of the squares of the gradients."""
         return sum(float(np.square(grad, dtype=np.float64).sum()) for grad in self.grads.values())
 
     def apply(self, optimizer: Optimizer, factor: float) -> None:
@@ -81,16 +81,16 @@ class CostOutput:
         optimizer.update_all({name: grad * np.float32(factor) for name, grad in self.grads.items()})
 
     def log_probs(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """Minus the cost of each column into out (B,) float64: with the cost log-likelihood, natural log P(target)."""
+        """Write minus the cost of each column into out (B,): with the cost log-likelihood, natural log P(target)."""
         self.losses(features_t, targets, None, out)
         np.negative(out, out)
 
     def scores(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """z of the targets, the sum of y z over the outputs, into out (B,)."""
+        """Write z of the targets, the sum of y z over the outputs, into out (B,)."""
         n = len(out)
         self.layer.forward(features_t, n)
         out[:] = (targets * self.layer.z_t[:, :n]).sum(axis=0)
 
     def distribution(self, features_t: np.ndarray, out: np.ndarray) -> None:
-        """The outputs a of each column into out (B, outputs): probabilities, if the layer is a softmax."""
+        """Write the outputs a of each column into out (B, outputs): probabilities, if the layer is a softmax."""
         out[:] = self.layer.forward(features_t, len(out))[:, : len(out)].T

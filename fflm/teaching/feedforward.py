@@ -53,12 +53,12 @@ class FeedForward:
     bias : bool
         Whether biases are learned; else they stay 0, or what one writes into them.
     seed : int
-        Of the first weights and of the order of the examples.
+        The seed of the first weights and of the order of the examples.
 
     Attributes
     ----------
     weights : tuple of (units, inputs) float32
-        The network's own; write into them (``network.weights[0][:] = ...``) to set them.
+        The arrays of the network itself; write into them (``network.weights[0][:] = ...``) to set them.
     biases : tuple of (units,) float32
         Zeros, in a network without.
     slopes : tuple of (units,) float32
@@ -71,7 +71,7 @@ class FeedForward:
 
     Examples
     --------
-    The unit of the lecture (E1):
+    One unit, example E1 of the lectures (see `fflm.teaching`):
 
     >>> unit = FeedForward([3, 1], "sigmoid")
     >>> unit.weights[0][:], unit.biases[0][:] = [0.2, 0.3, 0.9], 0.5
@@ -116,7 +116,7 @@ class FeedForward:
     # One batch
 
     def forward(self, X: ArrayLike) -> ForwardPass:
-        """z and a of every layer for examples X (N, inputs); E1 to E4.
+        """Compute z and a of every layer for examples X (N, inputs).
 
         Examples
         --------
@@ -133,7 +133,7 @@ class FeedForward:
         )
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """Outputs (N, outputs) float32 for examples X (N, inputs).
+        """Compute the outputs (N, outputs) float32 for examples X (N, inputs).
 
         Examples
         --------
@@ -143,7 +143,7 @@ class FeedForward:
         return self._outputs(examples(X, self.layer_sizes[0]))
 
     def mean_cost(self, X: ArrayLike, Y: ArrayLike) -> float:
-        """The cost, mean over examples X (N, inputs) with targets Y; see `fit`.
+        """Compute the mean of the cost over examples X (N, inputs) with targets Y; see `fit`.
 
         Examples
         --------
@@ -159,7 +159,7 @@ class FeedForward:
         return -float(negative.mean())
 
     def backward(self, X: ArrayLike, Y: ArrayLike) -> BackwardPass:
-        """Gradients of the mean cost by backpropagation (BP1 to BP4; E7 to E12), without an update.
+        """Compute the gradients of the mean cost by backpropagation, equations BP1 to BP4, without an update.
 
         Examples
         --------
@@ -188,7 +188,7 @@ class FeedForward:
             self._network.prepare(self._parameters, self._workers, batch_size, training=True)
 
     def _outputs(self, x: np.ndarray) -> np.ndarray:
-        """The outputs (N, outputs) of examples x (N, inputs); every layer keeps its own."""
+        """Compute the outputs (N, outputs) of examples x (N, inputs); every layer keeps its outputs."""
         self._prepare(len(x))
         out = np.empty((len(x), self.layer_sizes[-1]), np.float32)
         self._network.distribution(Examples(x, x), out)
@@ -222,7 +222,7 @@ class FeedForward:
         optimizer : str
             sgd, momentum, adagrad, rmsprop, adadelta, adam, adamw. Each call begins it anew.
         learning_rate : float, optional
-            What suits the optimizer, by default.
+            The rate; by default the optimizer's.
         decrease : float
             In epoch t = 0, 1 ... the rate is learning_rate / (1 + decrease * t).
         weight_decay : float, optional
@@ -242,7 +242,7 @@ class FeedForward:
 
         Examples
         --------
-        Exclusive or (E19), which no linear network learns:
+        Exclusive or, example E19 of the lectures, which no linear network learns:
 
         >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
         >>> network = FeedForward([2, 4, 1], ["tanh", "sigmoid"], "cross-entropy")
@@ -276,7 +276,7 @@ class FeedForward:
         return [total / len(x) for total in sums]
 
     def _batches(self, x: np.ndarray, y_t: np.ndarray, epochs: int, size: int) -> Iterator[Examples]:
-        """The examples in batches, in another order in each epoch; all of them at once as they are."""
+        """Yield the examples in batches, in another order in each epoch; as they are where one batch holds all."""
         for epoch in range(epochs):
             order: np.ndarray = np.arange(len(x))
             if size < len(x):
@@ -292,7 +292,7 @@ class FeedForward:
     # Checking
 
     def check_gradients(self, X: ArrayLike, Y: ArrayLike) -> dict[str, float]:
-        """How far the gradients are from central differences (E13).
+        """Compute how far the gradients are from central differences (example E13 of the lectures).
 
         The differences are those of the same cost as a computation graph (`fflm.graph`) in float64, where they are
         good to about 1e-9: in float32 they would have three digits.
@@ -317,7 +317,7 @@ class FeedForward:
         return {name: largest_distance(grads[name], exact) for name, exact in found.items()}
 
     def graph(self, X: ArrayLike, Y: ArrayLike) -> graph.Node:
-        """The mean cost of examples as a computation graph (`fflm.graph`), as the lectures draw it (E17).
+        """Build the computation graph (`fflm.graph`) of the mean cost, as the lectures draw it in example E17.
 
         Nodes are named ``layer.0.weights``, ``layer.0.bias``, ``layer.0.z``, ``layer.0.a`` ... Where an output is so
         near 0 or 1 that the logarithm of the lectures' cost is not finite, the cost is drawn as a formula of z.

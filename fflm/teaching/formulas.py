@@ -30,7 +30,7 @@ LONGEST, DEEPEST, SHOWN = 10_000, 100, 100
 
 
 def parse(formula: str, values: Mapping[str, ArrayLike]) -> graph.Node:
-    """The graph of a formula; its last line is the node returned.
+    """Build the graph of a formula; its last line is the node returned.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def parse(formula: str, values: Mapping[str, ArrayLike]) -> graph.Node:
         sigmoid softmax softplus sqrt sum tanh`` and ``identity leaky_relu prelu swish`` with their usual slopes,
         ``W.T`` for a transpose; several steps with names, separated by ``;``.
     values : dict
-        Of each name in it, a number or nested lists of numbers.
+        The value of each name in the formula: a number or nested lists of numbers.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def parse(formula: str, values: Mapping[str, ArrayLike]) -> graph.Node:
 
 
 def on_nodes(formula: str, **nodes: graph.Node) -> graph.Node:
-    """The graph of a formula that goes on from nodes of another; it need not use all of them.
+    """Build the graph of a formula that goes on from nodes of another; it need not use all of them.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def _combined(part: ast.BinOp, left: graph.Node, right: graph.Node) -> graph.Nod
 
 
 def _quoted(part: ast.AST) -> str:
-    """A part of a formula, for an error."""
+    """Quote a part of a formula, for an error."""
     try:
         text = ast.unparse(part)
     except RecursionError:

@@ -1,7 +1,7 @@
 """Computation graphs: every value with the steps that made it, and its gradient by going back through them.
 
 Reverse-mode differentiation over NumPy arrays in float64, small enough to be read in a lecture, and an independent
-check of the compiled gradients. It is not used in training. The lecture's example E14:
+check of the compiled gradients. It is not used in training. Example E14 of the lectures (see `fflm.teaching`):
 
 >>> from fflm.teaching import graph
 >>> a, b, c = graph.value(3.0, "a"), graph.value(1.0, "b"), graph.value(-2.0, "c")
@@ -41,14 +41,14 @@ class Node:
     grad : array or None
         After `backward` of a later node: the derivative of that node by this one, of the same shape; None before.
     name : str
-        What `to_dot` calls it.
+        The name of the node in `to_dot`.
     operation : str
-        What made it; empty for a value that was given, and for another name of a node.
+        The operation that made the node; empty for a value that was given, and for another name of a node.
     parents : tuple of Node
         From what.
     """
 
-    __array_priority__ = 1000  # so that array * node asks the node
+    __array_priority__ = 1000  # so that array * node calls Node.__rmul__
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Node:
         parents: Sequence[Node] = (),
         pull: Sequence[Pull] = (),
     ):
-        self.value = np.array(value, np.float64)  # its own, whatever becomes of what it was made from
+        self.value = np.array(value, np.float64)  # a copy: later changes of `value` do not reach the node
         self.grad: np.ndarray | None = None
         self.name, self.operation, self.parents = name, operation, tuple(parents)
         self._pull: tuple[Pull, ...] = tuple(pull)  # for each parent: gradient here -> its share of the parent's
@@ -67,14 +67,14 @@ class Node:
         return f"<{self.name or self.operation or 'value'}: {shown(self.value)}>"
 
     def named(self, name: str) -> Node:
-        """The same node, with a name for the drawing."""
+        """Give the node a name for the drawing, and return it."""
         self.name = name
         return self
 
     def backward(self) -> None:
-        """Find the gradient of this node's value by every node that it was made from (examples E14 to E17).
+        """Find the gradient of this node's value by every node that it was made from (backpropagation).
 
-        Gradients of several paths to one node add up (E17, the chain rule for several variables). Those that
+        Gradients of several paths to one node add up (the chain rule for several variables). Those that
         an earlier call left in these nodes are forgotten.
 
         Raises
@@ -169,42 +169,42 @@ class Node:
         return Node(out, "", operation, (self,), (lambda g: g * derivative,))
 
     def exp(self) -> Node:
-        """e to the power of each number."""
+        """Compute e to the power of each number."""
         return self._map("exp", np.exp(self.value), np.exp(self.value))
 
     def sqrt(self) -> Node:
-        """The square root of each number."""
+        """Compute the square root of each number."""
         return self._map("sqrt", np.sqrt(self.value), 0.5 / np.sqrt(self.value))
 
     def log(self) -> Node:
-        """The natural logarithm of each number."""
+        """Compute the natural logarithm of each number."""
         return self._map("log", np.log(self.value), 1.0 / self.value)
 
     def abs(self) -> Node:
-        """Each number without its sign; the derivative at 0 is taken as 0."""
+        """Compute the absolute value of each number; the derivative at 0 is taken as 0."""
         return self._map("abs", np.abs(self.value), np.sign(self.value))
 
     def tanh(self) -> Node:
-        """The hyperbolic tangent of each number."""
+        """Compute the hyperbolic tangent of each number."""
         return self._map("tanh", np.tanh(self.value), 1.0 - np.tanh(self.value) ** 2)
 
     def sigmoid(self) -> Node:
-        """1 / (1 + e^-z) of each number z."""
+        """Compute 1 / (1 + e^-z) of each number z."""
         s = np.exp(np.minimum(self.value, 0.0)) / (1.0 + np.exp(-np.abs(self.value)))  # nothing overflows
         return self._map("sigmoid", s, s * (1.0 - s))
 
     def relu(self) -> Node:
-        """max(z, 0) of each number z; the derivative at 0 is taken as 1."""
+        """Compute max(z, 0) of each number z; the derivative at 0 is taken as 1."""
         return self._map("relu", np.maximum(self.value, 0.0), (self.value >= 0.0) * 1.0)
 
     def softplus(self) -> Node:
-        """log(1 + e^z) of each number z; its derivative is the sigmoid."""
+        """Compute log(1 + e^z) of each number z; its derivative is the sigmoid."""
         small = np.exp(-np.abs(self.value))
         out = np.maximum(self.value, 0.0) + np.log1p(small)
         return self._map("softplus", out, np.where(self.value >= 0.0, 1.0, small) / (1.0 + small))
 
     def sum(self, axis: int | None = None, keepdims: bool = False) -> Node:
-        """The sum of all numbers, or along one axis."""
+        """Compute the sum of all numbers, or along one axis."""
         out, shape = self.value.sum(axis=axis, keepdims=keepdims), self.value.shape
 
         def pull(g: np.ndarray) -> np.ndarray:
@@ -213,24 +213,24 @@ class Node:
         return Node(out, "", "sum", (self,), (pull,))
 
     def mean(self) -> Node:
-        """The mean of all numbers."""
+        """Compute the mean of all numbers."""
         return self.sum() / self.value.size
 
     def logsumexp(self) -> Node:
-        """log of the sum of e^z along the last axis, which stays, 1 long; no exponential overflows."""
+        """Compute log of the sum of e^z along the last axis, which stays, 1 long; no exponential overflows."""
         peak = self.value.max(axis=-1, keepdims=True)
         powers = np.exp(self.value - peak)
         total = powers.sum(axis=-1, keepdims=True)
         return Node(peak + np.log(total), "", "logsumexp", (self,), (lambda g: g * powers / total,))
 
     def softmax(self) -> Node:
-        """e^z / sum of e^z along the last axis."""
+        """Compute e^z / sum of e^z along the last axis."""
         powers = np.exp(self.value - self.value.max(axis=-1, keepdims=True))
         out = powers / powers.sum(axis=-1, keepdims=True)
         return Node(out, "", "softmax", (self,), (lambda g: out * (g - (g * out).sum(axis=-1, keepdims=True)),))
 
     def reshape(self, *shape: int) -> Node:
-        """The same numbers in another shape."""
+        """Arrange the numbers in another shape."""
         before = self.value.shape
         return Node(self.value.reshape(*shape), "", "reshape", (self,), (lambda g: g.reshape(before),))
 
@@ -240,7 +240,7 @@ class Node:
         return Node(self.value.T, "", "transpose", (self,), (lambda g: g.T,))
 
     def to_dot(self) -> str:
-        """The graph that ends here, in the language of Graphviz: a box a node, with its value and its gradient.
+        """Write the graph that ends here in the language of Graphviz: one box for each node, with value and gradient.
 
         Examples
         --------
@@ -274,12 +274,12 @@ class Node:
 
 
 def value(number: ArrayLike | Node, name: str = "") -> Node:
-    """A node of a number or an array; a node stays what it is."""
+    """Make a node of a number or an array; a node is returned unchanged."""
     return number if isinstance(number, Node) else Node(number, name)
 
 
 def concatenate(nodes: Sequence[Node]) -> Node:
-    """Nodes side by side, along the last axis."""
+    """Join nodes along the last axis."""
     nodes = [value(node) for node in nodes]
     ends = np.cumsum([node.value.shape[-1] for node in nodes])
     pulls = [
@@ -290,7 +290,7 @@ def concatenate(nodes: Sequence[Node]) -> Node:
 
 
 def in_order(root: Node) -> list[Node]:
-    """Every node that `root` was made from and itself last, each after all that it was made from."""
+    """Return every node that `root` was made from and itself last, each after all that it was made from."""
     order, seen, todo = [], set(), [(root, False)]
     while todo:
         node, ready = todo.pop()
@@ -307,7 +307,7 @@ to_dot = Node.to_dot
 
 
 def shown(array: np.ndarray) -> str:
-    """A number, a small array, or the shape of a larger one, on one line."""
+    """Format a number, a small array, or the shape of a larger one, on one line."""
     if array.size > 12:
         return "array of " + "x".join(map(str, array.shape))
     return " ".join(np.array2string(array + 0.0, separator=", ", formatter={"float_kind": "{:.6g}".format}).split())

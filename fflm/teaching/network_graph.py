@@ -18,7 +18,7 @@ CORNERS = ("relu", "abs")  # operations without a derivative at 0
 def cost_graph(
     arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray, stable: bool = False
 ) -> graph.Node:
-    """The mean cost of examples x (N, inputs) with targets y (N, outputs).
+    """Build the graph of the mean cost of examples x (N, inputs) with targets y (N, outputs).
 
     `arrays` holds ``layer.0.weights``, ``layer.0.bias``, ``layer.0.slope`` ...: nodes of these names, and of
     ``layer.0.z``, ``layer.0.a`` ... The cost is that of the outputs a, as in the lectures; if `stable` that of the
@@ -38,7 +38,7 @@ def cost_graph(
 def lecture_graph(
     arrays: Parameters, activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
 ) -> graph.Node:
-    """`cost_graph` of the outputs, as the lectures draw it; of the last z where that, or a gradient, is not finite."""
+    """Build `cost_graph` of the outputs, as the lectures do; of the last z where it or a gradient is not finite."""
     with np.errstate(all="ignore"):
         root = cost_graph(arrays, activations, cost, x, y)
         root.backward()
@@ -55,7 +55,7 @@ def lecture_graph(
 def central_differences(
     arrays: Parameters, names: Sequence[str], activations: Sequence[str], cost: str, x: np.ndarray, y: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """(C(w + h) - C(w - h)) / 2h for every number w of the arrays `names`; arguments as of `cost_graph`.
+    """Compute (C(w + h) - C(w - h)) / 2h for every number w of the arrays `names`; arguments as of `cost_graph`.
 
     Where a corner lies between w - h and w + h, so that C has no derivative to compare with, it is nan.
     """
@@ -76,7 +76,7 @@ def central_differences(
 
 
 def largest_distance(grad: np.ndarray, exact: np.ndarray) -> float:
-    """The largest distance from central differences, over the largest of these; those that are nan are left out."""
+    """Compute the largest distance from central differences, over the largest of these; nan is left out."""
     known = ~np.isnan(exact)
     if not known.any():
         return float("nan")
@@ -84,5 +84,5 @@ def largest_distance(grad: np.ndarray, exact: np.ndarray) -> float:
 
 
 def _sides(root: graph.Node) -> list[np.ndarray]:
-    """On which side of each corner every number is."""
+    """Tell on which side of each corner of an activation every number is."""
     return [node.parents[0].value >= 0.0 for node in graph.in_order(root) if node.operation in CORNERS]

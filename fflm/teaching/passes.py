@@ -1,4 +1,4 @@
-"""What the forward and the backward pass of a feedforward network leave: every number of the textbook's examples."""
+"""The results of a forward and of a backward pass of a feedforward network, layer by layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What a batch of N examples makes of each layer: z (N, units) and a = f(z) (N, units), the first layer first.
+    """z (N, units) and a = f(z) (N, units) of each layer for a batch of N examples, the first layer first.
 
     ``a[0]`` are the inputs, so that layer l has ``z[l]`` and ``a[l + 1]``.
     """
@@ -22,8 +22,8 @@ class ForwardPass:
 class BackwardPass:
     """Gradients of the mean cost of a batch, the first layer first.
 
-    ``deltas`` are dC/dz (N, units), of an example's own cost; ``weights`` (units, inputs) and ``biases`` (units,) are
-    means over the examples; so are ``slopes`` (units,), 0 for activations without.
+    ``deltas`` are dC/dz (N, units), each of the cost of one example alone; ``weights`` (units, inputs) and ``biases``
+    (units,) are means over the examples; so are ``slopes`` (units,), 0 for activations without.
     """
 
     cost: float

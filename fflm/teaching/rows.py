@@ -22,24 +22,24 @@ class RowsEncoder:
         self.width = width
 
     def shapes(self) -> dict[str, Shape]:
-        """No tables."""
+        """Return an empty dict: the encoder has no tables."""
         return {}
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """No tables."""
+        """Return an empty dict: the encoder has no tables."""
         return Parameters()
 
     def prepare(self, parameters: Parameters, batch_size: int) -> None:
-        """Nothing to prepare."""
+        """Do nothing: the encoder has no tables and no scratch memory."""
 
     def read(self, batch: Examples, x: np.ndarray, first: int, last: int, draws: Draws | None = None) -> None:
         """Copy examples first .. last-1 into x (B, >=width) *written*."""
         x[first:last, : self.width] = batch.inputs[first:last]
 
     def touched(self, batch: Examples) -> dict[str, np.ndarray]:
-        """No rows of tables."""
+        """Return an empty dict: the encoder has no tables."""
         return {}
 
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
-        """Never called: there are no tables."""
+        """Raise an error if called: the encoder has no tables."""
         raise KeyError(name)

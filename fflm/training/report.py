@@ -1,4 +1,4 @@
-"""The figures that a training ends with."""
+"""The report of a training run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TrainReport:
     interrupted : bool
         Whether Ctrl-C was pressed, be it in the last step.
     notes : tuple of str
-        What is to be known of the texts, and of the learning rate of a resumed run.
+        Notes on the texts, and on the learning rate of a resumed run.
     """
 
     out: str | None
@@ -53,6 +53,11 @@ class TrainReport:
     interrupted: bool
     notes: tuple[str, ...]
 
+<<<<<<< HEAD
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
+=======
+    def to_dict(self) -> dict:
+        """Return the report as plain JSON values."""
+>>>>>>> idiom
         return asdict(self)

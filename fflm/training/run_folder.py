@@ -1,4 +1,4 @@
-"""The folder of a run: who trains into it, what the run was begun with, and its files."""
+"""The folder of a run: its lock, its configuration, and its files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunFolder:
     path : Path or None
         Without one nothing is read or written, whatever is called.
     resume : bool
-        Whether the run in it is to be resumed, or one to be begun.
+        Whether the run in the folder is resumed; else a new run is begun.
     quiet : bool
         Whether to say nothing on stderr.
 
@@ -81,7 +81,7 @@ class RunFolder:
         Raises
         ------
         FflmError
-            As the constructor, for what has happened since.
+            If one of the constructor's checks fails now.
         """
         if self.path is None:
             return
@@ -98,7 +98,7 @@ class RunFolder:
         Raises
         ------
         ConfigError
-            Naming the first option that differs.
+            If an option differs; the message names the first.
         """
         if self.path is None:
             return
@@ -183,6 +183,7 @@ class RunFolder:
         if self.path is not None:
             save_model(model, self.path / MODEL)
 
+<<<<<<< HEAD
     def save_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Write the training state: arrays, and a JSON object that says where training stands."""
         if self.path is not None:
@@ -190,6 +191,15 @@ class RunFolder:
 
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Read what `save_state` wrote.
+=======
+    def save_state(self, tensors: dict[str, np.ndarray], progress: dict) -> None:
+        """Write the training state: arrays, and a JSON object of the progress of training."""
+        if self.path is not None:
+            write_tensors(self.path / STATE, tensors, STATE_KIND, {"progress": progress})
+
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Read the training state that `save_state` wrote.
+>>>>>>> idiom
 
         Raises
         ------
@@ -223,7 +233,7 @@ class RunFolder:
 
 
 def _is_config(path: Path) -> bool:
-    """Whether a configuration was written by `RunFolder.begin`."""
+    """Tell whether a configuration was written by `RunFolder.begin`."""
     try:
         return FORMAT in read_json(path)
     except ModelFileError:
@@ -231,7 +241,7 @@ def _is_config(path: Path) -> bool:
 
 
 def _is_log(path: Path) -> bool:
-    """Whether a log was written by `RunFolder.write_log`: an empty file is one too."""
+    """Tell whether a log was written by `RunFolder.write_log`: an empty file is one too."""
     try:
         records = [json.loads(line) for line in path.read_text().splitlines()]
     except (OSError, ValueError, RecursionError):
@@ -240,7 +250,7 @@ def _is_log(path: Path) -> bool:
 
 
 def _is_curve(path: Path) -> bool:
-    """Whether a picture is a learning curve of ours, or stands beside a log of ours (older ones bear no mark)."""
+    """Tell whether a picture is a learning curve of fflm, or stands beside a log of fflm (older ones bear no mark)."""
     log = path.parent / LOG
     return is_learning_curve(path.read_bytes()) or (log.exists() and _is_log(log))
 

@@ -1,4 +1,4 @@
-"""The learning rate of each step, and when there is no more to be gained."""
+"""The schedule of the learning rate, and the rule by which training ends early."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Schedule:
         self._steps = config.epochs * steps_per_epoch
 
     def begin(self, position: Position) -> str | None:
-        """Plan this call, once its time for training is known; what is to be said if that changes the plan of a run.
+        """Plan this call, once its time for training is known; return a note if that changes the plan of a run.
 
         Parameters
         ----------
         position : Position
-            Where training stands; it gets the plan.
+            The progress of training; the plan is written into it.
         """
         config, before = self._config, position.plan
         plan = Plan(config.epochs, config.minutes)
@@ -70,14 +70,14 @@ class Schedule:
         )
 
     def _share_to_come(self, position: Position) -> float:
-        """How much of all steps of the run, as it is planned now, is still to come."""
+        """Compute the share of the run's planned steps that is still to come."""
         left = float(self._steps - position.step)
         if position.seconds:
             left = min(left, self._budget.remaining() * position.step / position.seconds)
         return left / (position.step + left)
 
     def rate(self, position: Position) -> float:
-        """The learning rate of the step after `position`."""
+        """Compute the learning rate of the step after `position`."""
         if self._config.schedule == "linear":
             plan, length = position.plan, self._steps - position.plan.begin
             done = (position.step - plan.begin) / length if length > 0 else 0.0
@@ -87,10 +87,10 @@ class Schedule:
         return position.learning_rate
 
     def failed(self, position: Position) -> None:
-        """Take note that a validation has not improved."""
+        """Count a validation that has not improved."""
         if self._config.schedule == "plateau":
             position.learning_rate /= 2.0
 
     def gives_up(self, position: Position) -> bool:
-        """Whether so many validations have failed that training ends early; never while the rate falls by plan."""
+        """Tell whether so many validations have failed that training ends early; never while the rate falls by plan."""
         return self._config.schedule == "plateau" and position.failures >= self._config.patience

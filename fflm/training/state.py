@@ -1,4 +1,4 @@
-"""Where training stands: what a resumed run needs, saved and restored; and who may write the parameters."""
+"""The state of training, saved and restored, from which a run is resumed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Plan:
     Attributes
     ----------
     epochs : int or None
-        Where the line ends, in epochs since the beginning of the run; None before there is a plan.
+        The end of the line, in epochs since the beginning of the run; None before there is a plan.
     minutes : float or None
         The time budget of the call that made the plan: the line may end earlier, by the clock.
     begin : int
         The step at which the line begins.
     height : float
-        Where it begins, as a share of the learning rate that was asked for.
+        The height at which the line begins, as a share of the learning rate that was asked for.
     """
 
     epochs: int | None = None
@@ -40,16 +40,16 @@ class Plan:
 
 @dataclass
 class Position:
-    """Everything about the progress of training that is not an array.
+    """The progress of training: every number of the state that is not in an array.
 
     Attributes
     ----------
     step, epoch : int
-        How many are done.
+        The numbers of steps and epochs done.
     batch : int
         Steps of the present epoch that are done.
     learning_rate : float
-        What was asked for; halved by the schedule `plateau`.
+        The learning rate that was asked for; halved by the schedule `plateau`.
     rate : float
         The learning rate of the last step.
     best : float
@@ -80,12 +80,12 @@ class Position:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Position:
-        """The inverse of `dataclasses.asdict`; what files of older versions lack has its default."""
+        """Do the inverse of `dataclasses.asdict`; fields that files of older versions lack have their defaults."""
         return cls(**values | {"plan": Plan(**values.get("plan", {}))})
 
     @property
     def tokens_per_second(self) -> float:
-        """Speed of training alone; 0 before the first step."""
+        """The speed of training alone; 0 before the first step."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     def advance(self, loss: float, tokens: int, seconds: float) -> None:
@@ -98,7 +98,7 @@ class Position:
 
 @dataclass
 class TrainingState:
-    """Position, log, and all arrays of a run: current parameters, best ones, the optimiser's averages.
+    """The position, the log, and all arrays of a run: current parameters, best ones, the optimiser's averages.
 
     The state owns the best values; the current ones are the model's. `parameters` are lent to the network and the
     optimiser and never replaced: the optimiser writes them during a step; between two steps only `restore_best` and
@@ -122,7 +122,7 @@ class TrainingState:
         self.parameters.restore(self.best)
 
     def is_finite(self) -> bool:
-        """Whether every number in the arrays is finite: a state of which one is not would be refused by `load`."""
+        """Tell whether every number in the arrays is finite: `load` would refuse the state if one were not."""
         current = {**self.parameters, **self.optimizer.state}
         return all(np.isfinite(value.min()) and np.isfinite(value.max()) for value in current.values() if value.size)
 
@@ -132,7 +132,7 @@ class TrainingState:
         folder.write_log(self.log)
 
     def load(self, folder: RunFolder) -> None:
-        """Go back to what `save` wrote.
+        """Restore the state that `save` wrote.
 
         Raises
         ------

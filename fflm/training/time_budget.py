@@ -1,4 +1,4 @@
-"""A time budget: when training has to stop so that what follows still fits."""
+"""The time budget of training, with time kept for validation, test and saving."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SAVING_SECONDS = 0.3  # kept free at the end, besides what saving takes
 
 
 class TimeBudget:
-    """So many minutes from a moment on; without minutes it is never over.
+    """A number of minutes from a moment on; without minutes the budget is never over.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class TimeBudget:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there are minutes at all."""
+        """Whether the budget has a number of minutes."""
         return self._end is not None
 
     def is_over(self) -> bool:
-        """Whether the time for training is up."""
+        """Tell whether the time for training is up."""
         return self.remaining() <= 0.0
 
     def remaining(self) -> float:
-        """Seconds left for training; infinite without minutes."""
+        """Compute the seconds left for training; infinite without minutes."""
         return math.inf if self._end is None else self._end - self.closing_seconds - time.monotonic()
 
     def reserve(self, held_out: int, tokens_per_second: float) -> None:
@@ -62,7 +62,7 @@ class TimeBudget:
         self._begin = time.monotonic()
 
     def share(self) -> float:
-        """How much of the time for training is over, from 0 to 1; 0 without minutes."""
+        """Compute the share of the time for training that is over, from 0 to 1; 0 without minutes."""
         if self._end is None:
             return 0.0
         total = self._end - self.closing_seconds - self._begin

@@ -39,7 +39,7 @@ from fflm.training.validation import Validation
 
 
 class Trainer:
-    """Trains one model on one corpus: ``Trainer(...).run()``.
+    """The training of one model on one corpus: ``Trainer(...).run()``.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Trainer:
     corpus : Corpus
     config : TrainConfig
     folder : RunFolder, optional
-        Where model, state and log go; without it nothing is written.
+        The folder for model, state and log; without it nothing is written.
     started : float, optional
         ``time.monotonic()`` from which the time budget counts; now, by default.
     quiet : bool
@@ -129,7 +129,7 @@ class Trainer:
     # The loop
 
     def _train(self, network: Network) -> str:
-        """Epochs until there is a reason to stop, which is returned."""
+        """Train epochs until there is a reason to stop, and return it."""
         position, size = self.state.position, len(self.corpus.train)
         while not (reason := self._reason_to_stop()):
             label, done = f"epoch {position.epoch + 1}/{self.config.epochs}", position.batch * self.config.batch_size
@@ -151,7 +151,7 @@ class Trainer:
         return reason
 
     def _epoch(self, network: Network, bar: Bar) -> None:
-        """Steps to the end of the epoch, with what is due after each of them."""
+        """Train to the end of the epoch, with the validations and checkpoints that are due after each step."""
         config, position = self.config, self.state.position
         between = config.validate_every and max(1, config.validate_every // config.batch_size)
         loop = steps(
@@ -174,7 +174,7 @@ class Trainer:
             self._diverged(str(error))
 
     def _batches(self) -> Iterator[Windows]:
-        """The rest of this epoch's windows in shuffled order, until there is a reason to stop."""
+        """Yield the rest of this epoch's windows in shuffled order, until there is a reason to stop."""
         size, position, text = self.config.batch_size, self.state.position, self.corpus.train
         order = ShuffledOrder(len(text), self.config.seed, position.epoch)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
@@ -184,12 +184,12 @@ class Trainer:
             yield Windows(text.ids, places, text.breaks)
 
     def _rate(self, done: int) -> float:
-        """The learning rate of the next step."""
+        """Compute the learning rate of the next step."""
         self.state.position.rate = self.schedule.rate(self.state.position)
         return self.state.position.rate
 
     def _reason_to_stop(self) -> str:
-        """Why training has to end now; empty while it goes on."""
+        """Return the reason for which training has to end now; empty while it goes on."""
         position = self.state.position
         if self.schedule.gives_up(position):
             return "early"
@@ -217,7 +217,7 @@ class Trainer:
         self.state.save(self.folder)
 
     def _first_save(self) -> None:
-        """Have a complete run on the disk before the first step, and see how long saving takes.
+        """Save a complete run before the first step, and measure how long saving takes.
 
         After a resume too: a run that was stopped within an epoch has left a model that an uninterrupted run would
         not have kept.
@@ -229,7 +229,7 @@ class Trainer:
         self.budget.saving_seconds = SAVING_SECONDS + 2.0 * (time.monotonic() - begin)
 
     def _plan_the_end(self) -> None:
-        """See how long the last validation and the test will take, from a few batches at their best."""
+        """Estimate how long the last validation and the test will take, from the fastest of a few batches."""
         if not self.budget.is_limited:
             return
         self._reserve(speed(self.model, self.corpus.valid.ids))
@@ -246,7 +246,7 @@ class Trainer:
     # Divergence
 
     def _check_finite(self) -> None:
-        """Find out about parameters that are not finite before they are saved: the loss may be the last to show it."""
+        """End training before parameters that are not finite are saved: the loss may show them later only."""
         if not self.state.is_finite():
             self._diverged_after("parameters are no finite numbers any more")
 
@@ -267,7 +267,7 @@ class Trainer:
     # The end
 
     def _finish(self, stopped: str, notes: list[str]) -> TrainReport:
-        """Evaluate the best model, which is the model from now on."""
+        """Restore the best parameters, evaluate the model and report."""
         self.state.restore_best()
         position, corpus = self.state.position, self.corpus
         valid = self.validation.best or self.validation.evaluate(corpus.valid, "validation")

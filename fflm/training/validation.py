@@ -1,4 +1,4 @@
-"""Validation: how good the model is now, the log of it, and the best model so far."""
+"""Validation during training: perplexity, the log, and the best model so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fflm.training.state import TrainingState
 
 
 class Validation:
-    """Evaluates a model in training, and keeps its parameters where they are the best so far.
+    """The evaluation of a model in training, which keeps the best parameters so far.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Validation:
     Attributes
     ----------
     best : Perplexity or None
-        What was found for the best parameters; None before the first validation of this call.
+        The evaluation of the best parameters; None before the first validation of this call.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Validation:
         return report
 
     def evaluate(self, text: TokenStream, label: str) -> Perplexity:
-        """Perplexity of the model as it is now on any text, with a bar on stderr."""
+        """Compute the perplexity of the model as it is now on any text, with a bar on stderr."""
         with Bar(len(text), label, not self.quiet) as bar:
             return evaluate(self.model, text, bar.advance)
 

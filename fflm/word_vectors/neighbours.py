@@ -1,4 +1,4 @@
-"""What a model has learned of single words: their vectors, neighbors, analogies."""
+"""The word vectors of a model, their neighbors and analogies."""
 
 from __future__ import annotations
 

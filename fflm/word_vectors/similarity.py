@@ -16,7 +16,7 @@ from fflm.text.sources import read_blocks
 
 @dataclass(frozen=True)
 class Similarity:
-    """How well cosines agree with human judgement.
+    """The agreement of cosines with human judgement.
 
     Attributes
     ----------

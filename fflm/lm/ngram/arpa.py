@@ -105,7 +105,7 @@ def read_arpa(
     The n-grams of a section may stand in any order; one without a back-off weight has the weight 1. The beginning of an
     n-gram must be in the file (as KenLM asks; SRILM passes such n-grams over), its end need not, as in pruned models.
     ``<UNK>`` is ``<unk>``; where neither is in the file, unknown words have probability 0, and so has a missing
-    ``</s>``. ``<s>`` is never predicted, whatever its own probability.
+    ``</s>``. ``<s>`` is never predicted, whatever its probability.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class NgramModel:
     counts : (C,) int32, optional
         How often each context occurred in training; an ARPA file does not say.
     facts : dict, optional
-        What `describe` adds: smoothing, discounts.
+        The facts that `describe` adds: smoothing, discounts.
     threads : int, optional
 
     Examples
@@ -84,7 +84,7 @@ class NgramModel:
         threads : int, optional
             For the model; counting takes one.
         breaks : (S,) int64
-            Where unrelated text was joined: no n-gram reaches over them.
+            The positions where unrelated texts were joined: no n-gram reaches over them.
         """
         ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
         table, counts = count_ngrams(ids, order, len(vocabulary), breaks)
@@ -165,7 +165,7 @@ class NgramModel:
         return (unseen == 0) & (sizes >= 2 * order)
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[NgramModel]:
-        """The model itself: nothing has to be kept between calls."""
+        """Return the model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
     def describe(self) -> dict[str, Any]:

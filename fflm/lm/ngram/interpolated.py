@@ -92,7 +92,7 @@ class InterpolatedNgramModel:
         tokenizer : Tokenizer
         threads : int, optional
         breaks, held_out_breaks : (S,) int64
-            Where unrelated text was joined in the one and in the other: no n-gram reaches over them.
+            The positions where unrelated texts were joined in each stream: no n-gram reaches over them.
         """
         ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
         held_out, held_out_breaks = known_ids(held_out, len(vocabulary)), checked_breaks(held_out_breaks, len(held_out))
@@ -148,7 +148,7 @@ class InterpolatedNgramModel:
         return self.table.counts_of(self.counts, contexts)
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[InterpolatedNgramModel]:
-        """The model itself: nothing has to be kept between calls."""
+        """Return the model itself: nothing has to be kept between calls."""
         return nullcontext(self)
 
     def describe(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class NgramTable:
 
     @property
     def order(self) -> int:
-        """Words of the longest n-grams."""
+        """The number of words of the longest n-grams."""
         return len(self.starts) - 1
 
     @property

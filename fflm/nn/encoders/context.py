@@ -1,4 +1,4 @@
-"""The words before a word, as the language model sees them."""
+"""The encoder of the language model: the embeddings of the words before a word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fflm.nn.parameters import Parameters
 
 
 class ContextEncoder(EmbeddingRows):
-    """K words side by side, oldest first, and the sum of the `bag_size` words before them.
+    """An encoder: the embeddings of K words side by side, oldest first, and the sum of `bag_size` words before.
 
     x = (C(w[t-K]), ..., C(w[t-1])), Bengio et al. 2003, section 2. With a bag, x ends with m features more: the bag's
     are added up without their order and divided by the root of their number (see `fflm.kernels.embeddings`).
@@ -61,14 +61,14 @@ class ContextEncoder(EmbeddingRows):
         embeddings.gather_rows(x[first:last], self.table, contexts, self.bag_size)
 
     def touched(self, batch: Windows | Contexts) -> dict[str, np.ndarray]:
-        """The different words (W,) int64 of the batch that was read last."""
+        """Find the different words (W,) int64 of the batch that was read last."""
         contexts = self.contexts[: len(batch)]
         self.grow(contexts.size)
         count = embeddings.find_words(self.words, self.slots, self.slot_of, contexts, self.bag_size, self.frozen)
         return {TABLE: self.words[:count]}
 
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
-        """Gradients (last - first, m) of the touched words first .. last-1, from grad_x (B, >=width) *read*."""
+        """Compute gradients (last - first, m) of the touched words first .. last-1, from grad_x (B, >=width) *read*."""
         n = len(grad_x)
         slots = self.slots[: n * self.places]
         embeddings.scatter_rows(self.grads[first:last], first, grad_x, slots, self.contexts[:n], self.bag_size)

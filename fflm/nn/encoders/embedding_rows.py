@@ -1,4 +1,4 @@
-"""What the encoders of words share: one table of embeddings, and scratch memory for the rows that a batch touches."""
+"""The base class of the encoders of words: a table of embeddings, and memory for the gradients of its rows."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class EmbeddingRows:
         self.words, self.slots = np.zeros(0, np.int64), np.zeros(0, np.int32)
 
     def shapes(self) -> dict[str, Shape]:
-        """The table's name and shape."""
+        """Return the table's name and shape."""
         return {TABLE: (self.rows, self.features)}
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """First values of the table, uniform in +-0.1."""
+        """Draw the first values of the table, uniform in +-0.1."""
         return Parameters({TABLE: uniform(generator, (self.rows, self.features), LARGEST_FIRST)})
 
     def prepare(self, parameters: Parameters, batch_size: int) -> None:
@@ -49,7 +49,7 @@ class EmbeddingRows:
         self.grads = np.zeros((0, self.features), np.float32)
 
     def grow(self, occurrences: int) -> None:
-        """Make scratch memory for batches of so many occurrences of words."""
+        """Make scratch memory for batches of `occurrences` occurrences of words."""
         if occurrences > len(self.slots):
             most = min(occurrences, self.rows)
             self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)

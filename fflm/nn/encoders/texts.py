@@ -1,4 +1,4 @@
-"""A whole text, as the classifier sees it."""
+"""The encoder of the classifier: the embeddings of a whole text, pooled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fflm.nn.parameters import Parameters
 
 
 class TextEncoder(EmbeddingRows):
-    """The sum of the features of a text's ids, over their number or its root; on request each one's maximum too.
+    """An encoder: the sum of the features of a text's ids, over their number or its root; optionally maxima too.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class TextEncoder(EmbeddingRows):
         pooling.gather_texts(x[first:last], self.highest[first:last], self.table, batch.ids, offsets, self.root)
 
     def touched(self, batch: Texts) -> dict[str, np.ndarray]:
-        """The different rows (W,) int64 of the texts of a batch."""
+        """Find the different rows (W,) int64 of the texts of a batch."""
         self.batch = batch
         self.grow(batch.ids.size)
         ids = batch.ids.reshape(-1, 1)
@@ -49,7 +49,7 @@ class TextEncoder(EmbeddingRows):
         return {TABLE: self.words[:count]}
 
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
-        """Gradients (last - first, m) of the touched rows first .. last-1, from grad_x (B, >=width) *read*."""
+        """Compute gradients (last - first, m) of the touched rows first .. last-1, from grad_x (B, >=width) *read*."""
         pooling.scatter_texts(
             self.grads[first:last], first, grad_x, self.highest, self.slots, self.batch.offsets, self.root
         )

@@ -1,4 +1,4 @@
-"""Layers: one a file, forward and backward side by side.
+"""Layers, one in each file, each with its forward and its backward pass.
 
 A batch stands transposed between layers, (units, batch), in buffers that may be wider than the batch.
 """
@@ -15,7 +15,7 @@ from fflm.runtime.workers import Workers
 
 
 class Layer(Protocol):
-    """A function of a batch with parameters of its own; a `Chain` of layers is a layer again.
+    """The protocol of layers: functions of a batch with parameters; a `Chain` of layers is a layer too.
 
     Attributes
     ----------
@@ -31,22 +31,22 @@ class Layer(Protocol):
         """After `backward`: the gradient of each parameter by name, of the parameter's shape."""
 
     def shapes(self) -> dict[str, Shape]:
-        """Name and shape of each parameter."""
+        """Return the name and shape of each parameter."""
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """First values of the parameters."""
+        """Draw the first values of the parameters."""
 
     def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
         """Lend the layer its parameters, and make scratch memory for batches of up to `batch_size` columns."""
 
     def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
-        """Outputs (units, >=n), the layer's own buffer, of n columns of inputs_t (inputs, >=n) *read*.
+        """Compute the outputs (units, >=n) of n columns of inputs_t (inputs, >=n) *read*, in the layer's buffer.
 
         `draws` is given in training, where layers may drop units.
         """
 
     def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
-        """Take grad_t (units, >=n), the gradient of the outputs of the last `forward`, to `grads` and to the inputs.
+        """Compute `grads` and the inputs' gradient from grad_t (units, >=n), the gradient of the last outputs.
 
         grad_t is *overwritten*. out (inputs, >=n) is *written*, or *accumulated*: the gradient of the inputs; with None
         nobody wants it.

@@ -15,7 +15,7 @@ from fflm.runtime.workers import Workers
 
 
 class Chain:
-    """The outputs of each layer are the inputs of the next; without layers the inputs are the outputs.
+    """A chain of layers: the outputs of one are the inputs of the next; without layers the inputs are the outputs.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class Chain:
         return {name: grad for layer in self.layers for name, grad in layer.grads.items()}
 
     def shapes(self) -> dict[str, Shape]:
-        """The parameters of all layers."""
+        """Return the names and shapes of the parameters of all layers."""
         return {name: shape for layer in self.layers for name, shape in layer.shapes().items()}
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """First values of all layers, the first layer's first."""
+        """Draw the first values of all layers, the first layer's first."""
         return Parameters({n: value for layer in self.layers for n, value in layer.initialise(generator).items()})
 
     def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
@@ -48,13 +48,13 @@ class Chain:
         self._grads_t = [buffer(layer.units, batch_size) for layer in self.layers[:-1]] if training else []
 
     def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
-        """The outputs of the last layer."""
+        """Compute the outputs of the last layer."""
         for layer in self.layers:
             inputs_t = layer.forward(inputs_t, n, draws)
         return inputs_t
 
     def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
-        """The gradient goes back through the layers, the last one first."""
+        """Take the gradient back through the layers, the last one first."""
         if not self.layers:
             if out is not None:
                 matrices.copy(out, grad_t, n, accumulate)

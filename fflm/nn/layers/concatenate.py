@@ -13,7 +13,7 @@ from fflm.runtime.workers import Workers
 
 
 class Concatenate:
-    """[f(x); x]: with an output layer above, its weights are the paper's [U, W] (Bengio et al. 2003, equation 1).
+    """The layer [f(x); x]; the weights of the output layer are then [U, W] (Bengio et al. 2003, equation 1).
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ class Concatenate:
         return self.layer.grads
 
     def shapes(self) -> dict[str, Shape]:
-        """The parameters of f."""
+        """Return the names and shapes of the parameters of f."""
         return self.layer.shapes()
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """First values of f."""
+        """Draw the first values of f."""
         return self.layer.initialise(generator)
 
     def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
@@ -44,7 +44,7 @@ class Concatenate:
         self._workers, self._out_t = workers, buffer(self.units, batch_size)
 
     def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
-        """The outputs of f in the first rows, the inputs in the others."""
+        """Write the outputs of f into the first rows, the inputs into the others."""
         outputs_t = self.layer.forward(inputs_t, n, draws)
         middle = self.layer.units
 
@@ -57,7 +57,7 @@ class Concatenate:
         return self._out_t
 
     def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
-        """The gradient of the inputs is that of the other rows, and what comes back through f."""
+        """Add up the inputs' gradient: that of the other rows, and the one through f."""
         middle = self.layer.units
         if out is not None:
 

@@ -14,10 +14,10 @@ from fflm.runtime.workers import Workers
 
 
 class Dense:
-    """a = f(d + H x) of every column x of a batch; a worker computes some of the units, or of the inputs.
+    """The layer a = f(d + H x) of every column x of a batch; each worker computes some units, or some inputs.
 
-    Backpropagation in the lectures' numbering: BP1 or BP2 leaves delta = dC/dz, BP3 is dC/dd = delta, BP4 is
-    dC/dH = delta x.T; sums over the batch take the place of single examples.
+    Backpropagation: delta = dC/dz, from dC/da by the derivative of the activation. The gradient of the biases is
+    dC/dd = delta, that of the weights is dC/dH = delta x.T, summed over the batch; that of the inputs is H.T delta.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Dense:
         self.grads: dict[str, np.ndarray] = {}
 
     def shapes(self) -> dict[str, Shape]:
-        """H (h, inputs), d (h,) and, where the activation learns its slope, the slopes (h,)."""
+        """Return the shapes of H (h, inputs), d (h,) and, where the activation learns its slope, the slopes (h,)."""
         shapes: dict[str, Shape] = {
             f"{self.name}.weights": (self.units, self.inputs),
             f"{self.name}.bias": (self.units,),
@@ -58,7 +58,7 @@ class Dense:
         return shapes
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """First values as `fflm.config.names.Activation` says; biases are 0."""
+        """Draw first values as `fflm.config.names.Activation` says; biases are 0."""
         fan = self.inputs if self.activation.gain == "he" else self.inputs + self.units
         values = Parameters()
         for name, shape in self.shapes().items():
@@ -73,7 +73,7 @@ class Dense:
         return self.activation.slope or 0.0
 
     def constants(self) -> Parameters:
-        """A bias of 0 and the usual slope, for whoever wants to set them without their being learned."""
+        """Return a bias of 0 and the usual slope, for callers that set them without learning them."""
         constants = {"bias": 0.0, "slope": self._usual_slope}
         return Parameters({f"{self.name}.{p}": np.full(self.units, v, np.float32) for p, v in constants.items()})
 
@@ -93,7 +93,7 @@ class Dense:
         }
 
     def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None = None) -> np.ndarray:
-        """out_t = f(d + H inputs_t); in training the inputs are kept as rows (B, inputs) for `backward`."""
+        """Compute out_t = f(d + H inputs_t); in training the inputs are kept as rows (B, inputs) for `backward`."""
 
         def task(worker: int) -> None:
             first, last = self._share(worker)
@@ -109,7 +109,7 @@ class Dense:
         return self.out_t
 
     def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool = False) -> None:
-        """BP1 or BP2: grad_t becomes delta, the gradient by z; then `backward_z`."""
+        """Turn grad_t into delta, the gradient by z, by the derivative of the activation; then call `backward_z`."""
 
         def task(worker: int) -> None:
             first, last = self._share(worker)
@@ -120,7 +120,7 @@ class Dense:
         self.backward_z(grad_t, n, out, accumulate)
 
     def backward_z(self, delta_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool = False) -> None:
-        """BP3, BP4 and the gradient of the inputs H.T delta, from delta_t (units, >=n), the gradient by z."""
+        """Compute the gradients of biases, weights and inputs from delta_t (units, >=n), the gradient by z."""
         self.delta_t = delta_t
 
         def task(worker: int) -> None:
@@ -134,7 +134,7 @@ class Dense:
         self._workers.run(task)
 
     def _share(self, worker: int) -> tuple[int, int]:
-        """The worker's units; the first worker has them all where the activation needs the outputs of every unit."""
+        """Return the worker's units; the first worker has all where the activation needs every unit's outputs."""
         if self.activation.joint:
             return (0, self.units) if worker == 0 else (0, 0)
         return self._workers.share(self.units, worker)

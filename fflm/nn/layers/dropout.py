@@ -12,7 +12,7 @@ from fflm.runtime.workers import Workers
 
 
 class Dropout:
-    """Each unit of each column is 0 with probability `rate`, else divided by 1 - rate (Srivastava et al. 2014).
+    """Dropout: each unit of a column is 0 with probability `rate`, else divided by 1 - rate (Srivastava et al. 2014).
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class Dropout:
         self.grads: dict[str, np.ndarray] = {}
 
     def shapes(self) -> dict[str, Shape]:
-        """No parameters."""
+        """Return an empty dict: the layer has no parameters."""
         return {}
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
-        """No parameters."""
+        """Return an empty dict: the layer has no parameters."""
         return Parameters()
 
     def prepare(self, parameters: Parameters, workers: Workers, batch_size: int, training: bool) -> None:
@@ -41,7 +41,7 @@ class Dropout:
         self._out_t = buffer(self.units, batch_size) if training and self.rate > 0.0 else None
 
     def forward(self, inputs_t: np.ndarray, n: int, draws: Draws | None) -> np.ndarray:
-        """The inputs with some of them 0; without `draws` the inputs as they are."""
+        """Return the inputs with some of them set to 0; without `draws` the inputs unchanged."""
         self._key = None
         if self._out_t is None or draws is None:
             return inputs_t
@@ -50,7 +50,7 @@ class Dropout:
         return self._out_t
 
     def backward(self, grad_t: np.ndarray, n: int, out: np.ndarray | None, accumulate: bool) -> None:
-        """The same units of the gradient are 0."""
+        """Set the gradient to 0 at the units that `forward` dropped, and scale the others alike."""
         if out is not None:
             self._masked(out, grad_t, n, accumulate)
 

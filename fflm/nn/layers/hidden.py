@@ -1,4 +1,4 @@
-"""The hidden layers that a configuration asks for."""
+"""The hidden layers, built from the options of a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fflm.nn.layers.dropout import Dropout
 def hidden_layers(
     width: int, hidden_dims: Sequence[int], activation: str, dropout: float = 0.0, direct: bool = False
 ) -> Layer:
-    """Fully connected layers ``hidden.0``, ``hidden.1`` ... each with dropout.
+    """Build fully connected layers ``hidden.0``, ``hidden.1`` ... each with dropout.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Output layers: what training minimises and what evaluation reports are two things; one layer a file."""
+"""Output layers, one in each file: each computes the loss of training and the probabilities of evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fflm.runtime.workers import Workers
 
 
 class OutputLayer(Protocol):
-    """From features to losses in training, and to exact probabilities in evaluation.
+    """The protocol of output layers: losses from features in training, exact probabilities in evaluation.
 
     features_t is (D, >=B) *read*, a batch of B columns; targets are (B,) int32.
     """
@@ -23,10 +23,10 @@ class OutputLayer(Protocol):
         """After ``backward(None, ...)``: the gradient of each parameter by name."""
 
     def shapes(self) -> dict[str, Shape]:
-        """Name and shape of each parameter."""
+        """Return the name and shape of each parameter."""
 
     def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
-        """First values of the parameters; counts (V,) say how often each answer occurs in training."""
+        """Draw the first values of the parameters; counts (V,) are the occurrences of each target in training."""
 
     def prepare(
         self, parameters: Parameters, workers: Workers, batch_size: int, training: bool, keep_gradient: bool
@@ -37,25 +37,25 @@ class OutputLayer(Protocol):
         """
 
     def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
-        """What training minimises, (B,) float64 *written*, for each column; the gradient is that of their mean."""
+        """Write each column's loss, which training minimises, into (B,) float64; the gradient is of their mean."""
 
     def backward(self, optimizer: Optimizer | None, out: np.ndarray) -> None:
-        """After `losses`: the gradient of the features into out (D, >=B) *written*.
+        """Write the gradient of the features into out (D, >=B), after `losses`.
 
         Parameters are updated at once by the `optimizer`; without one, their gradient is kept in `grads`.
         """
 
     def squared_norm(self) -> float:
-        """Sum of the squares of the gradient that was kept."""
+        """Compute the sum of the squares of the gradient that was kept."""
 
     def apply(self, optimizer: Optimizer, factor: float) -> None:
         """Update the parameters from the gradient that was kept, times `factor`."""
 
     def log_probs(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """Exact and normalised natural log P(target), (B,) float64 *written*: what perplexity is made of."""
+        """Write exact, normalised natural log P(target), from which perplexity is computed, into (B,) float64."""
 
     def scores(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """The targets' scores before they are normalised, (B,) float32 *written*."""
+        """Write the logits of the targets into (B,) float32."""
 
     def distribution(self, features_t: np.ndarray, out: np.ndarray) -> None:
-        """Exact probabilities of all answers, (B, V) float32 *written*; rows sum to 1."""
+        """Write the exact probabilities of all classes into (B, V) float32; rows sum to 1."""

@@ -1,9 +1,10 @@
 """The exact softmax over the vocabulary, divided among the workers (Bengio et al. 2003, section 3.2).
 
-The vocabulary is cut into fixed tiles, and the tiles are grouped into slices; a worker owns whole slices: their rows of
-U and b, their gradients and their update, which follows at once while the tile is in the cache. Maxima and sums are
-combined in the order of tiles, gradients of the features in the order of slices, so that the number of workers does
-not change a bit of the result. Each slice is one compiled call forward and one backward.
+The vocabulary is cut into fixed tiles, and the tiles are grouped into slices (see `fflm.nn`). A worker computes whole
+slices: the logits of their words, the gradients of the rows of U and b, and their update, which follows at once while
+the tile is in the cache. Maxima and sums are combined in the order of tiles, gradients of the features in the order of
+slices, so that the number of workers does not change a bit of the result. Each slice is one compiled call forward and
+one backward.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ WEIGHTS, BIAS = "output.weights", "output.bias"
 
 
 def cut_tiles(vocab_size: int, features: int) -> list[tuple[int, int]]:
-    """First and last-plus-one word of each tile: 64 to 512 words, few enough for the cache, about 16 tiles or more."""
+    """Return first and last-plus-one word of each tile: 64 to 512 words that fit the cache, about 16 or more tiles."""
     cached = TILE_WEIGHTS // features // 16 * 16
     words = max(64, min(LARGEST_TILE, cached, -(-vocab_size // 16 // 16) * 16))
     return [(first, min(first + words, vocab_size)) for first in range(0, vocab_size, words)]
@@ -38,7 +39,7 @@ def cut_tiles(vocab_size: int, features: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Slice:
-    """Neighbouring tiles of the vocabulary that one worker owns, and the rows of every array that belong to them.
+    """Neighbouring tiles of the vocabulary that one worker computes, and the rows of every array that belong to them.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class Slice:
 
     @property
     def size(self) -> int:
-        """How many words the slice has."""
+        """The number of words of the slice."""
         return int(self.bounds[-1] - self.bounds[0])
 
     @property
@@ -64,7 +65,7 @@ class Slice:
 
 
 def cut_slices(tiles: list[tuple[int, int]], count: int) -> list[Slice]:
-    """The tiles in `count` groups of neighbours, as equal as can be."""
+    """Group the tiles into `count` slices of neighbouring tiles, as equal as possible."""
     starts = np.array([first for first, _ in tiles] + [tiles[-1][1]], np.int64)
     slices = []
     for part in range(count):
@@ -75,7 +76,7 @@ def cut_slices(tiles: list[tuple[int, int]], count: int) -> list[Slice]:
 
 
 class Softmax:
-    """y = b + U features; loss = -log softmax(y)[target], exactly.
+    """The output layer y = b + U features; loss = -log softmax(y)[target], exactly.
 
     Parameters
     ----------
@@ -93,11 +94,11 @@ class Softmax:
         self.grads: dict[str, np.ndarray] = {}
 
     def shapes(self) -> dict[str, Shape]:
-        """U (V, D) and b (V,)."""
+        """Return the shapes of U (V, D) and b (V,)."""
         return {WEIGHTS: (self.vocab_size, self.features), BIAS: (self.vocab_size,)}
 
     def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
-        """U in +-sqrt(1 / D) / 10; b at the log of the unigram probabilities, one added to each count."""
+        """Draw U from +-sqrt(1 / D) / 10; set b to the log of the unigram probabilities, counts plus one."""
         weights = uniform(generator, (self.vocab_size, self.features), 0.1 / np.sqrt(self.features))
         smoothed = counts.astype(np.float64) + 1.0
         return Parameters({WEIGHTS: weights, BIAS: np.log(smoothed / smoothed.sum()).astype(np.float32)})
@@ -130,24 +131,24 @@ class Softmax:
     # Forward
 
     def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
-        """-log P(target) of each column into out (B,) float64; the features are kept for `backward`."""
+        """Write -log P(target) of each column into out (B,) float64; the features are kept for `backward`."""
         self._features_t, self._targets = features_t, targets
         self._forward(features_t, targets, self._rows)
         self._write_log_probs(out)
         np.negative(out, out)
 
     def log_probs(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """Natural log P(target) of each column into out (B,) float64."""
+        """Write natural log P(target) of each column into out (B,) float64."""
         self._forward(features_t, targets)
         self._write_log_probs(out)
 
     def scores(self, features_t: np.ndarray, targets: np.ndarray, out: np.ndarray) -> None:
-        """y of the target of each column into out (B,) float32."""
+        """Write y of the target of each column into out (B,) float32."""
         self._forward(features_t, targets)
         out[:] = self._target_logits[: len(out)]
 
     def distribution(self, features_t: np.ndarray, out: np.ndarray) -> None:
-        """P of every word into out (B, V) float32; each row sums to 1."""
+        """Write P of every word into out (B, V) float32; each row sums to 1."""
         n = len(out)
         self._forward(features_t, np.zeros(n, np.int32))
 
@@ -161,7 +162,7 @@ class Softmax:
         self._workers.run(task)
 
     def _forward(self, features_t: np.ndarray, targets: np.ndarray, rows: np.ndarray | None = None) -> None:
-        """Leave each tile's maxima and sums, the factors, peaks and totals; copy the features into rows (B, D)."""
+        """Compute each tile's maxima and sums, the factors, peaks and totals; copy the features into rows (B, D)."""
         n = len(targets)
 
         def task(worker: int) -> None:
@@ -199,13 +200,13 @@ class Softmax:
         return self.slices[first:last]
 
     def _values(self, part: Slice, worker: int) -> np.ndarray:
-        """Where a slice's logits, exponentials and gradients stand: (S, >=B)."""
+        """Return the array (S, >=B) that holds a slice's logits, exponentials and gradients."""
         return self._scratch[worker][: part.size] if self._exponentials is None else self._exponentials[part.words]
 
     # Backward
 
     def backward(self, optimizer: Optimizer | None, out: np.ndarray) -> None:
-        """The gradient of the features into out (D, >=B); U and b are updated, or their gradients are kept.
+        """Write the gradient of the features into out (D, >=B); update U and b, or keep their gradients.
 
         Where the exponentials of the batch were too many to keep, those of each slice are computed again.
         """
@@ -271,7 +272,7 @@ class Softmax:
         self._workers.run(task)
 
     def squared_norm(self) -> float:
-        """Sum of the squares of the gradients that were kept, tiles in order."""
+        """Compute the sum of the squares of the gradients that were kept, tiles in order."""
         tiles = [tile for part in self.slices for tile in _tiles(part)]
         sums = np.zeros((len(tiles), len(self.grads)))
         number = {tile: i for i, tile in enumerate(tiles)}
