@@ -180,6 +180,12 @@ def test_text_in_utf_16_says_what_to_do(write):
     assert list(read_blocks(path, "utf-16")) == ["text\n"]
 
 
+@pytest.mark.parametrize("name", ["file", "file.arpa"])
+def test_a_model_in_utf_16_is_to_be_converted(write, name):
+    with pytest.raises(ModelFileError, match=r"text in UTF-16; convert the file to UTF-8$"):
+        load_model(write(ARPA.decode().encode("utf-16"), name))
+
+
 def test_arpa_given_as_text(write):
     with pytest.raises(TextError, match="^source must be text, got '.*file', which is an ARPA file of n-grams$"):
         list(read_blocks(write(ARPA)))

@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NoReturn
 
 from fflm.errors import TextError, option_name, shown
@@ -168,7 +169,10 @@ def _check_text(path: str, content: Content, encoding: str) -> None:
     if not content.is_text:
         raise TextError(f"source must be text, got {path!r}, which is {content}")
     if content.name in (UTF16.name, UTF32.name) and encoding == "utf-8-sig":
-        raise TextError(f"text must be utf-8, got {path!r}, which is {content}")
+        raise TextError(
+            f"text must be utf-8, got {path!r}, which is {replace(content, advice='')}; name its encoding with "
+            f"{option_name('encoding')}, or save it in UTF-8"
+        )
 
 
 def _blocks(chunks: Iterable[str]) -> Iterator[str]:
