@@ -188,6 +188,11 @@ def test_out_without_a_name(refused):
     refused("out", "train", "text.txt", "--out", "", *SHORT)
 
 
+def test_a_run_is_no_stream(refused):
+    message = "^--out must name a folder, as a run can't go to standard output, got '-'$"
+    refused(message, "train", "text.txt", "--out", "-", *SHORT)
+
+
 def test_out_with_a_name_that_no_system_takes(refused):
     refused("^can't", "train", "text.txt", "--out", "a" * 5000, *SHORT)
 
