@@ -290,7 +290,7 @@ def test_marks_are_characters_to_the_tokenizer_char(folder):
         (
             "stream",
             "red\n<s> fox\n",
-            "<s> must begin a text or follow </s>, got it inside of token 2 of 'text'; write </s> ",
+            "<s> must begin a text or follow </s>, got it as token 2 of 'text'; write </s> ",
         ),
     ],
 )

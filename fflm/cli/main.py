@@ -47,6 +47,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(str(FflmError(message)))
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave once what was printed, the help, has been written: argparse passes over what fails."""
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        super().exit(status, message)
+
 
 class _Version(argparse.Action):
     """The flag --version; the version is looked up when it is asked for."""
