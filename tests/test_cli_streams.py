@@ -327,6 +327,7 @@ def test_warnings_are_escaped_at_once(evil, capsys):
     ("arguments", "message"),
     [
         (["trian"], "fflm: error: there is no command 'trian'; did you mean train?"),
+        (["--versoin"], "fflm: error: there is no option '--versoin'; did you mean --version?"),
         (["perplexty", "kn"], "fflm: error: there is no command 'perplexty'; did you mean perplexity?"),
         (["classify", "pred"], "fflm classify: error: there is no command 'pred'; did you mean predict?"),
         (

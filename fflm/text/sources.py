@@ -6,10 +6,11 @@ import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
-from fflm.errors import TextError, option_name, shown
+from fflm.errors import TextError, did_you_mean, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
 #: How many bytes are read at once; blocks of text are about as long.
@@ -49,8 +50,17 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     return (block for _, block in read_files(source, encoding))
 
 
-def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]]:
-    """Yield the blocks of `read_blocks`, each with the name of its file.
+@contextmanager
+def given_as(option: str) -> Iterator[None]:
+    """Let an error about a source name the option that it was given as."""
+    try:
+        yield
+    except TextError as error:
+        raise error.about(option) from error
+
+
+def read_files(source: str, encoding: str = "utf-8", corpora: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the blocks of `read_blocks`, each with the name of its file; `corpora` may be meant by a missing one.
 
     Examples
     --------
@@ -58,7 +68,7 @@ def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]
     [('letters.txt', 'one line\\nanother line\\n')]
     """
     encoding = _known_encoding(encoding)
-    yield from join_files((path, _blocks(_decoded(path, encoding))) for path in list_files(source))
+    yield from join_files((path, _blocks(_decoded(path, encoding))) for path in list_files(source, corpora))
 
 
 def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
@@ -80,7 +90,7 @@ def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str
             ended = block.endswith("\n")
 
 
-def list_files(source: str) -> list[str]:
+def list_files(source: str, corpora: Iterable[str] = ()) -> list[str]:
     """List the files a source stands for: itself, or all text files of a folder in the order of their names.
 
     Raises
@@ -95,8 +105,10 @@ def list_files(source: str) -> list[str]:
     """
     if source == "-" or not os.path.isdir(source):
         if source != "-" and not os.path.exists(source):
+            meant = did_you_mean(source.partition(":")[0], corpora)
+            hint = "" if meant is None else f"; did you mean {meant}?"
             raise TextError(
-                f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file"
+                f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file{hint}"
             )
         return [source]
     paths: list[str] = []
