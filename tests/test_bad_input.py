@@ -66,7 +66,7 @@ def test_file_name_that_no_system_takes(refused):
 def test_folder_without_text(refused, in_workshop):
     (in_workshop / "folder").mkdir()
     (in_workshop / "folder" / "picture.png").write_bytes(b"\x89PNG")
-    refused("^folder must hold .txt or .gz files, got none in 'folder'$", *train_new("folder"))
+    refused("^folder must hold .txt, .gz, .bz2 or .xz files, got none in 'folder'$", *train_new("folder"))
 
 
 @pytest.mark.parametrize("content", ["", " \n\n\t\n"])

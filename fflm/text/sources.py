@@ -15,6 +15,8 @@ from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpac
 
 #: How many bytes are read at once; blocks of text are about as long.
 CHUNK_BYTES = 2**20
+#: How the names end of those files of a folder that are read, in capitals too.
+TEXT_NAMES = (".txt", ".gz", ".bz2", ".xz")
 
 
 def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
@@ -26,8 +28,8 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Parameters
     ----------
     source : str
-        A text file, also compressed by gzip, bzip2 or xz, ``-`` for standard input, or a folder: all its ``.txt`` and
-        ``.gz`` files, subfolders included, in the order of their names.
+        A text file, also compressed by gzip, bzip2 or xz, ``-`` for standard input, or a folder: all its ``.txt``,
+        ``.gz``, ``.bz2`` and ``.xz`` files, in capitals too, subfolders included, in the order of their names.
     encoding : str
         Character encoding by the name that Python knows it by.
 
@@ -113,9 +115,9 @@ def list_files(source: str, corpora: Iterable[str] = ()) -> list[str]:
         return [source]
     paths: list[str] = []
     for folder, _, names in os.walk(source, onerror=_fail_unreadable):
-        paths += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
+        paths += [os.path.join(folder, name) for name in names if name.lower().endswith(TEXT_NAMES)]
     if not paths:
-        raise TextError(f"folder must hold .txt or .gz files, got none in {shown(source)}")
+        raise TextError(f"folder must hold .txt, .gz, .bz2 or .xz files, got none in {shown(source)}")
     return sorted(paths)
 
 
