@@ -98,6 +98,10 @@ class FflmError(Exception):
         self._message = message
         super().__init__(self.worded(lambda name: name))
 
+    def about(self, option: str) -> FflmError:
+        """Return the same error about the source given as `option`, where it speaks of a source."""
+        return type(self)(re.sub("^source must", f"{option_name(option)} must", self._message))
+
     def worded(self, name_of: Callable[[str], str]) -> str:
         """Return the message, the name of each option as `name_of` gives it."""
         return _OPTION.sub(lambda found: name_of(found[1]), self._message).replace(_MARK, "")

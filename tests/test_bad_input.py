@@ -52,8 +52,8 @@ def train_new(*sources, **options):
 def test_missing_file(refused):
     message = "^source must be a file, a folder, - or the name of a corpus, got 'missing.txt': no such file$"
     refused(message, *train_new("missing.txt"))
-    refused(message, *train_new("text.txt"), "--valid", "missing.txt")
-    refused(message, *train_new("text.txt"), "--test", "missing.txt")
+    for option in ("--valid", "--test", "--vocab"):
+        refused(message.replace("source", option), *train_new("text.txt"), option, "missing.txt")
     refused(message, "perplexity", "runs/demo", "missing.txt")
     refused(message, "perplexity", "runs/demo", "text.txt", "missing.txt")
 
@@ -66,7 +66,7 @@ def test_file_name_that_no_system_takes(refused):
 def test_folder_without_text(refused, in_temporary_folder):
     (in_temporary_folder / "folder").mkdir()
     (in_temporary_folder / "folder" / "picture.png").write_bytes(b"\x89PNG")
-    refused("^folder must hold .txt or .gz files, got none in 'folder'$", *train_new("folder"))
+    refused("^folder must hold .txt, .gz, .bz2 or .xz files, got none in 'folder'$", *train_new("folder"))
 
 
 @pytest.mark.parametrize("content", ["", " \n\n\t\n"])
@@ -127,9 +127,11 @@ def test_text_in_which_no_word_is_frequent_enough(refused, in_temporary_folder):
 
 def test_unknown_corpus_or_split(refused):
     refused(
-        "^source must be a file, a folder, - or the name of a corpus, got 'brwon': no such file$", *train_new("brwon")
+        "^source must be a file, a folder, - or the name of a corpus, got 'brwon': no such file; did you mean brown.$",
+        *train_new("brwon"),
     )
     refused("^split of a corpus must be one of train, valid, test, got 'brown:dev'$", *train_new("brown:dev"))
+    refused("got 'stdlib:vald'; did you mean stdlib:valid.$", *train_new("stdlib:vald"))
     refused(
         "^split of a corpus must be one of train, valid, test, got 'stdlib:'$", "perplexity", "runs/demo", "stdlib:"
     )
@@ -186,6 +188,11 @@ def test_out_that_is_a_file(refused):
 
 def test_out_without_a_name(refused):
     refused("out", "train", "text.txt", "--out", "", *SHORT)
+
+
+def test_a_run_is_no_stream(refused):
+    message = "^--out must name a folder, as a run can't go to standard output, got '-'$"
+    refused(message, "train", "text.txt", "--out", "-", *SHORT)
 
 
 def test_out_with_a_name_that_no_system_takes(refused):
@@ -256,7 +263,9 @@ def test_model_that_is_none(refused, in_temporary_folder, verb, rest):
     (in_temporary_folder / "half").write_bytes(model[: len(model) // 2])
     (in_temporary_folder / "empty").mkdir()
     refused("^no such model: missing$", verb, "missing", *rest)
-    refused("^no such model: empty", verb, "empty", *rest)
+    refused("^no such model: empty, a folder without model.safetensors$", verb, "empty", *rest)
+    refused("^no such model: ., a folder without model.safetensors$", verb, ".", *rest)
+    refused("^no such model: '', an empty path$", verb, "", *rest)
     refused("^text.txt is not a model file, or it is damaged: ", verb, "text.txt", *rest)
     refused("^half is not a model file, or it is damaged: ", verb, "half", *rest)
     refused("state.safetensors must hold a language model, got", verb, "runs/demo/state.safetensors", *rest)

@@ -187,10 +187,10 @@ def test_ascii_blanks_cut(folder, blank):
 
 def test_kenlm_finds_the_same_words(folder):
     kenlm = pytest.importorskip("kenlm", reason="kenlm, whose reading is compared, is not installed")
-    for blank in "\u00a0\u3000\u2028\x85\x1c\u200b\v\f":
+    for blank in "\u00a0\u3000\u2028\x85\x1c\u200b":
         word = f"10{blank}km"
         Path("other.arpa").write_text(BASE.replace("red", word), encoding="utf-8", newline="")
-        lines = TEXT.replace("red", word).splitlines() if blank not in "\u2028\x85\x1c\v\f" else [f"{word} fox"]
+        lines = TEXT.replace("red", word).splitlines() if blank not in "\u2028\x85\x1c" else [f"{word} fox"]
         scores = [score for line in lines for score in kenlm.Model("other.arpa").full_scores(line)]
         report = perplexity("other.arpa", "".join(line + "\n" for line in lines))
         assert (report.tokens, report.oov) == (len(scores), sum(oov for _, _, oov in scores)), repr(blank)
@@ -290,7 +290,7 @@ def test_marks_are_characters_to_the_tokenizer_char(folder):
         (
             "stream",
             "red\n<s> fox\n",
-            "<s> must begin a text or follow </s>, got it inside of token 2 of 'text'; write </s> ",
+            "<s> must begin a text or follow </s>, got it as token 2 of 'text'; write </s> ",
         ),
     ],
 )

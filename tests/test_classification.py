@@ -203,7 +203,8 @@ def test_movie_reviews():
     whole = read_examples("movie_reviews")
     assert len(whole) == 2000 and whole.labels.count("pos") == 1000 and min(map(len, whole.texts)) > 50
     with pytest.raises(
-        TextError, match="^split of a corpus must be one of train, valid, test, got 'movie_reviews:tset'$"
+        TextError,
+        match="^split of a corpus must be one of .*, got 'movie_reviews:tset'; did you mean movie_reviews:test.$",
     ):
         read_examples("movie_reviews:tset")
 

@@ -86,6 +86,7 @@ def test_every_file_can_be_written_to_standard_output(shell, models_here, tmp_pa
             assert content.startswith((b"<!doctype html>", b"digraph {")) and b"unit\tposition" not in content
         else:
             assert shell("fflm perplexity out valid.txt --json", models_here)[0] == 0
+            assert "\nvalidation   perplexity " in done[2]
     assert shell("fflm export kn --arpa /dev/null", models_here) == (0, "ARPA file    /dev/null\n", "")
 
 
@@ -169,6 +170,12 @@ def test_standard_error_that_takes_nothing(shell, here):
     expected = shell("fflm perplexity kn valid.txt", here)[:2]
     assert shell("fflm perplexity kn valid.txt 2>/dev/full", here) == (*expected, "")
     assert shell("fflm perplexity missing valid.txt 2>/dev/full", here) == (1, "", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["--version", "--help", "train --help"])
+def test_help_that_can_not_be_written(shell, here, arguments):
+    assert shell(f"fflm {arguments} >/dev/full", here) == (1, "", "fflm: error: No space left on device\n")
 
 
 # Ctrl-C
@@ -320,6 +327,7 @@ def test_warnings_are_escaped_at_once(evil, capsys):
     ("arguments", "message"),
     [
         (["trian"], "fflm: error: there is no command 'trian'; did you mean train?"),
+        (["--versoin"], "fflm: error: there is no option '--versoin'; did you mean --version?"),
         (["perplexty", "kn"], "fflm: error: there is no command 'perplexty'; did you mean perplexity?"),
         (["classify", "pred"], "fflm classify: error: there is no command 'pred'; did you mean predict?"),
         (

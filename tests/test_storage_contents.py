@@ -130,7 +130,9 @@ def test_each_reader_names_what_it_can_not_read(write, name, content):
 )
 def test_texts_and_tables(name, content):
     assert content_of(content).name == name
-    assert content_of(content).is_text == (name not in ("an ARPA file of n-grams", "a binary word2vec file"))
+    assert content_of(content).is_text == (
+        name not in ("an ARPA file of n-grams", "a binary word2vec file", "an HTML page")
+    )
 
 
 def test_a_character_that_is_cut_does_not_make_text_something_else():
@@ -178,6 +180,20 @@ def test_text_in_utf_16_says_what_to_do(write):
     ):
         list(read_blocks(path))
     assert list(read_blocks(path, "utf-16")) == ["text\n"]
+
+
+@pytest.mark.parametrize("name", ["file", "file.arpa"])
+def test_a_model_in_utf_16_is_to_be_converted(write, name):
+    with pytest.raises(ModelFileError, match=r"text in UTF-16; convert the file to UTF-8$"):
+        load_model(write(ARPA.decode().encode("utf-16"), name))
+
+
+@pytest.mark.parametrize("page", ["<!DOCTYPE html>\n<p>caf\u00e9", "<html>\ncaf\u00e9"])
+def test_a_page_given_as_text(write, page):
+    message = "^source must be text, got '.*file', which is an HTML page; save it as plain text first$"
+    for encoding in ("utf-8", "latin-1"):
+        with pytest.raises(TextError, match=message):
+            list(read_blocks(write(page.encode(encoding)), encoding))
 
 
 def test_arpa_given_as_text(write):

@@ -1,7 +1,9 @@
 """Files and folders to text."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import sys
 
@@ -52,6 +54,13 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     assert read(tmp_path) == "a\nb\nc\n"
 
 
+def test_a_folder_is_read_whatever_the_compression_and_the_case_of_names(tmp_path):
+    (tmp_path / "a.txt.xz").write_bytes(lzma.compress(b"a\n"))
+    (tmp_path / "b.txt.bz2").write_bytes(bz2.compress(b"b\n"))
+    (tmp_path / "c.TXT").write_text("c\n")
+    assert read(tmp_path) == "a\nb\nc\n"
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_blocks_end_at_line_ends_and_lose_nothing(tmp_path, monkeypatch, size):
     monkeypatch.setattr(sources, "CHUNK_BYTES", size)
@@ -68,7 +77,7 @@ def test_missing(tmp_path):
 
 
 def test_a_folder_without_text(tmp_path):
-    with pytest.raises(TextError, match=r"folder must hold .txt or .gz files, got none in '"):
+    with pytest.raises(TextError, match=r"folder must hold .txt, .gz, .bz2 or .xz files, got none in '"):
         read(tmp_path)
 
 

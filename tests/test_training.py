@@ -700,9 +700,10 @@ def test_other_text_is_refused(certain, tmp_path, text, message):
 
 
 def test_nothing_to_resume(certain, tmp_path):
-    for out in (tmp_path / "missing", None):
-        with pytest.raises(ModelFileError, match="^there is no run to resume in .*; leave out resume to begin one$"):
-            fflm.train(certain, out=out, resume=True, **PLAIN)
+    with pytest.raises(ModelFileError, match="^there is no run to resume in .*; leave out resume to begin one$"):
+        fflm.train(certain, out=tmp_path / "missing", resume=True, **PLAIN)
+    with pytest.raises(ConfigError, match="^resume needs out, the folder of the run to go on with$"):
+        fflm.train(certain, resume=True, **PLAIN)
     assert not (tmp_path / "missing").exists()
 
 

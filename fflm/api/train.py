@@ -12,11 +12,12 @@ from fflm.api.arguments import names
 from fflm.api.model import Model
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
-from fflm.errors import Interrupted
+from fflm.errors import ConfigError, Interrupted, option_name, shown
 from fflm.generation import prompts
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
 from fflm.runtime.progress import tell
+from fflm.storage.files import is_standard_output
 from fflm.text import Note, fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.run_folder import RunFolder
@@ -81,6 +82,12 @@ def train(
     """
     started = time.monotonic() if started is None else started
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
+    if resume and out is None:
+        raise ConfigError(f"{option_name('resume')} needs {option_name('out')}, the folder of the run to go on with")
+    if is_standard_output(out):
+        raise ConfigError(
+            f"{option_name('out')} must name a folder, as a run can't go to standard output, got {shown(str(out))}"
+        )
     with RunFolder(None if out is None else Path(out), resume, quiet) as folder:
         read, read_valid, read_test = names(sources) or [], names(valid, "valid"), names(test, "test")
         if config.vectors is not None:

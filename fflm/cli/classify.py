@@ -15,7 +15,7 @@ from fflm.cli.flags import (
     takes_stdout,
     verb,
 )
-from fflm.cli.printing import note, print_json, print_line, word
+from fflm.cli.printing import note, print_json, print_line, report_aside, word
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Train a classifier and print its figures: size, labels, speed, and accuracy on other texts."""
     import fflm
 
-    silent = takes_stdout(arguments, arguments.out)
+    aside = takes_stdout(arguments, arguments.out)
     classifier = fflm.classify(
         arguments.source,
         valid=arguments.valid,
@@ -124,8 +124,9 @@ def run_train(arguments: argparse.Namespace) -> int:
     report = classifier.report
     if arguments.json:
         print_json(report.to_dict())
-    elif not silent:
-        _print_training(arguments, classifier, report)
+    else:
+        with report_aside(aside):
+            _print_training(arguments, classifier, report)
     if report.valid is None and report.test is None and not arguments.json:
         note("how good is it? give --test, or see fflm classify evaluate --help")
     return 0

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fflm.api.model import Model
 
 SOURCE = (
-    "a text file (also .gz), a folder of .txt and .gz files, - for standard input, or a named corpus: stdlib, brown, "
-    "gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
+    "a text file (also .gz, .bz2, .xz), a folder of such files and .txt, - for standard input, or a named corpus: "
+    "stdlib, brown, gutenberg, state_union, inaugural, with :train, :valid or :test for one of its splits"
 )
 MODEL = "a run folder, a model file, an ARPA file of n-grams, or - for standard input"
 NETWORK = "a network, or a mixture with one: a run folder, a model file, or - for standard input"

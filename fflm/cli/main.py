@@ -47,6 +47,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         super().error(str(FflmError(message)))
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave once what was printed, the help, has been written: argparse passes over what fails."""
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        super().exit(status, message)
+
 
 class _Version(argparse.Action):
     """The flag --version; the version is looked up when it is asked for."""
@@ -127,7 +133,12 @@ def _check_command(parser: argparse.ArgumentParser, argv: list[str]) -> None:
     """Refuse a command that does not exist, with the one that may be meant; `classify` has commands of its own."""
     for word in argv:
         groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        if not groups or word.startswith("-"):
+        if not groups:
+            return
+        if word.startswith("-"):
+            meant = did_you_mean(word, parser._option_string_actions)
+            if meant not in (None, word):
+                parser.error(f"there is no option {shown(word)}; did you mean {meant}?")
             return
         commands = groups[0].choices
         if word not in commands:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_flags, add_force, add_threads, given, takes_stdout, verb
-from fflm.cli.printing import print_held_out, print_json, print_line
+from fflm.cli.printing import print_held_out, print_json, print_line, report_aside
 from fflm.config import CacheConfig
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Mix models and print the weight of each, its perplexity alone, and that of the mixture."""
-    silent = takes_stdout(arguments, arguments.out)
+    aside = takes_stdout(arguments, arguments.out)
     model = fflm.mix(
         *arguments.models,
         valid=arguments.valid,
@@ -66,8 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     report = model.report
     if arguments.json:
         print_json(report.to_dict())
-    elif not silent:
-        _print_report(report)
+    else:
+        with report_aside(aside):
+            _print_report(report)
     return 0
 
 

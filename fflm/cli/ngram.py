@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_flags, add_force, add_threads, given, takes_stdout, verb
-from fflm.cli.printing import print_held_out, print_json, print_line
+from fflm.cli.printing import print_held_out, print_json, print_line, report_aside
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig
 from fflm.errors import ConfigError, option_name
 
@@ -51,9 +51,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make an n-gram model and print how many n-grams it has and its perplexity on held-out text."""
-    silent = takes_stdout(arguments, arguments.out)
+    aside = takes_stdout(arguments, arguments.out)
     if arguments.arpa is not None:
-        return _convert(arguments, silent)
+        return _convert(arguments, aside)
     if not arguments.sources:
         raise ConfigError("ngram needs a SOURCE, or --arpa FILE")
     model = fflm.ngram(
@@ -70,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     report = model.report
     if arguments.json:
         print_json(report.to_dict())
-    elif not silent:
+        return 0
+    with report_aside(aside):
         print_line(f"model        {report.out} ({report.smoothing}, order {report.order})")
         print_line(f"n-grams      {_counted(report.ngrams)}")
         print_line(
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _convert(arguments: argparse.Namespace, silent: bool) -> int:
+def _convert(arguments: argparse.Namespace, aside: bool) -> int:
     refused = {name: getattr(arguments, name) for name in ("sources", "valid", "test")}
     for name, value in (refused | given(arguments, NgramConfig, DataConfig)).items():
         if value not in (None, []):
@@ -99,7 +100,8 @@ def _convert(arguments: argparse.Namespace, silent: bool) -> int:
     facts = model.lm.describe()
     if arguments.json:
         print_json({"out": arguments.out, **facts})
-    elif not silent:
+        return 0
+    with report_aside(aside):
         print_line(f"model        {arguments.out} (from {arguments.arpa}, order {facts['order']})")
         print_line(f"n-grams      {_counted(facts['ngrams'])}")
     return 0

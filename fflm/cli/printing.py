@@ -5,10 +5,12 @@ Whatever comes from a text, a model file or the name of a file goes through `vis
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from fflm.errors import visible
@@ -39,6 +41,19 @@ def print_aside(text: str) -> None:
         print(visible(text), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         sys.stderr = open(os.devnull, "w")  # what is still buffered would fail again when Python ends
+
+
+@contextmanager
+def report_aside(aside: bool) -> Iterator[None]:
+    """Let what is printed in the block go to stderr if `aside`, where a file is written to standard output."""
+    if not aside:
+        yield
+        return
+    lines = io.StringIO()
+    with redirect_stdout(lines):
+        yield
+    for line in lines.getvalue().splitlines():
+        print_aside(line)
 
 
 def note(text: str) -> None:

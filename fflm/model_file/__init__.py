@@ -11,7 +11,7 @@ from fflm.config import check_threads
 from fflm.errors import FflmError, ModelFileError
 from fflm.lm import LanguageModel
 from fflm.model_file.kinds import CLASSIFIER, KINDS, check_nesting, pack, unpack
-from fflm.model_file.paths import MODEL, check_name, is_arpa, local_file, model_path
+from fflm.model_file.paths import MODEL, check_name, is_arpa, local_file, model_path, model_to_read
 from fflm.model_file.reader import Reader
 from fflm.model_file.text import pack_text, unpack_text
 from fflm.storage.files import one_line
@@ -71,7 +71,7 @@ def load_model(path: str | Path, threads: int | None = None) -> LanguageModel:
     2
     """
     check_threads(threads)
-    with local_file(model_path(path)) as path:
+    with local_file(model_to_read(path)) as path:
         if is_arpa(path):
             from fflm.lm import read_arpa  # with the kernels of n-grams, where they are needed
 

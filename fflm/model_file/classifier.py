@@ -10,7 +10,7 @@ from fflm.classification import Classifier, shapes
 from fflm.config import ClassifierConfig, check_threads, make
 from fflm.errors import FflmError, ModelFileError
 from fflm.model_file.kinds import CLASSIFIER
-from fflm.model_file.paths import is_arpa, local_file, model_path
+from fflm.model_file.paths import is_arpa, local_file, model_to_read
 from fflm.model_file.text import pack_text, strings, unpack_text
 from fflm.nn.parameters import Parameters
 from fflm.storage.files import one_line
@@ -43,7 +43,7 @@ def load_classifier(path: str | Path, threads: int | None = None) -> Classifier:
         If `threads` is no number of workers.
     """
     check_threads(threads)
-    with local_file(model_path(path)) as path:
+    with local_file(model_to_read(path)) as path:
         if path.exists() and is_arpa(path):
             raise ModelFileError(f"{path} must hold a {CLASSIFIER}, got an ARPA file{HOW_TO_MAKE}")
         arrays, description = read_tensors(path, [CLASSIFIER], CLASSIFIER, lambda kind: HOW_TO_MAKE)

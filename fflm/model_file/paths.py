@@ -31,6 +31,16 @@ def model_path(path: str | Path) -> Path:
         raise ModelFileError(f"no such model: {path} ({one_line(error)})") from error
 
 
+def model_to_read(path: str | Path) -> Path:
+    """Return what `model_path` does, or raise ModelFileError for an empty path or a folder without a model."""
+    if str(path) == "":
+        raise ModelFileError("no such model: '', an empty path")
+    found = model_path(path)
+    if found != Path(path) and not found.exists():
+        raise ModelFileError(f"no such model: {path}, a folder without {MODEL}")
+    return found
+
+
 @contextmanager
 def local_file(path: Path) -> Iterator[Path]:
     """Provide a file that can be read from any place: `path`, or a copy of what standard input or a pipe holds."""

@@ -68,12 +68,12 @@ ARPA = Content("an ARPA file of n-grams")
 TEXT_BEFORE_ARPA = Content("an ARPA file of n-grams after other text", True)
 SAFETENSORS = Content("a safetensors file")
 UNKNOWN = Content("neither text in UTF-8 nor a format that fflm knows", True)
-UTF16 = Content("text in UTF-16", True, "name its encoding with --encoding, or save it in UTF-8")
-UTF32 = Content("text in UTF-32", True, "name its encoding with --encoding, or save it in UTF-8")
+UTF16 = Content("text in UTF-16", True, "convert the file to UTF-8")
+UTF32 = Content("text in UTF-32", True, "convert the file to UTF-8")
 WORD2VEC = Content("a binary word2vec file", False, "it is for --vectors")
 ZIP = Content("a zip archive", False, UNPACK)
 PYTORCH = Content("a PyTorch file", False, NO_PICKLE)
-HTML = Content("an HTML page", True)
+HTML = Content("an HTML page", False, SAVE_TEXT)
 
 #: The first bytes of formats. Compressions that Python's own library undoes are not among them.
 SIGNATURES: tuple[tuple[bytes, Content], ...] = (
@@ -184,12 +184,13 @@ def _content_of_text(head: bytes) -> Content:
         return WORD2VEC
     if _half_are_null(text):
         return UTF16
+    if text[:100].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return HTML
     try:
         codecs.getincrementaldecoder("utf-8")().decode(text)
     except UnicodeDecodeError:
         return UNKNOWN
-    start = text[:100].lstrip().lower()
-    return HTML if start.startswith((b"<!doctype html", b"<html")) else TEXT
+    return TEXT
 
 
 def _half_are_null(text: bytes) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate
 
-from fflm.errors import TextError, shown
+from fflm.errors import TextError, did_you_mean, shown
 from fflm.text.tokenizer import LINE_END, Tokenizer
 
 NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
@@ -57,7 +57,9 @@ def parse_name(source: str, names: Sequence[str] = NAMES) -> tuple[str, str | No
     if name not in names:
         return None
     if colon and split not in SPLITS:
-        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}")
+        meant = did_you_mean(split, SPLITS)
+        hint = "" if meant is None else f"; did you mean {name}:{meant}?"
+        raise TextError(f"split of a corpus must be one of {', '.join(SPLITS)}, got {shown(source)}{hint}")
     return name, split or None
 
 

@@ -15,7 +15,7 @@ from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
 from fflm.text.notes import Note
-from fflm.text.sources import read_blocks
+from fflm.text.sources import given_as, read_blocks
 from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import Vocabulary
@@ -111,13 +111,15 @@ def load(
     new = NewIds()
     train = read_stream(sources, tokenizer, new, data.encoding)
     if valid:
-        held_out = read_stream(valid, tokenizer, new, data.encoding)
+        with given_as("valid"):
+            held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
         word_lengths = _word_lengths(new.words, tokenizer.config.tokenizer == "char")
         fraction = data.valid_fraction or DEFAULT_VALID_FRACTION
         train, held_out, note = _hold_out(train, word_lengths, fraction, by_line, seed)
         notes.append(note)
-    tested = read_stream(test, tokenizer, new, data.encoding) if test else None
+    with given_as("test"):
+        tested = read_stream(test, tokenizer, new, data.encoding) if test else None
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
     # Before the vocabulary is cut, all words have ids: the same ids are the same text.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
@@ -156,9 +158,10 @@ def encode_texts(
     ['warning: 1 of 20 test units (lines; 5 %, 2 % of the tokens) occur verbatim in the validation text; ...']
     """
     new = NewIds()
-    streams = {
-        name: None if part is None else read_stream(part, tokenizer, new, data.encoding) for name, part in texts.items()
-    }
+    streams = {}
+    for name, part in texts.items():
+        with given_as({"training": "train", "validation": "valid"}.get(name, name)):
+            streams[name] = None if part is None else read_stream(part, tokenizer, new, data.encoding)
     encoded = {name: None if part is None else new.encoded(part, vocabulary) for name, part in streams.items()}
     return encoded, leak_warnings(streams)
 
@@ -287,6 +290,7 @@ def _cut_vocabulary(train: TokenStream, new: NewIds, data: DataConfig, vocabular
     if vocabulary is None:
         if data.vocab is None:
             return Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
-        vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
+        with given_as("vocab"):
+            vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
     known = np.bincount(new.lookup(vocabulary), weights=counts, minlength=len(vocabulary))
     return Vocabulary(vocabulary.words, known.astype(np.int64))

@@ -101,9 +101,9 @@ def end_units(
         inside = begins & (before != BEGIN) & (before != END) & ~((before == Vocabulary.EOS) & by_line)
         if inside.any():
             place = int(np.flatnonzero(inside)[0])
-            where = f"line {line + int(newline[:place].sum())}" if by_line else f"token {done + place + 1}"
+            where = f"inside of line {line + int(newline[:place].sum())}" if by_line else f"as token {done + place + 1}"
             raise TextError(
-                f"<s> must begin a {'line' if by_line else 'text'} or follow </s>, got it inside of {where} of "
+                f"<s> must begin a {'line' if by_line else 'text'} or follow </s>, got it {where} of "
                 f"{name!r}; write </s> before it" + ("" if by_line else ", or read the text by lines (boundary line)")
             )
         last, done = ids[-1], done + len(ids)

@@ -6,13 +6,17 @@ import codecs
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import NoReturn
 
-from fflm.errors import TextError, option_name, shown
+from fflm.errors import TextError, did_you_mean, option_name, shown
 from fflm.storage.contents import UTF16, UTF32, Content, DamagedFileError, unpacked
 
 #: How many bytes are read at once; blocks of text are about as long.
 CHUNK_BYTES = 2**20
+#: How the names end of those files of a folder that are read, in capitals too.
+TEXT_NAMES = (".txt", ".gz", ".bz2", ".xz")
 
 
 def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
@@ -24,8 +28,8 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     Parameters
     ----------
     source : str
-        A text file, also compressed by gzip, bzip2 or xz, ``-`` for standard input, or a folder: all its ``.txt`` and
-        ``.gz`` files, subfolders included, in the order of their names.
+        A text file, also compressed by gzip, bzip2 or xz, ``-`` for standard input, or a folder: all its ``.txt``,
+        ``.gz``, ``.bz2`` and ``.xz`` files, in capitals too, subfolders included, in the order of their names.
     encoding : str
         Character encoding by the name that Python knows it by.
 
@@ -48,8 +52,17 @@ def read_blocks(source: str, encoding: str = "utf-8") -> Iterator[str]:
     return (block for _, block in read_files(source, encoding))
 
 
-def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]]:
-    """Yield the blocks of `read_blocks`, each with the name of its file.
+@contextmanager
+def given_as(option: str) -> Iterator[None]:
+    """Let an error about a source name the option that it was given as."""
+    try:
+        yield
+    except TextError as error:
+        raise error.about(option) from error
+
+
+def read_files(source: str, encoding: str = "utf-8", corpora: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the blocks of `read_blocks`, each with the name of its file; `corpora` may be meant by a missing one.
 
     Examples
     --------
@@ -57,7 +70,7 @@ def read_files(source: str, encoding: str = "utf-8") -> Iterator[tuple[str, str]
     [('letters.txt', 'one line\\nanother line\\n')]
     """
     encoding = _known_encoding(encoding)
-    yield from join_files((path, _blocks(_decoded(path, encoding))) for path in list_files(source))
+    yield from join_files((path, _blocks(_decoded(path, encoding))) for path in list_files(source, corpora))
 
 
 def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str, str]]:
@@ -79,7 +92,7 @@ def join_files(files: Iterable[tuple[str, Iterable[str]]]) -> Iterator[tuple[str
             ended = block.endswith("\n")
 
 
-def list_files(source: str) -> list[str]:
+def list_files(source: str, corpora: Iterable[str] = ()) -> list[str]:
     """List the files a source stands for: itself, or all text files of a folder in the order of their names.
 
     Raises
@@ -94,15 +107,17 @@ def list_files(source: str) -> list[str]:
     """
     if source == "-" or not os.path.isdir(source):
         if source != "-" and not os.path.exists(source):
+            meant = did_you_mean(source.partition(":")[0], corpora)
+            hint = "" if meant is None else f"; did you mean {meant}?"
             raise TextError(
-                f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file"
+                f"source must be a file, a folder, - or the name of a corpus, got {shown(source)}: no such file{hint}"
             )
         return [source]
     paths: list[str] = []
     for folder, _, names in os.walk(source, onerror=_fail_unreadable):
-        paths += [os.path.join(folder, name) for name in names if name.endswith((".txt", ".gz"))]
+        paths += [os.path.join(folder, name) for name in names if name.lower().endswith(TEXT_NAMES)]
     if not paths:
-        raise TextError(f"folder must hold .txt or .gz files, got none in {shown(source)}")
+        raise TextError(f"folder must hold .txt, .gz, .bz2 or .xz files, got none in {shown(source)}")
     return sorted(paths)
 
 
@@ -168,7 +183,10 @@ def _check_text(path: str, content: Content, encoding: str) -> None:
     if not content.is_text:
         raise TextError(f"source must be text, got {path!r}, which is {content}")
     if content.name in (UTF16.name, UTF32.name) and encoding == "utf-8-sig":
-        raise TextError(f"text must be utf-8, got {path!r}, which is {content}")
+        raise TextError(
+            f"text must be utf-8, got {path!r}, which is {replace(content, advice='')}; name its encoding with "
+            f"{option_name('encoding')}, or save it in UTF-8"
+        )
 
 
 def _blocks(chunks: Iterable[str]) -> Iterator[str]:

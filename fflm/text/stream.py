@@ -12,7 +12,7 @@ import numpy as np
 
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, TextError, option_name, shown
-from fflm.text.corpora import parse_name, read_corpus
+from fflm.text.corpora import NAMES, parse_name, read_corpus
 from fflm.text.marks import IDS as MARKS
 from fflm.text.marks import UnitPlaces, end_units
 from fflm.text.sources import read_files
@@ -302,7 +302,7 @@ def _token_blocks(
     """
     name = parse_name(source)
     blocks: Iterator[tuple[str, str | list[str] | None]] = (
-        ((source, block) for block in read_corpus(*name, tokenizer)) if name else read_files(source, encoding)
+        ((source, block) for block in read_corpus(*name, tokenizer)) if name else read_files(source, encoding, NAMES)
     )
     first = next(blocks, (source, ""))
     blocks = chain((first,), blocks)

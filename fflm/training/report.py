@@ -53,11 +53,6 @@ class TrainReport:
     interrupted: bool
     notes: tuple[str, ...]
 
-<<<<<<< HEAD
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values."""
-=======
-    def to_dict(self) -> dict:
         """Return the report as plain JSON values."""
->>>>>>> idiom
         return asdict(self)

@@ -183,23 +183,13 @@ class RunFolder:
         if self.path is not None:
             save_model(model, self.path / MODEL)
 
-<<<<<<< HEAD
     def save_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
-        """Write the training state: arrays, and a JSON object that says where training stands."""
-        if self.path is not None:
-            write_tensors(self.path / STATE, tensors, STATE_KIND, {"progress": progress})
-
-    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Read what `save_state` wrote.
-=======
-    def save_state(self, tensors: dict[str, np.ndarray], progress: dict) -> None:
         """Write the training state: arrays, and a JSON object of the progress of training."""
         if self.path is not None:
             write_tensors(self.path / STATE, tensors, STATE_KIND, {"progress": progress})
 
-    def load_state(self) -> tuple[dict[str, np.ndarray], dict]:
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Read the training state that `save_state` wrote.
->>>>>>> idiom
 
         Raises
         ------
