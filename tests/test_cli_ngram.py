@@ -421,7 +421,7 @@ VALID = ["--valid", "valid.txt"]
     ("--smoothing must be one of kneser-ney, interpolated, got 'add-one'", ["train.txt", "--smoothing", "add-one"]),
     ("--seed must be at least 0, got -1", ["train.txt", "--seed", "-1"]),
     ("--threads must be at least 1, got 0", ["train.txt", "--threads", "0"]),
-    ("--(valid|test) must be a file, .*, got 'missing': no such file", ["missing"]),
+    ("source must be a file, .*, got 'missing': no such file", ["missing"]),
     ("--(valid|test) must be a file, .*, got 'missing': no such file", ["train.txt", "--valid", "missing"]),
     ("no such model: missing", ["train.txt", "--vocab-of", "missing"]),
     ("train.txt is not a model file, or it is damaged: .*", ["train.txt", "--vocab-of", "train.txt"]),
