@@ -51,8 +51,8 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
     Raises
     ------
     FflmError
-        If a word is empty, has a blank inside at which the file or text is cut, or is ``<UNK>``, which there is
-        another name of ``<unk>``.
+        If a word is empty, has a blank, tab or line end inside or is ``<UNK>``, which there is another name of
+        ``<unk>``.
 
     Examples
     --------
@@ -64,9 +64,8 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
     >>> [line.split() for line in lines if line.endswith(("a b\n", "b a\n"))]
     [['-0.189879544', 'a', 'b'], ['-0.137173189', 'b', 'a']]
     """
-    cuts = " \t\n\r" + "".join(_cuts("".join(model.vocabulary.words), model.tokenizer))
     for word in model.vocabulary.words:
-        if not word or word == "<UNK>" or any(blank in word for blank in cuts):
+        if not word or word == "<UNK>" or any(blank in word for blank in " \t\n\r"):
             raise FflmError(f"words of an ARPA file must have no white space inside nor be <UNK>, got {word!r}")
     table, words = model.table, np.array(model.vocabulary.words, object)
     if model.tokenizer != Tokenizer(ARPA_TEXT):
@@ -79,12 +78,6 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
         for first in range(nodes.start, nodes.stop, BATCH):
             yield from _ngram_lines(model, words, order, np.arange(first, min(first + BATCH, nodes.stop)))
     yield "\n\\end\\\n"
-
-
-def _cuts(words: str, tokenizer: Tokenizer) -> list[str]:
-    """Return the blanks in `words` at which the tokenizer cuts text, but no ARPA file is cut."""
-    blanks = sorted(c for c in set(words) if c.isspace() and c not in " \t\n\r")
-    return [c for c in blanks if c not in "".join(tokenizer.tokens(f"a{c}b"))]
 
 
 def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.ndarray) -> Iterator[str]:
@@ -147,7 +140,6 @@ def read_arpa(
             file = _File(path, stream, content)
             sizes = file.sizes()
             tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else file.tokenizer(tokenizer or {})
-            file.cutter = tokenizer
             unigrams = file.section(1, sizes[0], ids)
             vocabulary = vocabulary or _vocabulary(file, new.words)
             tree = _Tree(file, vocabulary, *unigrams)
@@ -219,7 +211,6 @@ class _File:
     def __init__(self, path: str | Path, stream: BinaryIO, content: Content):
         self.path, self.pieces, self.content = path, _pieces(stream), content
         self.comment: list[bytes] = []
-        self.cutter = Tokenizer(ARPA_TEXT)
 
     def fail(self, message: str, line: int | None = None, got: Sequence[bytes] = ()) -> NoReturn:
         where = "" if line is None else f"line {line}: "
@@ -287,8 +278,6 @@ class _File:
         for i in np.flatnonzero(~weighted & (rows.fields != order + 1)):
             self.fail(f"expected log10 P, a {order}-gram and perhaps log10 b", rows.lines[i], rows.row(i))
         columns = [rows.tokens[rows.places + column] for column in range(1, order + 1)]
-        if order == 1:
-            self._check_words(columns[0], rows.lines)
         try:
             columns = [np.fromiter(map(ids.__getitem__, words), np.int32, len(words)) for words in columns]
         except KeyError as error:
@@ -301,12 +290,6 @@ class _File:
         backoffs = self._numbers(weights, rows.lines, "log10 b must be a number up to 30", 30.0)
         natural = ((column * LN10).astype(np.float32) for column in (log_probs, np.maximum(backoffs, LOG10_ZERO)))
         return np.stack(columns, axis=1), *natural
-
-    def _check_words(self, words: np.ndarray, lines: np.ndarray) -> None:
-        """Refuse a word with a blank at which text is cut, but no ARPA file: the word would never be met."""
-        for cut in _cuts(b"".join(words).decode("utf-8", "replace"), self.cutter):
-            place = next(i for i, word in enumerate(words) if cut.encode() in word)
-            self.fail(f"its words must have no {ascii(cut)} inside, where text is cut", lines[place], [words[place]])
 
     def _numbers(self, tokens: np.ndarray, lines: np.ndarray, rule: str, highest: float) -> np.ndarray:
         try:
