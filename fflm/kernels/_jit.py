@@ -1,6 +1,7 @@
 """The one decorator of the compiled loops."""
 
 from collections.abc import Callable
+from functools import cached_property, update_wrapper
 from typing import Any
 
 import numba
@@ -30,7 +31,7 @@ def kernel(signature: str, reassociate: bool = False) -> Callable[[Callable[...,
     """Compile a loop over arrays: no GIL, cached on disk, one signature.
 
     Compiled eagerly for `signature`, so that an array of another type or layout is refused instead of compiled
-    for again, and so that all compiling happens when `fflm.kernels` is imported.
+    for again, and so that compiling happens when a module of `fflm.kernels` is imported.
     """
 
     def compile(function: Callable[..., Any]) -> Any:
@@ -47,3 +48,25 @@ def kernel(signature: str, reassociate: bool = False) -> Callable[[Callable[...,
         return dispatcher
 
     return compile
+
+
+class KernelOnDemand:
+    """A kernel that is compiled when it is asked for: one of many of which a program uses a few."""
+
+    def __init__(self, signature: str, function: Callable[..., Any]):
+        self._signature, self._function = signature, function
+        update_wrapper(self, function)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The kernel itself."""
+        return kernel(self._signature)(self._function)
+
+    def __call__(self, *arguments: Any) -> None:
+        """Call the kernel."""
+        self.compiled(*arguments)
+
+
+def kernel_on_demand(signature: str) -> Callable[[Callable[..., Any]], KernelOnDemand]:
+    """Do what `kernel` does, but compile when the kernel is first asked for."""
+    return lambda function: KernelOnDemand(signature, function)
