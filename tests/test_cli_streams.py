@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def shell(environment, workshop):
     return run
 
 
+@pytest.fixture
+def shells(shell):
+    """``shells(folder, *lines)``: what `shell` gives for each line, two at a time."""
+
+    def run(cwd, *lines):
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda line: shell(line, cwd), lines))
+
+    return run
+
+
 # Standard input and output by the name -
 
 
@@ -60,34 +72,38 @@ def test_what_stands_for_standard_output(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
-def test_export_to_standard_output(shell, models_here, name):
+def test_export_to_standard_output(shells, models_here, name):
     """The file and nothing else; what stands under /dev stays what it is."""
     before = os.lstat("/dev/stdout")
-    assert shell(f"fflm export kn --arpa {name}", models_here) == (0, Path("kn.arpa").read_text(), "")
-    assert shell(f"fflm export kn --arpa {name} > new.arpa; cat new.arpa", models_here)[1] == (
-        Path("kn.arpa").read_text()
+    printed, copied, (code, out, _) = shells(
+        models_here,
+        f"fflm export kn --arpa {name}",
+        f"fflm export kn --arpa {name} > new.arpa; cat new.arpa",
+        f"fflm export demo --word2vec {name}",
     )
+    assert printed == (0, Path("kn.arpa").read_text(), "")
+    assert copied[1] == Path("kn.arpa").read_text()
     assert os.lstat("/dev/stdout") == before and not Path("-").exists()
-    code, out, _ = shell(f"fflm export demo --word2vec {name}", models_here)
     assert (code, out.splitlines()[0], out.count("\n")) == (0, "13 4", 14)
 
 
-def test_every_file_can_be_written_to_standard_output(shell, models_here, tmp_path):
-    for line, start in [
-        ("fflm ngram train.txt --valid valid.txt --order 2 --out -", "kn2"),
-        ("fflm mix kn demo --valid valid.txt --out -", "mix"),
-        ("fflm score kn valid.txt --html -", None),
-        ("fflm explain-graph 'a * b' a=1 b=2 --out -", None),
-    ]:
-        done = shell(f"{line} > out", models_here)
-        assert done[0] == 0, done
-        content = Path("out").read_bytes()
-        if start is None:
-            assert content.startswith((b"<!doctype html>", b"digraph {")) and b"unit\tposition" not in content
-        else:
-            assert shell("fflm perplexity out valid.txt --json", models_here)[0] == 0
-            assert "\nvalidation   perplexity " in done[2]
-    assert shell("fflm export kn --arpa /dev/null", models_here) == (0, "ARPA file    /dev/null\n", "")
+def test_every_file_can_be_written_to_standard_output(shells, models_here):
+    *models, page, graph, nothing = shells(
+        models_here,
+        "fflm ngram train.txt --valid valid.txt --order 2 --out - > kn2",
+        "fflm mix kn demo --valid valid.txt --out - > mix",
+        "fflm score kn valid.txt --html - > page",
+        "fflm explain-graph 'a * b' a=1 b=2 --out - > graph",
+        "fflm export kn --arpa /dev/null",
+    )
+    assert all(code == 0 and "\nvalidation   perplexity " in err for code, _, err in models), models
+    for code, out, _ in shells(models_here, *(f"fflm perplexity {name} valid.txt --json" for name in ("kn2", "mix"))):
+        assert code == 0 and json.loads(out)["tokens"]
+    assert (page[0], graph[0]) == (0, 0)
+    for name, start in (("page", "<!doctype html>"), ("graph", "digraph {")):
+        content = Path(name).read_text(encoding="utf-8")
+        assert content.startswith(start) and "unit\tposition" not in content
+    assert nothing == (0, "ARPA file    /dev/null\n", "")
 
 
 def test_json_and_a_file_are_not_mixed(fflm_main, models_here):
@@ -101,18 +117,23 @@ def test_json_and_a_file_are_not_mixed(fflm_main, models_here):
         assert fflm_main(*command, "--json") == (1, "", message)
 
 
-def test_a_model_from_standard_input_or_a_pipe(shell, models_here):
-    expected = shell("fflm perplexity kn.arpa valid.txt", models_here)[1].replace("kn.arpa", "-")
-    assert shell("cat kn.arpa | fflm perplexity - valid.txt", models_here)[:2] == (0, expected)
-    assert shell("fflm perplexity - valid.txt < kn.arpa", models_here)[:2] == (0, expected)
-    code, out, err = shell("mkfifo pipe; cat kn.arpa > pipe & fflm perplexity pipe valid.txt", models_here)
-    assert (code, out.replace("pipe", "-")) == (0, expected), err
-    assert shell("cat kn | fflm predict - 'the cat' --top 1", models_here)[1].endswith("sat\n")
-    assert shell("cat kn.arpa | fflm ngram --arpa - --out new", models_here)[0] == 0
-    assert fflm.load("new").lm.table.sizes == fflm.load("kn").lm.table.sizes
-    assert shell("fflm perplexity - valid.txt < valid.txt", models_here)[2].startswith(
-        "fflm: error: standard input is not a model file"
+def test_a_model_from_standard_input_or_a_pipe(shells, models_here):
+    by_name, *by_stream, piped, predicted, converted, wrong = shells(
+        models_here,
+        "fflm perplexity kn.arpa valid.txt",
+        "cat kn.arpa | fflm perplexity - valid.txt",
+        "fflm perplexity - valid.txt < kn.arpa",
+        "mkfifo pipe; cat kn.arpa > pipe & fflm perplexity pipe valid.txt",
+        "cat kn | fflm predict - 'the cat' --top 1",
+        "cat kn.arpa | fflm ngram --arpa - --out new",
+        "fflm perplexity - valid.txt < valid.txt",
     )
+    expected = by_name[1].replace("kn.arpa", "-")
+    assert by_name[0] == 0 and all(done[:2] == (0, expected) for done in by_stream)
+    assert (piped[0], piped[1].replace("pipe", "-")) == (0, expected), piped
+    assert predicted[1].endswith("sat\n")
+    assert converted[0] == 0 and fflm.load("new").lm.table.sizes == fflm.load("kn").lm.table.sizes
+    assert wrong[2].startswith("fflm: error: standard input is not a model file")
 
 
 def test_a_context_and_a_prompt_from_standard_input(fflm_main, here, stdin):
@@ -138,38 +159,56 @@ def test_a_text_and_pairs_from_standard_input(fflm_main, here, stdin):
 
 
 @posix
-def test_closed_standard_output(shell, here):
+def test_closed_standard_output(shells, here):
     error = "fflm: error: results can't be written: standard output is closed\n"
-    assert shell("fflm perplexity kn valid.txt >&-", here) == (1, "", error)
-    assert shell("fflm perplexity kn valid.txt >&- 2>&-", here) == (1, "", "")
-    assert shell("fflm ngram train.txt --out new >&-", here) == (1, "", error) and not Path("new").exists()
+    assert shells(
+        here,
+        "fflm perplexity kn valid.txt >&-",
+        "fflm perplexity kn valid.txt >&- 2>&-",
+        "fflm ngram train.txt --out new >&-",
+    ) == [(1, "", error), (1, "", ""), (1, "", error)]
+    assert not Path("new").exists()
 
 
 @posix
-def test_closed_standard_input(shell, here):
-    expected = shell("fflm perplexity kn valid.txt", here)[:2]
-    assert shell("fflm perplexity kn valid.txt <&-", here)[:2] == expected
-    for command in ("perplexity kn -", "predict kn -", "info -", "train - --out new", "ngram --arpa - --out new"):
-        message = "fflm: error: - stands for standard input, which is closed\n"
-        assert shell(f"fflm {command} <&-", here) == (1, "", message)
+def test_closed_standard_input(shells, here):
+    commands = ("perplexity kn -", "predict kn -", "info -", "train - --out new", "ngram --arpa - --out new")
+    expected, without, *refused = shells(
+        here,
+        "fflm perplexity kn valid.txt",
+        "fflm perplexity kn valid.txt <&-",
+        *(f"fflm {command} <&-" for command in commands),
+    )
+    assert without[:2] == expected[:2] and without[0] == 0
+    assert refused == [(1, "", "fflm: error: - stands for standard input, which is closed\n")] * len(commands)
 
 
 @posix
-def test_closed_standard_error(shell, here):
+def test_closed_standard_error(shells, here):
     """Nothing of what belongs there reaches standard output."""
-    expected = shell("fflm perplexity kn valid.txt", here)[:2]
-    assert shell("fflm perplexity kn valid.txt 2>&-", here) == (*expected, "")
-    assert shell("fflm perplexity missing valid.txt 2>&-", here) == (1, "", "")
-    assert shell("fflm trian 2>&-", here) == (2, "", "")
-    code, out, err = shell("fflm ngram train.txt --order 2 --test valid.txt --out new 2>&-", here)
+    expected, without, missing, mistyped, (code, out, err) = shells(
+        here,
+        "fflm perplexity kn valid.txt",
+        "fflm perplexity kn valid.txt 2>&-",
+        "fflm perplexity missing valid.txt 2>&-",
+        "fflm trian 2>&-",
+        "fflm ngram train.txt --order 2 --test valid.txt --out new 2>&-",
+    )
+    assert without == (*expected[:2], "") and without[0] == 0
+    assert (missing, mistyped) == ((1, "", ""), (2, "", ""))
     assert (code, err) == (0, "") and out.startswith("model        new (kneser-ney, order 2)\n")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_standard_error_that_takes_nothing(shell, here):
-    expected = shell("fflm perplexity kn valid.txt", here)[:2]
-    assert shell("fflm perplexity kn valid.txt 2>/dev/full", here) == (*expected, "")
-    assert shell("fflm perplexity missing valid.txt 2>/dev/full", here) == (1, "", "")
+def test_standard_error_that_takes_nothing(shells, here):
+    expected, full, missing = shells(
+        here,
+        "fflm perplexity kn valid.txt",
+        "fflm perplexity kn valid.txt 2>/dev/full",
+        "fflm perplexity missing valid.txt 2>/dev/full",
+    )
+    assert full == (*expected[:2], "") and full[0] == 0
+    assert missing == (1, "", "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
