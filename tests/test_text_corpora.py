@@ -37,7 +37,17 @@ def read(name, split=None, tokenizer="word", **options):
 
 
 @pytest.fixture(autouse=True)
-def forget():
+def forget(request):
+    """Tests that change where corpora are leave nothing that was read there, and meet nothing read before."""
+    changes = "monkeypatch" in request.fixturenames
+    if changes:
+        clear()
+    yield
+    if changes:
+        clear()
+
+
+def clear():
     corpora._nltk_texts.cache_clear()
     corpora._stdlib_documents.cache_clear()
 
