@@ -43,6 +43,7 @@ SMALL = {
     "embedding_dim": 6,
     "hidden_dims": (10,),
     "batch_size": BATCH,
+    "run_length": 1,
     "validate_every": BATCH,
     "epochs": 1,
     "patience": 1000,

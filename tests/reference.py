@@ -71,27 +71,36 @@ def shuffled(size, keys):
 # Embeddings and dropout
 
 
-def gather_rows(table, contexts, bag=0):
-    """Side by side the rows of each context, but those of the first `bag` places added up; <s> is no word of a bag."""
+def bag_factors(context, bag, decay):
+    """Factor of the word at each of the first `bag` places: decay^(places before the last one), over the root of the
+    sum of their squares; 0 for <s>, and where the power is under 0.001."""
+    powers = np.float64(decay) ** np.arange(bag - 1, -1, -1)
+    powers[(powers < 0.001) | (np.asarray(context[:bag]) == 1)] = 0.0
+    return powers / np.sqrt(max((powers**2).sum(), 1e-30))
+
+
+def gather_rows(table, contexts, bag=0, decays=(1.0,)):
+    """Side by side the rows of each context, but those of the first `bag` places added up, once for each decay."""
     rows = []
     for context in contexts:
         row = [table[word] for word in context[bag:]]
         if bag:
-            words = [word for word in context[:bag] if word != 1]
-            row.append(table[words].sum(axis=0) / np.sqrt(max(1, len(words))))
+            row += [bag_factors(context, bag, decay) @ table[context[:bag]] for decay in decays]
         rows.append(np.concatenate(row))
     return np.stack(rows)
 
 
-def scatter_rows(shape, grad_x, contexts, bag=0):
-    """Gradient of the table (V, m) from grad_x (B, K*m), or (B, K*m + m) with a bag."""
+def scatter_rows(shape, grad_x, contexts, bag=0, decays=(1.0,)):
+    """Gradient of the table (V, m) from grad_x (B, K*m), or (B, K*m + R*m) with R bags."""
     grad, m = np.zeros(shape), shape[1]
     for row, context in zip(np.asarray(grad_x, np.float64), contexts, strict=True):
-        for k, word in enumerate(context[bag:]):
+        ordered = context[bag:]
+        for k, word in enumerate(ordered):
             grad[word] += row[k * m : (k + 1) * m]
-        words = [word for word in context[:bag] if word != 1]
-        for word in words:
-            grad[word] += row[-m:] / np.sqrt(len(words))
+        for r, decay in enumerate(decays if bag else ()):
+            part = row[(len(ordered) + r) * m :][:m]
+            for word, factor in zip(context[:bag], bag_factors(context, bag, decay), strict=True):
+                grad[word] += factor * part
     return grad
 
 

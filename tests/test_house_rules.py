@@ -29,7 +29,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 INSIDE = {
     "nn": [
         ["buffers", "draws", "batches", "parameters"],
-        ["encoders", "layers", "optimizers"],
+        ["encoders", "layers", "optimizers", "product_speed"],
         ["inputs", "outputs"],
         ["network"],
         ["language_model", "steps"],

@@ -53,7 +53,7 @@ def test_scatter_texts_is_the_derivative(sizes, maximum, root):
     _, highest = gather(table, ids, offsets, maximum, root)
     slot_of, words = np.full(VOCAB, -1, np.int32), np.zeros(VOCAB, np.int64)
     slots = np.zeros(len(ids), np.int32)
-    found = embeddings.find_words(words, slots, slot_of, ids.reshape(-1, 1), 0, np.zeros(0, bool))
+    found = embeddings.find_words(words, slots, slot_of, ids, np.zeros(0, bool))
     grad = np.full((found, M), np.nan, np.float32)
     pooling.scatter_texts(grad, 0, grad_x, highest, slots, offsets, root)
     width, step = (1 + maximum) * M, np.float32(1e-2)  # linear as long as no maximum changes hands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,12 +15,15 @@ from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
 from fflm.errors import ConfigError, Interrupted, option_name, shown
 from fflm.generation import prompts
+from fflm.kernels._cache import compile_seconds
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.language_model import initialise
+from fflm.nn.product_speed import product_speed
 from fflm.runtime.progress import tell
 from fflm.storage.files import is_standard_output
-from fflm.text import Note, fingerprint
+from fflm.text import Corpus, Note, fingerprint
 from fflm.text import load as load_corpus
+from fflm.training.plan import make_plan, planned_before, training_seconds, with_plan
 from fflm.training.run_folder import RunFolder
 from fflm.training.trainer import Trainer
 from fflm.word_vectors.files import check_vectors
@@ -58,7 +62,8 @@ def train(
     started : float, optional
         ``time.monotonic()`` from which the option `minutes` counts; now, by default.
     **options
-        Those of `TokenizerConfig`, `DataConfig`, `ModelConfig` and `TrainConfig`.
+        Those of `TokenizerConfig`, `DataConfig`, `ModelConfig` and `TrainConfig`. Sizes of the network, dropout and
+        learning rate that are not given are planned for the text and the time (see `fflm.training.plan`).
 
     Returns
     -------
@@ -99,6 +104,8 @@ def train(
             vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
             shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
             corpus = replace(corpus, notes=(*corpus.notes, Note(vectors.coverage())))
+        plan = planned_before(folder.described()) if resume else _plan(corpus, config, started)
+        shape, config = with_plan(shape, config, options, plan)
         described = {
             "vectors_content": vectors and vectors.fingerprint(),
             "sources": read,
@@ -125,3 +132,14 @@ def train(
         kept = "nothing was written, since there was no out" if out is None else f"resume=True goes on with {out}"
         raise Interrupted(f"training was interrupted after {report.steps:,} steps; {kept}", model)
     return model
+
+
+def _plan(corpus: Corpus, config: TrainConfig, started: float) -> dict[str, Any]:
+    """Plan a new run of this length on this text; the machine's speed counts where time is limited."""
+    tokens, vocab_size = len(corpus.train), len(corpus.vocabulary)
+    if config.minutes is None:
+        return make_plan(tokens, vocab_size, math.inf, config.epochs, math.inf)
+    flops = product_speed(config.threads, seconds=0.2)
+    left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds()))
+    held_out = len(corpus.valid) + len(corpus.test or ())
+    return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), config.epochs, flops)

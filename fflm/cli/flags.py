@@ -71,7 +71,7 @@ def add_flags(
         group.add_argument(
             flag,
             default=argparse.SUPPRESS,
-            type={"int": int, "float": float, "tuple[int, ...]": int}.get(type_name, str),
+            type={"int": int, "float": float, "tuple[int, ...]": int, "tuple[float, ...]": float}.get(type_name, str),
             nargs="+" if type_name.startswith("tuple") else None,
             metavar="{" + ",".join(choices) + "}" if choices else item.metadata["metavar"],
             help=item.metadata["help"] + _default(item),
@@ -79,6 +79,8 @@ def add_flags(
 
 
 def _default(item: Field[Any]) -> str:
+    if item.metadata["planned"]:
+        return " (default: what suits text and time)"
     if item.default is None:
         return ""
     value = (" ".join(map(str, item.default)) or "none") if isinstance(item.default, tuple) else item.default

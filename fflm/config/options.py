@@ -22,6 +22,7 @@ KINDS = {
     "str": "a string",
     "path": "a string or a path",
     "tuple[int, ...]": "a list of whole numbers",
+    "tuple[float, ...]": "a list of numbers",
 }
 
 
@@ -35,10 +36,14 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     metavar: str | None = None,
+    planned: bool = False,
 ) -> Any:
-    """Make one field of a configuration: default, help and range (low/high inclusive, above/below not)."""
+    """Make one field of a configuration: default, help and range (low/high inclusive, above/below not).
+
+    What is `planned` is chosen by `fflm.training.plan` in a training run; the default is that of the class alone.
+    """
     checks = {"low": low, "above": above, "below": below, "high": high, "choices": choices}
-    return field(default=default, metadata={"help": help, "metavar": metavar, **checks})
+    return field(default=default, metadata={"help": help, "metavar": metavar, "planned": planned, **checks})
 
 
 def is_flag(value: object) -> bool:
@@ -127,13 +132,14 @@ def _plain(kind: str, name: str, value: Any) -> Any:
         path = os.fspath(value)
         if isinstance(path, str):
             return str(path)
-    if kind == "tuple[int, ...]":
+    if kind in ("tuple[int, ...]", "tuple[float, ...]"):
+        fits, number = (is_whole, int) if kind == "tuple[int, ...]" else (is_number, float)
         parts = value.tolist() if hasattr(value, "tolist") else value
-        parts = [parts] if is_whole(parts) else parts
+        parts = [parts] if fits(parts) else parts
         if isinstance(parts, Iterable) and not isinstance(parts, (str, bytes, dict)):
             parts = list(parts)
-            if all(map(is_whole, parts)):
-                return tuple(map(int, parts))
+            if all(map(fits, parts)):
+                return tuple(map(number, parts))
     raise ConfigError(f"{option_name(name)} must be {KINDS[kind]}, got {shown(value)}")
 
 

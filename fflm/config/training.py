@@ -46,7 +46,14 @@ class TrainConfig(Checked):
     learning_rate: float | None = option(
         None, "step size at the start (default: what suits the optimizer)", above=0.0, high=1e36, metavar="R"
     )
-    batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B")
+    batch_size: int = option(256, "positions per step", low=1, high=8192, metavar="B", planned=True)
+    run_length: int = option(
+        32,
+        "neighbouring positions in a step, which share most of their contexts; 1 for none",
+        low=1,
+        high=8192,
+        metavar="N",
+    )
     epochs: int = option(12, "most passes over the training text", low=0, metavar="N")
     patience: int = option(
         3,
@@ -61,11 +68,30 @@ class TrainConfig(Checked):
         choices=("linear", "plateau"),
     )
     minutes: float | None = option(
-        None, "stop this call after T minutes, validation, test and saving included", above=0.0, metavar="T"
+        None,
+        "stop this call after T minutes, validation, test and saving included, but not compiling at the first use",
+        above=0.0,
+        metavar="T",
     )
-    dropout: float = option(0.5, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P")
+    dropout: float = option(
+        0.5, "share of the hidden units dropped in training", low=0.0, below=1.0, metavar="P", planned=True
+    )
     embedding_dropout: float = option(
-        0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
+        0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P", planned=True
+    )
+    pair_dropout: float = option(
+        0.5,
+        "share of the contexts whose word pair is left out in training",
+        low=0.0,
+        below=1.0,
+        metavar="P",
+        planned=True,
+    )
+    softmax: str = option(
+        "auto",
+        "training loss: exact (over the whole vocabulary), sampled (over a sample of it, but for the last part of the "
+        "run), auto (sampled where the vocabulary is large enough); evaluation is always exact",
+        choices=("auto", "exact", "sampled"),
     )
     weight_decay: float | None = weight_decay_option()
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")

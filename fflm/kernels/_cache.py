@@ -100,10 +100,12 @@ class KernelCache(FunctionCache):
     _patient = True
     _began: float | None = None
     _told = False
+    seconds = 0.0
 
     def __init__(self, function: Callable[..., Any]):
         super().__init__(function)
         self._held: BinaryIO | None = None
+        self._begin = 0.0
         # A name for each kind of machine, so that machines that share a home never write into each other's files.
         self._name = f"{self._impl.filename_base}-{_machine()}"
         stamp = (STAMP, self._impl.locator.get_source_stamp())
@@ -128,7 +130,7 @@ class KernelCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the code kept for a signature, or None if the caller is to compile it."""
         target_context.refresh()
-        begin = time.monotonic()
+        begin = self._begin = time.monotonic()
         while True:
             code = self._read(sig, target_context)
             if code is not None or self._held is not None:
@@ -142,6 +144,7 @@ class KernelCache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the code of a signature; where it can't be kept, say so once."""
+        KernelCache.seconds += time.monotonic() - self._begin
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -168,6 +171,11 @@ class KernelCache(FunctionCache):
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def compile_seconds() -> float:
+    """Return how long this process has compiled kernels, or waited for another that did."""
+    return KernelCache.seconds
 
 
 def _announce() -> None:

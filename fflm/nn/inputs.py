@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fflm.kernels import dropout, matrices
+from fflm.kernels.embeddings import RUN
 from fflm.nn.batches import Batch
 from fflm.nn.buffers import buffer
 from fflm.nn.draws import Draws
@@ -41,7 +42,7 @@ class Inputs:
         self._key = None if draws is None or self.dropout == 0.0 else draws.key(PLACE)
 
         def task(worker: int) -> None:
-            first, last = self._workers.share(len(batch), worker)
+            first, last = self._share(len(batch), worker)
             self.encoder.read(batch, self._x, first, last, draws)
             self._drop(self._x, first, last)
             matrices.transpose(self._x_t, self._x, first, last, self.width)
@@ -52,14 +53,21 @@ class Inputs:
     def backward(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the gradient of x (B, >=width), from `grad_t` (width, >=B), and the rows of tables that were read."""
         n = len(batch)
+        touched = self.encoder.touched(batch)
 
         def task(worker: int) -> None:
-            first, last = self._workers.share(n, worker)
+            first, last = self._share(n, worker)
             matrices.transpose_columns(self._grad, self.grad_t, first, last, self.width)
             self._drop(self._grad, first, last)
+            self.encoder.collect(self._grad, first, last)
 
         self._workers.run(task)
-        return self._grad[:n], self.encoder.touched(batch)
+        return self._grad[:n], touched
+
+    def _share(self, rows: int, worker: int) -> tuple[int, int]:
+        """Return first and last-plus-one of the rows of a worker, whole runs of neighbouring rows."""
+        first, last = self._workers.share(-(-rows // RUN), worker)
+        return min(first * RUN, rows), min(last * RUN, rows)
 
     def _drop(self, rows: np.ndarray, first: int, last: int) -> None:
         if self._key is not None:

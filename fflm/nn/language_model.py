@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fflm.config import ModelConfig
+from fflm.nn.encoders import Encoder
 from fflm.nn.encoders.context import ContextEncoder
+from fflm.nn.encoders.pairs import PairEncoder
+from fflm.nn.encoders.side_by_side import SideBySide
 from fflm.nn.inputs import Inputs
 from fflm.nn.layers.hidden import hidden_layers
 from fflm.nn.network import Network
+from fflm.nn.outputs import OutputLayer
+from fflm.nn.outputs.sampled import SampledSoftmax, WordSampler
 from fflm.nn.outputs.softmax import Softmax
 from fflm.nn.parameters import Parameters, Shape
 
@@ -18,7 +23,9 @@ def context_network(
     vocab_size: int,
     dropout: float = 0.0,
     embedding_dropout: float = 0.0,
+    pair_dropout: float = 0.0,
     frozen: np.ndarray | None = None,
+    sampler: WordSampler | None = None,
 ) -> Network:
     """Build the network of Bengio et al. 2003, equation 1, or one with other layers.
 
@@ -28,14 +35,23 @@ def context_network(
         K = ``context_size``, m = ``embedding_dim``, h = ``hidden_dims``.
     vocab_size : int
         V, special tokens included.
-    dropout, embedding_dropout : float
-        Shares of the hidden units, and of the inputs, dropped in training.
+    dropout, embedding_dropout, pair_dropout : float
+        Shares of the hidden units, of the inputs, and of the word pairs, dropped in training.
     frozen : (V,) bool, optional
         Words whose features are not learned.
+    sampler : WordSampler, optional
+        With it, training steps can be made on a sample of the vocabulary; see `fflm.nn.outputs.sampled`.
     """
-    encoder = ContextEncoder(vocab_size, config.embedding_dim, config.context_size, config.bag_size, frozen)
+    encoder: Encoder = ContextEncoder(
+        vocab_size, config.embedding_dim, config.context_size, config.bag_size, config.bag_decays, frozen
+    )
+    if config.pairs:
+        encoder = SideBySide([encoder, PairEncoder(config.pairs, config.embedding_dim, pair_dropout)])
     layers = hidden_layers(encoder.width, config.hidden_dims, config.activation, dropout, config.direct)
-    return Network(Inputs(encoder, embedding_dropout), layers, Softmax(vocab_size, layers.units))
+    output: OutputLayer = Softmax(vocab_size, layers.units)
+    if sampler is not None:
+        output = SampledSoftmax(vocab_size, layers.units, sampler)
+    return Network(Inputs(encoder, embedding_dropout), layers, output)
 
 
 def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:

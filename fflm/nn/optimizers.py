@@ -62,7 +62,7 @@ class Optimizer:
     """
 
     def __init__(self, name: str, parameters: Parameters, weight_decay: float = 0.0):
-        self.rule, self.weight_decay = RULES[name], weight_decay
+        self.name, self.rule, self.weight_decay = name, RULES[name], weight_decay
         self.number = updates.NAMES.index(self.rule.kernel or name)
         averages = ("first", "second")[: self.rule.states]
         self.state = {
@@ -98,6 +98,24 @@ class Optimizer:
             if name in self:
                 self.update(name, grad, 0, len(grad))
 
+    def like(self, parameters: Parameters) -> Optimizer:
+        """Return an optimizer of the same rule, with the same rates at every step, of other arrays of these names."""
+        other = Optimizer(self.name, parameters, self.weight_decay)
+        other.rates = self.rates
+        return other
+
+    def read_averages(self, rows: Optimizer, words: np.ndarray, first: int, last: int) -> None:
+        """Copy the averages of some `words` (W,) int64 into rows first .. last-1 of an optimizer of `like`."""
+        for name, arrays in rows._arrays.items():
+            for values, table in zip(arrays[1:], self._arrays[name][1:], strict=True):
+                embeddings.read_rows(_flat(values)[first:last], _flat(table), words[first:last])
+
+    def write_rows(self, rows: Optimizer, words: np.ndarray, first: int, last: int) -> None:
+        """Write rows first .. last-1 of an optimizer of `like`, parameters and averages, into the rows of `words`."""
+        for name, arrays in rows._arrays.items():
+            for values, table in zip(arrays, self._arrays[name], strict=True):
+                embeddings.write_rows(_flat(table), _flat(values)[first:last], words[first:last])
+
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
@@ -115,3 +133,8 @@ class Optimizer:
     def _apply(self, name: str, values: list[np.ndarray], grad: np.ndarray) -> None:
         flat = [part.reshape(-1) for part in values] + [EMPTY[0]] * (3 - len(values))
         updates.update(self.number, flat[0], grad.reshape(-1), flat[1], flat[2], self.rates[name])
+
+
+def _flat(table: np.ndarray) -> np.ndarray:
+    """Return a table (V, m) as it is, and numbers (V,) as a table of one column."""
+    return table.reshape(len(table), -1)

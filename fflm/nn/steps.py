@@ -27,12 +27,20 @@ class Step:
         Sum of the losses of the batch, before the update.
     rows : int
         Rows of the batch.
+    sampled : bool
+        Whether the loss was computed over a sample of the vocabulary.
     """
 
     number: int
     learning_rate: float
     loss: float
     rows: int
+    sampled: bool = False
+
+
+def never(done: int) -> bool:
+    """Return False, whatever the step."""
+    return False
 
 
 def steps(
@@ -43,6 +51,7 @@ def steps(
     seed: int = 0,
     done: int = 0,
     largest_loss: float = LARGEST_LOSS,
+    sampled: Callable[[int], bool] = never,
 ) -> Iterator[Step]:
     """Train on one batch after another, and yield the result of each step.
 
@@ -60,6 +69,8 @@ def steps(
         The number of steps done before the first one of these.
     largest_loss : float
         A mean loss of a batch beyond it, or one that is not a number, ends training.
+    sampled : callable
+        A function from the number of steps done to whether the next step is made on a sample of the vocabulary.
 
     Raises
     ------
@@ -69,8 +80,9 @@ def steps(
     for number, batch in enumerate(batches, start=done + 1):
         learning_rate = rate(number - 1)
         optimizer.begin_step(number, learning_rate)
-        loss = float(network.step(batch, optimizer, Draws(seed, number - 1)).sum())
+        on_sample = sampled(number - 1)
+        loss = float(network.step(batch, optimizer, Draws(seed, number - 1, on_sample)).sum())
         if not loss < largest_loss * len(batch):
             mean = loss / len(batch)
             raise LossError(f"the loss is {mean:g} at step {number} with learning rate {learning_rate:.4g}")
-        yield Step(number, learning_rate, loss, len(batch))
+        yield Step(number, learning_rate, loss, len(batch), on_sample)

@@ -33,7 +33,9 @@ def learning_curve(log: list[dict[str, Any]]) -> bytes:
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     for name, label in (("train_perplexity", "training (with dropout)"), ("valid_perplexity", "validation")):
-        axes.plot(epochs, [record[name] for record in log], marker="o", label=label)
+        points = [(epoch, record[name]) for epoch, record in zip(epochs, log, strict=True) if record[name] is not None]
+        if points:  # a loss over samples of the vocabulary has no perplexity
+            axes.plot(*zip(*points, strict=True), marker="o", label=label)
     best = min(log, key=lambda record: record["valid_perplexity"])
     axes.axhline(
         best["valid_perplexity"],

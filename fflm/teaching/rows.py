@@ -40,6 +40,9 @@ class RowsEncoder:
         """Return an empty dict: the encoder has no tables."""
         return {}
 
+    def collect(self, grad_x: np.ndarray, first: int, last: int) -> None:
+        """Do nothing: the encoder has no tables."""
+
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
         """Raise an error if called: the encoder has no tables."""
         raise KeyError(name)

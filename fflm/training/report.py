@@ -28,6 +28,8 @@ class TrainReport:
         All that is known of them, as plain JSON values; see `fflm.evaluation.perplexity.Perplexity`.
     train_tokens, vocab_size, parameters : int
         Sizes of the training text, the vocabulary and the model.
+    plan : str
+        The sizes of the network and of the run, in one line.
     stopped : str
         Why training ended: ``epochs``, ``minutes``, ``early`` (validation stopped improving, schedule `plateau`) or
         ``interrupted``.
@@ -49,6 +51,7 @@ class TrainReport:
     train_tokens: int
     vocab_size: int
     parameters: int
+    plan: str
     stopped: str
     interrupted: bool
     notes: tuple[str, ...]

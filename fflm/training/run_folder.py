@@ -24,6 +24,9 @@ STATE_KIND = "training state"
 #: Options that may differ when a run is resumed. The text is compared by its fingerprint, wherever it is read from.
 MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test", "vectors"}
 
+#: Options that configurations lack which were written before the options were there, with what was done then.
+BEFORE = {"bag_decays": [1.0], "pairs": 0, "pair_dropout": 0.5, "run_length": 1, "softmax": "exact"}
+
 
 class RunFolder:
     """The folder of one run, for as long as this process trains into it; to be used in a ``with`` statement.
@@ -92,6 +95,10 @@ class RunFolder:
         self._guarded(self._check_to_begin, self.path)
         write_json(self.path / CONFIG, {FORMAT: VERSION, **described})
 
+    def described(self) -> dict[str, Any]:
+        """Return the configuration that the run was begun with."""
+        return {} if self.path is None else BEFORE | read_json(self.path / CONFIG)
+
     def check_unchanged(self, described: dict[str, Any]) -> None:
         """Refuse to resume a run with other options (but for how long) or another text than it was begun with.
 
@@ -102,7 +109,7 @@ class RunFolder:
         """
         if self.path is None:
             return
-        before = read_json(self.path / CONFIG)
+        before = self.described()
         changed = [name for name, value in described.items() if name not in MAY_CHANGE and before.get(name) != value]
         if "vectors_content" in changed:
             raise ConfigError(

@@ -76,12 +76,15 @@ class Schedule:
             left = min(left, self._budget.remaining() * position.step / position.seconds)
         return left / (position.step + left)
 
+    def done(self, position: Position) -> float:
+        """Compute the share of the plan that is over, from 0 to 1, by steps or by the clock, whichever is more."""
+        plan, length = position.plan, self._steps - position.plan.begin
+        return max((position.step - plan.begin) / length if length > 0 else 0.0, self._budget.share())
+
     def rate(self, position: Position) -> float:
         """Compute the learning rate of the step after `position`."""
         if self._config.schedule == "linear":
-            plan, length = position.plan, self._steps - position.plan.begin
-            done = (position.step - plan.begin) / length if length > 0 else 0.0
-            return position.learning_rate * plan.height * max(0.0, 1.0 - max(done, self._budget.share()))
+            return position.learning_rate * position.plan.height * max(0.0, 1.0 - self.done(position))
         if self._config.optimizer == "sgd":
             return position.learning_rate / (1.0 + PAPER_DECAY * position.tokens)
         return position.learning_rate

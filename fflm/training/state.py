@@ -57,7 +57,9 @@ class Position:
     failures : int
         Validations since then.
     loss_sum, loss_tokens : float, int
-        Training loss in nats, and its tokens, since the last validation.
+        Exact training loss in nats, and its tokens, since the last validation.
+    sampled_sum, sampled_tokens : float, int
+        The same of steps over a sample of the vocabulary; no perplexity follows from such a loss.
     seconds : float
         Spent on training steps alone.
     tokens : int
@@ -74,6 +76,8 @@ class Position:
     failures: int = 0
     loss_sum: float = 0.0
     loss_tokens: int = 0
+    sampled_sum: float = 0.0
+    sampled_tokens: int = 0
     seconds: float = 0.0
     tokens: int = 0
     plan: Plan = field(default_factory=Plan)
@@ -88,10 +92,39 @@ class Position:
         """The speed of training alone; 0 before the first step."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
-    def advance(self, loss: float, tokens: int, seconds: float) -> None:
-        """Count one step: the sum of its losses in nats, its tokens, and how long it took."""
+    @property
+    def tokens_since(self) -> int:
+        """The tokens trained on since the last validation."""
+        return self.loss_tokens + self.sampled_tokens
+
+    @property
+    def train_perplexity(self) -> float | None:
+        """The perplexity of the training text since the last validation; None while no loss was exact."""
+        return math.exp(self.loss_sum / self.loss_tokens) if self.loss_tokens else None
+
+    @property
+    def sampled_loss(self) -> float | None:
+        """The mean sampled loss since the last validation, in nats; None without one."""
+        return self.sampled_sum / self.sampled_tokens if self.sampled_tokens else None
+
+    def training_loss(self) -> str:
+        """Say the training loss since the last validation, by its right name."""
+        if self.train_perplexity is not None:
+            return f"training perplexity {self.train_perplexity:.1f}"
+        return "no training" if self.sampled_loss is None else f"sampled loss {self.sampled_loss:.3f}"
+
+    def forget_losses(self) -> None:
+        """Begin a new stretch of training loss."""
+        self.loss_sum = self.sampled_sum = 0.0
+        self.loss_tokens = self.sampled_tokens = 0
+
+    def advance(self, loss: float, tokens: int, seconds: float, sampled: bool = False) -> None:
+        """Count one step: the sum of its losses in nats, its tokens, how long it took, and whether it was sampled."""
         self.step, self.batch = self.step + 1, self.batch + 1
-        self.loss_sum, self.loss_tokens = self.loss_sum + loss, self.loss_tokens + tokens
+        if sampled:
+            self.sampled_sum, self.sampled_tokens = self.sampled_sum + loss, self.sampled_tokens + tokens
+        else:
+            self.loss_sum, self.loss_tokens = self.loss_sum + loss, self.loss_tokens + tokens
         self.tokens += tokens
         self.seconds += seconds
 

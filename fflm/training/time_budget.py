@@ -6,6 +6,7 @@ import math
 import time
 
 SAVING_SECONDS = 0.3  # kept free at the end, besides what saving takes
+LEAST_TRAINING = 0.5  # of the time that is left when training begins; evaluation that needs more comes after the end
 
 
 class TimeBudget:
@@ -21,6 +22,9 @@ class TimeBudget:
     ----------
     closing_seconds : float
         Time kept for what comes after training; see `reserve`.
+    beyond_seconds : float
+        How much longer the closing evaluation takes than is kept for it: the exact figures of a long text are computed
+        in any case, and training gets half of the time in any case.
     saving_seconds : float
         The part of it in which the model and the state are saved.
 
@@ -37,7 +41,7 @@ class TimeBudget:
     def __init__(self, minutes: float | None, started: float):
         self._end = None if minutes is None else started + 60.0 * minutes
         self.saving_seconds = SAVING_SECONDS
-        self.closing_seconds = 0.0
+        self.closing_seconds = self.beyond_seconds = 0.0
         self._begin = time.monotonic()
 
     @property
@@ -55,7 +59,10 @@ class TimeBudget:
 
     def reserve(self, held_out: int, tokens_per_second: float) -> None:
         """Keep time for saving, and for evaluating `held_out` tokens at this speed."""
-        self.closing_seconds = self.saving_seconds + 1.05 * held_out / tokens_per_second
+        needed = self.saving_seconds + 1.05 * held_out / tokens_per_second
+        most = needed if self._end is None else max(0.0, (1.0 - LEAST_TRAINING) * (self._end - self._begin))
+        self.closing_seconds = min(needed, most)
+        self.beyond_seconds = needed - self.closing_seconds
 
     def begin(self) -> None:
         """Count the time for training from now on."""

@@ -10,7 +10,6 @@ What is not here: the learning rate (`schedule`), what a validation does (`valid
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from typing import NoReturn
@@ -20,22 +19,28 @@ import numpy as np
 from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, LossError, PerplexityError, TextError, option_name
 from fflm.evaluation.perplexity import LARGEST_NATS, speed
+from fflm.kernels._cache import compile_seconds
 from fflm.lm import NeuralLanguageModel
 from fflm.nn.batches import Windows
 from fflm.nn.network import Network
 from fflm.nn.optimizers import Optimizer, usual_rates
+from fflm.nn.outputs.sampled import WordSampler, sample_size
 from fflm.nn.steps import steps
 from fflm.runtime.interrupt import Interrupt
 from fflm.runtime.progress import Bar, say
 from fflm.runtime.workers import Workers
 from fflm.text import Corpus
 from fflm.text.order import ShuffledOrder
+from fflm.training.plan import say_plan
 from fflm.training.report import TrainReport
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
 from fflm.training.state import Position, TrainingState
 from fflm.training.time_budget import SAVING_SECONDS, TimeBudget
 from fflm.training.validation import Validation
+
+SAMPLED_SHARE = 0.85  # of a run that is made on samples of the vocabulary; the rest uses the exact softmax
+SAMPLED_PART = 0.5  # of the vocabulary: a larger sample saves too little
 
 
 class Trainer:
@@ -81,7 +86,7 @@ class Trainer:
         self.model, self.corpus, self.config, self.quiet, self.frozen = model, corpus, config, quiet, frozen
         self.folder = folder or RunFolder(None)
         self.started = time.monotonic() if started is None else started
-        self.budget = TimeBudget(config.minutes, self.started)
+        self.budget = TimeBudget(config.minutes, self.started + compile_seconds())
         self.interrupt = Interrupt()
         self.steps_per_epoch = -(-size // config.batch_size)
         rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
@@ -93,6 +98,14 @@ class Trainer:
             model, corpus.valid, self.state, self.schedule, self.folder, train_tokens=size, quiet=quiet
         )
         self.last_checkpoint = time.monotonic()
+        self.sampler = self._word_sampler()
+        self.plan = say_plan(model.config, config, size, self.sampler is not None)
+
+    def _word_sampler(self) -> WordSampler | None:
+        size, vocab_size = sample_size(len(self.model.vocabulary)), len(self.model.vocabulary)
+        if self.config.softmax == "exact" or (self.config.softmax == "auto" and size > SAMPLED_PART * vocab_size):
+            return None
+        return WordSampler(self.model.vocabulary.counts, size)
 
     def run(self, resume_from: RunFolder | None = None) -> TrainReport:
         """Train to the end, then evaluate the best model.
@@ -114,17 +127,41 @@ class Trainer:
         self._first_save()
         config = self.config
         network = self.model.network(
-            dropout=config.dropout, embedding_dropout=config.embedding_dropout, frozen=self.frozen
+            dropout=config.dropout,
+            embedding_dropout=config.embedding_dropout,
+            pair_dropout=config.pair_dropout,
+            frozen=self.frozen,
+            sampler=self.sampler,
         )
         with Workers(config.threads) as workers, self.interrupt:
             self._plan_the_end()
             self.budget.begin()
             note = self.schedule.begin(self.state.position)
-            if note and not self.quiet:
-                say(f"note: {note}")
+            notes = [*filter(None, [note]), *self._notes_on_time()]
+            if not self.quiet:
+                say(f"plan: {self.plan}")
+                for note in notes:
+                    say(f"note: {note}")
             network.prepare(self.model.parameters, workers, config.batch_size, True, config.clip_norm)
             stopped = self._train(network)
-        return self._finish(stopped, [note] if note else [])
+        return self._finish(stopped, notes)
+
+    def _notes_on_time(self) -> list[str]:
+        """Say what part of the validation text is read during training, and where the minutes go besides training."""
+        notes, seconds = [], compile_seconds()
+        if not self.validation.is_whole:
+            notes.append(
+                f"validation during training is on {len(self.validation.text):,} of {len(self.corpus.valid):,} tokens; "
+                "the last figures are exact, on all of them"
+            )
+        if self.budget.is_limited and seconds >= 1.0:
+            notes.append(f"compiling the kernels, which is done once, took {seconds:.0f} s; the minutes are without it")
+        if self.budget.beyond_seconds >= 1.0:
+            notes.append(
+                f"the exact figures take about {self.budget.beyond_seconds:.0f} s more than the minutes, of which "
+                "training has half"
+            )
+        return notes
 
     # The loop
 
@@ -137,7 +174,7 @@ class Trainer:
                 self._epoch(network, bar)
             if position.batch == self.steps_per_epoch:
                 position.epoch, position.batch = position.epoch + 1, 0
-                if position.loss_tokens:
+                if position.tokens_since:
                     self._validate()
                 self._checkpoint()
         if reason == "interrupted" and not self.quiet:
@@ -145,7 +182,7 @@ class Trainer:
         # The state is saved as it stood, so that a resumed run does what an uninterrupted one would have done;
         # only then is the unfinished epoch validated, for the model that this run leaves behind.
         self._checkpoint()
-        if position.loss_tokens:
+        if position.tokens_since:
             self._validate()
             self.folder.write_log(self.state.log)
         return reason
@@ -155,15 +192,22 @@ class Trainer:
         config, position = self.config, self.state.position
         between = config.validate_every and max(1, config.validate_every // config.batch_size)
         loop = steps(
-            network, self.state.optimizer, self._batches(), self._rate, config.seed, position.step, LARGEST_NATS
+            network,
+            self.state.optimizer,
+            self._batches(),
+            self._rate,
+            config.seed,
+            position.step,
+            LARGEST_NATS,
+            self._samples,
         )
         begin = time.perf_counter()
         try:
             for step in loop:
-                position.advance(step.loss, step.rows, time.perf_counter() - begin)
+                position.advance(step.loss, step.rows, time.perf_counter() - begin, step.sampled)
                 bar.advance(step.rows)
                 if bar.visible:
-                    bar.note(f"perplexity {math.exp(position.loss_sum / position.loss_tokens):.1f}")
+                    bar.note(position.training_loss().removeprefix("training "))
                 due = between is not None and position.step % between == 0
                 if due:
                     self._validate()
@@ -176,7 +220,7 @@ class Trainer:
     def _batches(self) -> Iterator[Windows]:
         """Yield the rest of this epoch's windows in shuffled order, until there is a reason to stop."""
         size, position, text = self.config.batch_size, self.state.position, self.corpus.train
-        order = ShuffledOrder(len(text), self.config.seed, position.epoch)
+        order = ShuffledOrder(len(text), self.config.seed, position.epoch, self.config.run_length)
         while position.batch < self.steps_per_epoch and not self._reason_to_stop():
             first = position.batch * size
             places = np.zeros(min(size, len(text) - first), np.int64)
@@ -187,6 +231,10 @@ class Trainer:
         """Compute the learning rate of the next step."""
         self.state.position.rate = self.schedule.rate(self.state.position)
         return self.state.position.rate
+
+    def _samples(self, done: int) -> bool:
+        """Tell whether the next step is made on a sample of the vocabulary: all but the last part of the run are."""
+        return self.sampler is not None and self.schedule.done(self.state.position) < SAMPLED_SHARE
 
     def _reason_to_stop(self) -> str:
         """Return the reason for which training has to end now; empty while it goes on."""
@@ -233,15 +281,12 @@ class Trainer:
         if not self.budget.is_limited:
             return
         self._reserve(speed(self.model, self.corpus.valid.ids))
-        if self.budget.is_over() and not self.quiet:
-            say(
-                f"note: reading, validation, test and saving alone take more than {self.config.minutes:g} minutes; "
-                "give more minutes, or a smaller valid and test"
-            )
 
     def _reserve(self, tokens_per_second: float) -> None:
         held_out = len(self.corpus.valid) + len(self.corpus.test or ())
-        self.budget.reserve(held_out, tokens_per_second)
+        self.budget.reserve(
+            held_out + (0 if self.validation.is_whole else len(self.validation.text)), tokens_per_second
+        )
 
     # Divergence
 
@@ -256,8 +301,8 @@ class Trainer:
 
     def _diverged(self, what: str) -> NoReturn:
         position = self.state.position
-        seen = position.loss_tokens
-        last = f"; the last good mean loss was {position.loss_sum / seen:.4f} nats" if seen else ""
+        seen, total = position.tokens_since, position.loss_sum + position.sampled_sum
+        last = f"; the last good mean loss was {total / seen:.4f} nats" if seen else ""
         kept = "" if self.folder.path is None else f"; the best model so far is in {self.folder.path}"
         raise DivergenceError(
             f"training diverged: {what}{last}{kept}; try a smaller "
@@ -270,7 +315,8 @@ class Trainer:
         """Restore the best parameters, evaluate the model and report."""
         self.state.restore_best()
         position, corpus = self.state.position, self.corpus
-        valid = self.validation.best or self.validation.evaluate(corpus.valid, "validation")
+        best = self.validation.best if self.validation.is_whole else None
+        valid = best or self.validation.evaluate(corpus.valid, "validation")
         test = None if corpus.test is None else self.validation.evaluate(corpus.test, "test")
         self.folder.draw_curve(self.state.log)
         return TrainReport(
@@ -286,6 +332,7 @@ class Trainer:
             train_tokens=len(corpus.train),
             vocab_size=len(self.model.vocabulary),
             parameters=sum(value.size for value in self.model.parameters.values()),
+            plan=self.plan,
             stopped=stopped,
             interrupted=self.interrupt.asked,
             notes=(*map(str, corpus.notes), *notes),

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
+from fflm.config import SampleConfig
+from fflm.errors import FflmError
 from fflm.evaluation.perplexity import Perplexity, evaluate
+from fflm.generation import prompts, sample
 from fflm.lm import NeuralLanguageModel
 from fflm.runtime.progress import Bar, say
 from fflm.text import TokenStream
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
 from fflm.training.state import TrainingState
+
+MOST_TOKENS = 30_000  # of the validation text that are evaluated during training; the whole of it at the end
+STRETCHES = 10
+SAMPLE = SampleConfig(tokens=16, temperature=0.7)
+
+
+def part_of(text: TokenStream) -> TokenStream:
+    """Select whole units of up to about `MOST_TOKENS` tokens from a long text, in stretches spread evenly over it.
+
+    Examples
+    --------
+    >>> text = TokenStream(np.zeros(200_000, np.int32), np.arange(0, 200_001, 1000), 1_000_000, "a.txt")
+    >>> len(part_of(text)), part_of(text).breaks.tolist()[:2]
+    (30000, [3000, 6000])
+    """
+    if len(text) <= 1.5 * MOST_TOKENS:
+        return text
+    chosen = np.zeros(len(text.unit_starts) - 1, bool)
+    for begin in np.arange(STRETCHES) * len(text) // STRETCHES:
+        first = np.searchsorted(text.unit_starts, begin)
+        last = np.searchsorted(text.unit_starts, begin + MOST_TOKENS // STRETCHES)
+        chosen[first : max(last, first + 1)] = True
+    share = float(np.diff(text.unit_starts)[chosen].sum()) / len(text)
+    return text.select(chosen, int(text.characters * share))
 
 
 class Validation:
@@ -21,7 +48,7 @@ class Validation:
     model : NeuralLanguageModel
         Its parameters are those of `state`.
     text : TokenStream
-        The validation text.
+        The validation text; a part of it is evaluated during training if it is long (see `part_of`).
     state : TrainingState
         Gets a record in its log, the best parameters and the number of failures.
     schedule : Schedule
@@ -35,6 +62,10 @@ class Validation:
 
     Attributes
     ----------
+    text : TokenStream
+        What is evaluated during training.
+    is_whole : bool
+        Whether that is the whole validation text.
     best : Perplexity or None
         The evaluation of the best parameters; None before the first validation of this call.
     """
@@ -49,7 +80,8 @@ class Validation:
         train_tokens: int,
         quiet: bool,
     ):
-        self.model, self.text, self.state, self.schedule = model, text, state, schedule
+        self.model, self.text, self.state, self.schedule = model, part_of(text), state, schedule
+        self.is_whole = self.text is text
         self.folder, self.train_tokens, self.quiet = folder, train_tokens, quiet
         self.best: Perplexity | None = None
 
@@ -67,7 +99,7 @@ class Validation:
         assert nats is not None  # no softmax gives a word probability 0
         better = nats < position.best
         self._record(report, better)
-        position.loss_sum, position.loss_tokens = 0.0, 0
+        position.forget_losses()
         if better:
             position.best, position.failures, self.best = nats, 0, report
             self.state.keep_best()
@@ -88,22 +120,33 @@ class Validation:
 
     def _record(self, report: Perplexity, better: bool) -> None:
         position = self.state.position
-        trained = math.exp(position.loss_sum / position.loss_tokens)
         epochs = position.tokens / self.train_tokens
         self.state.log.append(
             {
                 "step": position.step,
                 "epochs": round(epochs, 4),
                 "learning_rate": position.rate,
-                "train_perplexity": trained,
+                "train_perplexity": position.train_perplexity,
+                "sampled_loss": position.sampled_loss,
                 "valid_perplexity": report.perplexity,
+                "valid_tokens": len(self.text),
                 "seconds": round(position.seconds, 3),
                 "tokens_per_second": round(position.tokens_per_second, 1),
             }
         )
         if not self.quiet:
             say(
-                f"epoch {epochs:.4g}: training perplexity {trained:.1f}, validation {report.perplexity:.1f}"
+                f"epoch {epochs:.4g}: {position.training_loss()}, validation {report.perplexity:.1f}"
                 f"{' (best)' if better else ''}, learning rate {position.rate:.3g}, "
                 f"{position.tokens_per_second:,.0f} tokens/s"
             )
+            self._show_sample()
+
+    def _show_sample(self) -> None:
+        """Say a few words that the model adds to a beginning from the validation text."""
+        try:
+            begin = prompts(self.model, self.text.ids)[1]
+            drawn = sample(self.model, begin, SAMPLE)[0]
+        except FflmError:  # a model in training may know no word that can be drawn
+            return
+        say(f"  {begin} | {drawn.text}")

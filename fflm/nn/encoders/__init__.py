@@ -37,14 +37,22 @@ class Encoder(Protocol):
     def read(self, batch: Any, x: np.ndarray, first: int, last: int, draws: Draws | None = None) -> None:
         """Write rows first .. last-1 of the batch into x[first:last], x (B, >=width) *written*.
 
-        Workers call it at the same time, each for other rows; `draws` is given in training.
+        Workers call it at the same time, each for other rows, which begin at a multiple of
+        `fflm.kernels.embeddings.RUN`; `draws` is given in training.
         """
 
     def touched(self, batch: Any) -> dict[str, np.ndarray]:
         """Find the different rows (W,) int64 of each table that the batch has read; called once after `read`."""
 
+    def collect(self, grad_x: np.ndarray, first: int, last: int) -> None:
+        """Take in rows first .. last-1 of the gradient of x, grad_x (B, >=width) *read*; called after `touched`.
+
+        Workers call it at the same time, each for other rows, as they call `read`.
+        """
+
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
         """Compute the gradients (last - first, features) of the rows first .. last-1 of those in `touched`.
 
-        grad_x (B, >=width) is *read*. Workers call it at the same time, each for other rows.
+        grad_x (B, >=width) is *read*; it has been given to `collect` before. Workers call it at the same time, each
+        for other rows.
         """

@@ -20,6 +20,8 @@ class EmbeddingRows:
         Shape of the table C (V, m).
     frozen : (V,) bool, optional
         Rows that are not learned.
+    name : str
+        The table's name among the parameters.
 
     Attributes
     ----------
@@ -29,22 +31,22 @@ class EmbeddingRows:
         The different rows of the batch, in the order of their first occurrence.
     """
 
-    def __init__(self, rows: int, features: int, frozen: np.ndarray | None = None):
-        self.rows, self.features = rows, features
+    def __init__(self, rows: int, features: int, frozen: np.ndarray | None = None, name: str = TABLE):
+        self.rows, self.features, self.name = rows, features, name
         self.frozen = NONE_FROZEN if frozen is None else frozen
         self.words, self.slots = np.zeros(0, np.int64), np.zeros(0, np.int32)
 
     def shapes(self) -> dict[str, Shape]:
         """Return the table's name and shape."""
-        return {TABLE: (self.rows, self.features)}
+        return {self.name: (self.rows, self.features)}
 
     def initialise(self, generator: np.random.Generator) -> Parameters:
         """Draw the first values of the table, uniform in +-0.1."""
-        return Parameters({TABLE: uniform(generator, (self.rows, self.features), LARGEST_FIRST)})
+        return Parameters({self.name: uniform(generator, (self.rows, self.features), LARGEST_FIRST)})
 
     def prepare(self, parameters: Parameters, batch_size: int) -> None:
         """Take the table from the parameters; the memory for gradients grows with the first batches."""
-        self.table = parameters[TABLE]
+        self.table = parameters[self.name]
         self.slot_of = np.full(self.rows, -1, np.int32)
         self.grads = np.zeros((0, self.features), np.float32)
 
@@ -54,3 +56,6 @@ class EmbeddingRows:
             most = min(occurrences, self.rows)
             self.words, self.slots = np.zeros(most, np.int64), np.zeros(occurrences, np.int32)
             self.grads = np.zeros((most, self.features), np.float32)
+
+    def collect(self, grad_x: np.ndarray, first: int, last: int) -> None:
+        """Do nothing: `gradients` reads the gradient of x itself."""

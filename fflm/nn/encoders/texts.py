@@ -7,7 +7,7 @@ import numpy as np
 from fflm.kernels import embeddings, pooling
 from fflm.nn.batches import Texts
 from fflm.nn.draws import Draws
-from fflm.nn.encoders.embedding_rows import TABLE, EmbeddingRows
+from fflm.nn.encoders.embedding_rows import EmbeddingRows
 from fflm.nn.parameters import Parameters
 
 
@@ -44,9 +44,8 @@ class TextEncoder(EmbeddingRows):
         """Find the different rows (W,) int64 of the texts of a batch."""
         self.batch = batch
         self.grow(batch.ids.size)
-        ids = batch.ids.reshape(-1, 1)
-        count = embeddings.find_words(self.words, self.slots, self.slot_of, ids, 0, self.frozen)
-        return {TABLE: self.words[:count]}
+        count = embeddings.find_words(self.words, self.slots, self.slot_of, batch.ids, self.frozen)
+        return {self.name: self.words[:count]}
 
     def gradients(self, name: str, first: int, last: int, grad_x: np.ndarray) -> np.ndarray:
         """Compute gradients (last - first, m) of the touched rows first .. last-1, from grad_x (B, >=width) *read*."""

@@ -108,9 +108,10 @@ class Softmax:
     ) -> None:
         """Take U and b, divide the vocabulary, and make scratch memory; only training keeps a batch's exponentials."""
         self.weights, self.bias, self._workers = parameters[WEIGHTS], parameters[BIAS], workers
-        tiles = cut_tiles(self.vocab_size, self.features)
+        self._tiles = tiles = cut_tiles(self.vocab_size, self.features)
         part = buffer(1, batch_size).size * self.features * 4
-        self.slices = cut_slices(tiles, min(SLICES, len(tiles), max(8, PART_BYTES // part)))
+        self._most_slices = min(SLICES, max(8, PART_BYTES // part))
+        self.resize(self.vocab_size)
         self._maxima, self._sums, self._factors = (buffer(len(tiles), batch_size) for _ in range(3))
         self._peaks, self._totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
         self._target_logits = np.zeros(batch_size, np.float32)
@@ -127,6 +128,12 @@ class Softmax:
                 (np.zeros((rows, self.features), np.float32), np.zeros(rows, np.float32)) for _ in range(copies)
             ]
             self.grads = dict(zip((WEIGHTS, BIAS), self._gradients[0], strict=True)) if keep_gradient else {}
+
+    def resize(self, size: int) -> None:
+        """Compute over the first `size` words alone from now on, in tiles of the same height."""
+        height = self._tiles[0][1]
+        self._used = [(first, min(first + height, size)) for first in range(0, size, height)]
+        self.slices = cut_slices(self._used, min(self._most_slices, len(self._used)))
 
     # Forward
 
@@ -175,8 +182,9 @@ class Softmax:
                 matrices.transpose(rows, features_t, first, last, n)
 
         self._workers.run(task)
-        self._workers.gather_tiles(self._maxima, self._sums)
-        softmax.combine(self._peaks[:n], self._totals[:n], self._factors, self._maxima, self._sums)
+        used = slice(0, len(self._used))
+        self._workers.gather_tiles(self._maxima[used], self._sums[used])
+        softmax.combine(self._peaks[:n], self._totals[:n], self._factors[used], self._maxima[used], self._sums[used])
 
     def _slice_forward(self, part: Slice, values: np.ndarray, features_t: np.ndarray, targets: np.ndarray) -> None:
         softmax.slice_forward(
@@ -222,11 +230,12 @@ class Softmax:
                 self._slice_backward(part, number, values, worker, optimizer)
 
         self._workers.run(task)
-        self._workers.sum_slices(self._parts)
+        parts = self._parts[: len(self.slices)]
+        self._workers.sum_slices(parts)
 
         def add(worker: int) -> None:
             first, last = self._workers.share(self.features, worker)
-            matrices.sum_parts(out[first:last], self._parts, first, n)
+            matrices.sum_parts(out[first:last], parts, first, n)
 
         self._workers.run(add)
 
