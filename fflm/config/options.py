@@ -132,14 +132,15 @@ def _plain(kind: str, name: str, value: Any) -> Any:
         path = os.fspath(value)
         if isinstance(path, str):
             return str(path)
-    if kind in ("tuple[int, ...]", "tuple[float, ...]"):
-        fits, number = (is_whole, int) if kind == "tuple[int, ...]" else (is_number, float)
+    if kind.startswith("tuple"):
         parts = value.tolist() if hasattr(value, "tolist") else value
-        parts = [parts] if fits(parts) else parts
+        parts = [parts] if is_number(parts) else parts
         if isinstance(parts, Iterable) and not isinstance(parts, (str, bytes, dict)):
             parts = list(parts)
-            if all(map(fits, parts)):
-                return tuple(map(number, parts))
+            if kind == "tuple[int, ...]" and all(map(is_whole, parts)):
+                return tuple(map(int, parts))
+            if kind == "tuple[float, ...]" and all(map(is_number, parts)):
+                return tuple(map(float, parts))
     raise ConfigError(f"{option_name(name)} must be {KINDS[kind]}, got {shown(value)}")
 
 

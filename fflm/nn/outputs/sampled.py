@@ -17,6 +17,8 @@ probability l, its length; one that lies in two strata, with lengths l and l', w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fflm.kernels import embeddings, word_samples
@@ -175,7 +177,7 @@ class SampledSoftmax:
         else:
             self._through_rows(optimizer, lambda rows: self._sampled.backward(rows, out))
 
-    def _through_rows(self, optimizer, update) -> None:
+    def _through_rows(self, optimizer: Optimizer, update: Callable[[Optimizer], None]) -> None:
         """Call `update` with an optimizer of the sampled rows, whose averages are those of `optimizer`."""
         if self._rows is None:
             self._rows = optimizer.like(self._values)
