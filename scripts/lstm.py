@@ -70,6 +70,7 @@ def columns(ids: np.ndarray, breaks: np.ndarray) -> tuple[torch.Tensor, torch.Te
 @torch.inference_mode()
 def log_probs(model: LSTM, ids: np.ndarray, breaks: np.ndarray) -> np.ndarray:
     """Natural log P of each of ids (N,), predicted once from all words since the last break: (N,) float64."""
+    torch.set_num_threads(1)  # one word after the other: more threads only wait for each other
     model.eval()
     out = np.empty(len(ids))
     before = torch.from_numpy(words_before(ids, breaks).astype(np.int64))[:, None]
@@ -99,7 +100,8 @@ def train(model: LSTM, texts: dict, seconds: float, optimizer_name: str, rate: f
     before, targets = columns(texts["train"], texts["train_breaks"])
     start = texts["valid"][:VALIDATION_TOKENS]
     held_out = columns(start, texts["valid_breaks"][texts["valid_breaks"] < len(start)])
-    optimizer = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer_name](model.parameters(), lr=rate)
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer_name]
+    optimizer = kind(model.parameters(), lr=rate, fused=True)
     (group,) = optimizer.param_groups
     best, weights = np.inf, copy.deepcopy(model.state_dict())
     spent, words, place, state = 0.0, 0, 0, None
