@@ -11,7 +11,7 @@ import reference
 from fflm.config import TokenizerConfig
 from fflm.errors import FflmError, ModelFileError
 from fflm.lm import NgramModel, arpa_lines, read_arpa
-from fflm.lm.ngram import arpa
+from fflm.lm.ngram.arpa import reading, writing
 from fflm.text import Tokenizer, Vocabulary
 
 WORDS = ["<unk>", "<s>", "</s>", "a", "b", "c", "d"]
@@ -64,10 +64,10 @@ def test_a_round_trip_keeps_every_bit(tmp_path, monkeypatch, order, boundary):
     path = write(tmp_path / "model.arpa", model)
     assert_same_bits(read_arpa(path, tokenizer(boundary)), model)
     assert_same_bits(read_arpa(path, tokenizer(boundary), model.vocabulary), model)
-    monkeypatch.setattr(arpa, "BATCH", 7)
+    monkeypatch.setattr(writing, "BATCH", 7)
     assert write(tmp_path / "batches.arpa", model).read_bytes() == path.read_bytes()
     for block in (1, 64, 1000):
-        monkeypatch.setattr(arpa, "BLOCK_BYTES", block)
+        monkeypatch.setattr(reading, "BLOCK_BYTES", block)
         assert_same_bits(read_arpa(path, tokenizer(boundary)), model)
 
 
@@ -417,7 +417,7 @@ def test_damage_is_named(tmp_path, old, new, message):
 
 
 def test_lines_are_counted_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(arpa, "BLOCK_BYTES", 16)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 16)
     message = "line 25: log10 P must be a number of at most 0, got 'x'"
     broken(tmp_path, SRILM.replace("-0.25", "x"), f"is not a sound ARPA file: {message}")
 

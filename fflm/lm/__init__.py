@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
     from fflm.lm.mixture_weights import BUCKETS
     from fflm.lm.neural import NeuralLanguageModel
-    from fflm.lm.ngram.arpa import arpa_lines, read_arpa
+    from fflm.lm.ngram.arpa.reading import read_arpa
+    from fflm.lm.ngram.arpa.writing import arpa_lines
     from fflm.lm.ngram.backoff import NgramModel
     from fflm.lm.ngram.interpolated import InterpolatedNgramModel
     from fflm.lm.ngram.table import NgramTable
@@ -42,7 +43,8 @@ _MODULES = {
     "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
     "mixture_weights": ["BUCKETS"],
     "neural": ["NeuralLanguageModel"],
-    "ngram.arpa": ["arpa_lines", "read_arpa"],
+    "ngram.arpa.reading": ["read_arpa"],
+    "ngram.arpa.writing": ["arpa_lines"],
     "ngram.backoff": ["NgramModel"],
     "ngram.interpolated": ["InterpolatedNgramModel"],
     "ngram.table": ["NgramTable"],

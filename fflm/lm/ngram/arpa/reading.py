@@ -1,29 +1,22 @@
-r"""ARPA files, the exchange format of n-gram models in back-off form: KenLM, SRILM and others read and write them.
-
-A header ``\data\`` counts the n-grams of each order. A section ``\k-grams:`` has a line for each: log10 P of its last
-word, its words, log10 b (see `NgramModel`). ``\end\`` ends the file. -99 stands for the logarithm of 0.
-
-The format has no place for a tokenizer. Where text is not read as lines of words with blanks between them, a comment
-before the header, ``# fflm tokenizer:`` and its state as JSON, says how; other tools pass over it.
-"""
+"""An n-gram model from an ARPA file: lines, the checks of them, and the tree that their n-grams make."""
 
 from __future__ import annotations
 
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, repeat
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 import numpy as np
 
 from fflm.config import TokenizerConfig, make
-from fflm.errors import LONGEST_EXCERPT, FflmError, ModelFileError, TextError, shown
+from fflm.errors import LONGEST_EXCERPT, ModelFileError, TextError, shown
+from fflm.lm.ngram.arpa.notation import ARPA_TEXT, LN10, LOG10_ZERO, TOKENIZER
 from fflm.lm.ngram.backoff import NgramModel
 from fflm.lm.ngram.table import NgramTable
-from fflm.lm.parts import BATCH
 from fflm.storage.contents import TEXT, Content, unpacked
 from fflm.storage.files import one_line
 from fflm.text import NewIds, Tokenizer, Vocabulary
@@ -34,64 +27,9 @@ HIGHEST_ORDER, BLOCK_BYTES = 20, 2**22
 BLANKS = b" \t\n\r"
 BLANK = np.isin(np.arange(256), list(BLANKS))
 _WORDS = re.compile(rb"[^ \t\n\r]+")
-#: How text is read for an ARPA file that names no tokenizer.
-ARPA_TEXT = TokenizerConfig(tokenizer="whitespace", boundary="line")
-TOKENIZER = "# fflm tokenizer:"
-LN10, LOG10_ZERO = np.log(10.0), -99.0
 SPECIAL_IDS = {b"<unk>": Vocabulary.UNK, b"<UNK>": Vocabulary.UNK, b"<s>": Vocabulary.BOS, b"</s>": Vocabulary.EOS}
 _COUNT = re.compile(rb"ngram (\d{1,9}) ?= ?(\d{1,18})")
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|-inf(inity)?", re.IGNORECASE)
-
-
-def arpa_lines(model: NgramModel) -> Iterator[str]:
-    r"""Yield the lines of an ARPA file, each with its line end.
-
-    The numbers have nine digits: `read_arpa` gets the same bits back.
-
-    Raises
-    ------
-    FflmError
-        If a word is empty, has a blank, tab or line end inside or is ``<UNK>``, which there is another name of
-        ``<unk>``.
-
-    Examples
-    --------
-    >>> from fflm.config import TokenizerConfig, make
-    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
-    >>> ids = vocabulary.encode("a b a b".split())
-    >>> model = NgramModel.kneser_ney(ids, 2, vocabulary, Tokenizer(TokenizerConfig()))
-    >>> lines = list(arpa_lines(model))
-    >>> [line.split() for line in lines if line.endswith(("a b\n", "b a\n"))]
-    [['-0.189879544', 'a', 'b'], ['-0.137173189', 'b', 'a']]
-    """
-    for word in model.vocabulary.words:
-        if not word or word == "<UNK>" or any(blank in word for blank in " \t\n\r"):
-            raise FflmError(f"words of an ARPA file must have no white space inside nor be <UNK>, got {word!r}")
-    table, words = model.table, np.array(model.vocabulary.words, object)
-    if model.tokenizer != Tokenizer(ARPA_TEXT):
-        yield f"{TOKENIZER} {json.dumps(model.tokenizer.state())}\n"
-    yield "\\data\\\n"
-    yield from (f"ngram {order}={size}\n" for order, size in enumerate(table.sizes, start=1))
-    for order in range(1, table.order + 1):
-        yield f"\n\\{order}-grams:\n"
-        nodes = table.nodes(order)
-        for first in range(nodes.start, nodes.stop, BATCH):
-            yield from _ngram_lines(model, words, order, np.arange(first, min(first + BATCH, nodes.stop)))
-    yield "\n\\end\\\n"
-
-
-def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.ndarray) -> Iterator[str]:
-    log_probs = np.maximum(model.node_log_probs[nodes] / LN10, LOG10_ZERO).tolist()
-    ends: Iterable[str] = repeat("\n", len(nodes))
-    if order < model.table.order:
-        ends = (f"\t{weight:.9g}\n" for weight in np.maximum(model.backoffs[nodes] / LN10, LOG10_ZERO).tolist())
-    columns = []
-    for _ in range(order - 1):
-        columns.append(words[model.table.words[nodes]])
-        nodes = np.searchsorted(model.table.children, nodes, side="right") - 1
-    columns.append(words[nodes])
-    ngrams = map(" ".join, zip(*reversed(columns), strict=True))
-    return (f"{log_prob:.9g}\t{ngram}{end}" for log_prob, ngram, end in zip(log_probs, ngrams, ends, strict=True))
 
 
 def read_arpa(
