@@ -5,6 +5,9 @@ word, its words, log10 b (see `NgramModel`). ``\end\`` ends the file. -99 stands
 
 The format has no place for a tokenizer. Where text is not read as lines of words with blanks between them, a comment
 before the header, ``# fflm tokenizer:`` and its state as JSON, says how; other tools pass over it.
+
+A model of the ``eos`` boundary has ``<eos>`` as a word like any other and never met ``</s>``: to other tools its text
+is one sentence without an end, with ``<eos>`` written for each line end.
 """
 
 from __future__ import annotations
@@ -120,7 +123,8 @@ def read_arpa(
     Raises
     ------
     ModelFileError
-        If it can't be read, is not a sound ARPA file, or has other words.
+        If it can't be read, is not a sound ARPA file, has other words, or lacks the word ``<eos>`` that the boundary
+        of this name needs.
 
     Examples
     --------
@@ -142,6 +146,11 @@ def read_arpa(
             tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else file.tokenizer(tokenizer or {})
             unigrams = file.section(1, sizes[0], ids)
             vocabulary = vocabulary or _vocabulary(file, new.words)
+            if tokenizer.end_word is not None and tokenizer.end_word not in vocabulary:
+                raise ModelFileError(
+                    f"{path} must have the word {shown(tokenizer.end_word)} for the boundary eos, got none; choose the "
+                    "boundary line, in which </s> ends a line"
+                )
             tree = _Tree(file, vocabulary, *unigrams)
             ids = dict(ids)  # no new words from here on
             for order, size in enumerate(sizes[1:], start=2):
