@@ -53,8 +53,8 @@ class DataConfig(Checked):
     min_count: int = option(2, "words seen less often in training become <unk>", low=1, metavar="N")
     vocab: str | None = option(
         None,
-        "take the words from FILE, one a line, instead, or with the name all every word of the training text; "
-        "--vocab-size and --min-count do not apply",
+        "take the words from FILE, one a line, instead (all: every word of the training text); --vocab-size and "
+        "--min-count do not apply",
         metavar="FILE",
     )
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
