@@ -49,7 +49,8 @@ class Sample:
 def context_of(model: LanguageModel, text: str) -> np.ndarray:
     """Return the last K words of a text as ids (K,) int32, ``<s>`` in front where it is shorter.
 
-    In the ``line`` boundary a line end is a ``</s>``: after one the next word begins a line.
+    In the ``line`` boundary a line end is a ``</s>``: after one the next word begins a line. In ``eos`` it is the word
+    ``<eos>``, and the words before it count too.
     """
     size = model.reach
     ids = encode_prompt(text, model.tokenizer, model.vocabulary)
@@ -64,8 +65,8 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
     ----------
     model : LanguageModel
     context : str
-        Text; only its last K tokens count. If it ends with a line end (``line`` boundary) or ``</s>``, the next word is
-        the first of a new line.
+        Text; only its last K tokens count. If it ends with a line end (boundaries ``line``, ``eos``) or ``</s>``, the
+        next word is the first of a new line.
     top : int
         How many words; all if there are fewer.
 
@@ -102,9 +103,10 @@ def sample(
     ----------
     model : LanguageModel
     prompt : str
-        If it ends with a line end (``line`` boundary) or ``</s>``, the continuation is a new line.
+        If it ends with a line end (boundaries ``line`` and ``eos``) or ``</s>``, the continuation is a new line.
     config : SampleConfig
-        How many, how long, how bold; the same seed gives the same texts. A line ends early at ``</s>``.
+        How many, how long, how bold; the same seed gives the same texts. In the ``line`` boundary a sample ends early
+        at ``</s>``; in ``eos`` it runs on across the ends of lines, which are line breaks in its text.
     special : bool
         Let ``<unk>`` and ``<s>`` be drawn too.
 

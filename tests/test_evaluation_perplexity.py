@@ -30,6 +30,7 @@ KEYS = [
     "perplexity_high",
     "tokens_per_second",
     "unknown_words",
+    "unk_in_text",
     "notes",
 ]
 

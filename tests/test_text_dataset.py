@@ -102,11 +102,13 @@ def test_tokens_as_they_stand_in_the_text(write, boundary, name):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 2**20])
-@pytest.mark.parametrize("boundary", ["line", "stream"])
+@pytest.mark.parametrize("boundary", ["line", "stream", "eos"])
 @pytest.mark.parametrize("name", ["word", "whitespace", "char"])
 def test_blocks_do_not_show(write, monkeypatch, size, boundary, name):
     text = "a b. \n\n\n  b a\u00e4\n<unk> it's\n\n"
-    vocabulary = Vocabulary(["<unk>", "<s>", "</s>", *sorted({*text, "it's"} - set("\n" * (boundary == "line")))])
+    vocabulary = Vocabulary(
+        ["<unk>", "<s>", "</s>", *sorted({*text, "it's", "<eos>"} - set("\n" * (boundary == "line")))]
+    )
     path = write("a.txt", text)
     kind = tokenizer(name, boundary=boundary)
     expected = encode([path], kind, vocabulary, DataConfig())

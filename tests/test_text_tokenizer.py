@@ -99,7 +99,7 @@ def test_state_and_back(name):
     "change, message",
     [
         ({"blanks": "all"}, "blanks must be ascii or unicode, got 'all'"),
-        ({"boundary": "page"}, "boundary must be one of stream, line, got 'page'"),
+        ({"boundary": "page"}, "boundary must be one of stream, line, eos, got 'page'"),
         ({"tokenizer": "word", "blanks": "ascii"}, "unknown option 'blanks'"),
     ],
 )

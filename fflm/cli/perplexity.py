@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     print_line(f"source                  {report['source']}")
     print_line(f"tokens                  {report['tokens']:,}")
     print_line(f"out of vocabulary       {report['oov']:,} ({100 * report['oov_rate']:.2f} %)")
+    if report["unk_in_text"]:
+        print_line(f"  <unk> in the text     {report['unk_in_text']:,}")
     without = report["perplexity_without_oov"]
     if report["perplexity"] is None:
         print_line("perplexity              undefined")

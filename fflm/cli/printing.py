@@ -82,6 +82,8 @@ def warn(notes: Iterable[str]) -> None:
 def perplexity_line(report: dict[str, Any]) -> str:
     """Return the figures of a report on one line."""
     tokens = f"{report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
+    if report["unk_in_text"]:
+        tokens += f" ({100 * report['unk_in_text'] / report['tokens']:.2f} % as <unk> in the text)"
     if report["perplexity"] is None:
         return f"perplexity undefined, {report['perplexity_without_oov']:.2f} without unknown words, on {tokens}"
     middle, low, high = (

@@ -25,9 +25,14 @@ class TokenizerConfig(Checked):
     boundary: str = option(
         "stream",
         "stream: the text is one continuous stream, as in the paper; line: every line stands alone, begins "
-        "with <s> and its end </s> is predicted",
-        choices=("stream", "line"),
+        "with <s> and its end </s> is predicted; eos: every line's end is predicted as the word <eos> and contexts run "
+        "on across it, as figures for the Penn Treebank and WikiText are computed",
+        choices=("stream", "line", "eos"),
     )
+
+
+#: The name for `DataConfig.vocab` that is no file but means every word of the training text.
+ALL_WORDS = "all"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class DataConfig(Checked):
     )
     min_count: int = option(2, "words seen less often in training become <unk>", low=1, metavar="N")
     vocab: str | None = option(
-        None, "take the words from FILE, one a line, instead; --vocab-size and --min-count do not apply", metavar="FILE"
+        None,
+        "take the words from FILE, one a line, instead (all: every word of the training text); --vocab-size and "
+        "--min-count do not apply",
+        metavar="FILE",
     )
     encoding: str = option("utf-8", "character encoding of the text files", metavar="NAME")
 

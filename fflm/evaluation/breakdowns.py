@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -52,8 +52,8 @@ def bands(counts: np.ndarray, limits: tuple[int, ...]) -> Groups:
     yield f"{limits[-1]:,}+", counts >= limits[-1]
 
 
-def by_frequency(ids: np.ndarray, counts: np.ndarray) -> Groups:
-    """Group the tokens ids (N,) by their words' counts (V,) in training; ``<unk>`` and ``</s>`` are groups.
+def by_frequency(ids: np.ndarray, counts: np.ndarray, line_ends: Sequence[int] = (Vocabulary.EOS,)) -> Groups:
+    """Group the tokens ids (N,) by their words' counts (V,) in training; ``<unk>`` is a group, so are the line ends.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def by_frequency(ids: np.ndarray, counts: np.ndarray) -> Groups:
     >>> [label for label, mask in by_frequency(np.array([0, 3, 3, 2]), counts) if mask.any()]
     ['unknown word', '10-99', 'line end']
     """
-    unknown, line_end = ids == Vocabulary.UNK, ids == Vocabulary.EOS
+    unknown, line_end = ids == Vocabulary.UNK, np.isin(ids, line_ends)
     yield "unknown word", unknown
     for label, mask in bands(counts[ids], FREQUENCIES):
         yield label, mask & ~unknown & ~line_end

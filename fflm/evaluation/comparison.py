@@ -23,6 +23,7 @@ from fflm.evaluation.resampling import group_starts, group_sums, interval, permu
 from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, encode
+from fflm.text.marks import line_end_ids
 
 Progress = Callable[[float], None]
 FEW_UNITS = 5  # no p-value below 0.05 is possible: 2 of their 2 ** 5 swaps are as extreme as any
@@ -134,7 +135,7 @@ def _by_token(
     top: int,
     on_batch: Progress,
 ) -> Comparison:
-    ids, words = stream.ids, a.vocabulary.words
+    ids, words, ends = stream.ids, a.vocabulary.words, line_end_ids(a.tokenizer, a.vocabulary)
     notes: list[str] = []
     counts = _training_counts(a, b, notes)
     seen, contexts_of = _context_counts(a, b, contexts, stream, notes)
@@ -162,7 +163,7 @@ def _by_token(
         perplexity_ratio=2.0 ** float(difference.mean()),
         a_wins=float((difference < 0).mean()),
         b_wins=float((difference > 0).mean()),
-        by_frequency=None if counts is None else rows(by_frequency(ids, counts), bits_a, bits_b),
+        by_frequency=None if counts is None else rows(by_frequency(ids, counts, ends), bits_a, bits_b),
         by_context=None if seen is None else rows(bands(seen, CONTEXT_COUNTS), bits_a, bits_b),
         by_neighbours=rows(neighbours, bits_a, bits_b),
         contexts_of=contexts_of,

@@ -1,9 +1,9 @@
 """Perplexity of any language model on a text, with its parts and its interval. One definition, used everywhere.
 
-Over the N predicted tokens (in the ``line`` boundary each line's ``</s>`` is one of them; ``<unk>`` counts as the word
-it stands for): cross-entropy = -(1/N) sum of log P, perplexity = e^cross-entropy (Bengio et al. 2003, section 4).
-Nothing is clipped; sums over tokens are float64 and do not depend on batches or threads. No context looks across a
-break of the stream.
+Over the N predicted tokens (in the ``line`` boundary each line's ``</s>`` is one of them, in ``eos`` each line's
+``<eos>``; ``<unk>`` counts as the word it stands for): cross-entropy = -(1/N) sum of log P, perplexity =
+e^cross-entropy (Bengio et al. 2003, section 4). Nothing is clipped; sums over tokens are float64 and do not depend on
+batches or threads. No context looks across a break of the stream.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Perplexity:
         Predicted tokens N.
     oov, oov_rate : int, float
         How many of them are out of vocabulary (``<unk>``), and their share.
+    unk_in_text : int
+        How many of these the text itself has as ``<unk>``; the others are words that the vocabulary lacks.
     cross_entropy_nats, bits_per_token : float or None
         Mean of -log P in nats and in bits. This and what follows from it is None where it is undefined: unknown words
         have no probability in a model without ``<unk>``, such as an ARPA file of a closed vocabulary.
@@ -69,6 +71,7 @@ class Perplexity:
     perplexity_high: float | None
     tokens_per_second: float
     unknown_words: tuple[str, ...] = ()
+    unk_in_text: int = 0
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,6 +159,7 @@ def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray
         perplexity_high=high,
         tokens_per_second=len(stream) / seconds,
         unknown_words=stream.unknown_words,
+        unk_in_text=stream.unk_in_text,
         notes=tuple(_notes(stream, defined)),
     )
 
@@ -170,9 +174,10 @@ def _notes(stream: TokenStream, defined: bool) -> Iterator[str]:
             f"tokens is undefined; without the {stream.unknown:,} unknown{named} it is over "
             f"{len(stream) - stream.unknown:,} tokens"
         )
-    if stream.unknown > HIGH_OOV_RATE * len(stream):
+    unknown = stream.unknown - stream.unk_in_text
+    if unknown > HIGH_OOV_RATE * len(stream):
         yield (
-            f"warning: {100 * stream.unknown / len(stream):.3g} % of the tokens are unknown words{named}, so the "
+            f"warning: {100 * unknown / len(stream):.3g} % of the tokens are unknown words{named}, so the "
             "perplexity is mostly about <unk>; are language, case and tokens of the text those of the model?"
         )
 

@@ -29,7 +29,7 @@ class Scores:
     stream : TokenStream
         The text in the model's vocabulary.
     tokens : list of str
-        Each token as it stands in the text, known or not; the end of a line is ``</s>``.
+        Each token as it stands in the text, known or not; the end of a line is ``</s>`` (``eos`` boundary: ``<eos>``).
     bits : (N,) float64
         Surprisal of each token. An unknown one is scored as ``<unk>``; in a model without ``<unk>`` its bits are
         infinite.

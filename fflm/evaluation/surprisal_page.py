@@ -17,6 +17,7 @@ from fflm.evaluation.surprisal import Scores
 from fflm.lm import LanguageModel, contexts_at
 from fflm.runtime.progress import Bar
 from fflm.text import NO_BREAKS, Vocabulary
+from fflm.text.marks import line_end_ids
 
 #: The most tokens of a page, and the most alternatives of each: so it stays within some MB, and opens at once.
 MOST_TOKENS = 20_000
@@ -107,14 +108,16 @@ def page(model: LanguageModel, scores: Scores, name: str, top: int = 5, quiet: b
 def _words(model: LanguageModel, scores: Scores, count: int, top: int, bar: Bar) -> Iterator[str]:
     chars = model.tokenizer.config.tokenizer == "char"
     names = [_visible(word) for word in model.vocabulary.words]
-    names[Vocabulary.EOS] = "end of the line"
+    ends = line_end_ids(model.tokenizer, model.vocabulary)
+    for end in ends:
+        names[end] = "end of the line"
     ids, bits, tokens = scores.stream.ids.tolist(), scores.bits.tolist(), scores.tokens
     for i, (rank, best) in enumerate(alternatives(model, scores.stream.ids, count, top, scores.stream.breaks)):
         word, kind, token = ids[i], "", _visible(tokens[i])
         facts = f"{bits[i]:.2f} bits" if isfinite(bits[i]) else "no probability"
         facts += f", rank {rank:,} of {len(names):,}"
         shown = " " if tokens[i] == " " else token
-        if word == Vocabulary.EOS:
+        if word in ends:
             token, shown = names[word], "&para;"
         if word == Vocabulary.UNK:
             kind, facts = " u", "unknown, scored as &lt;unk&gt;<br>" + facts
@@ -123,7 +126,7 @@ def _words(model: LanguageModel, scores: Scores, count: int, top: int, bar: Bar)
             f'<span class="w s{_step(bits[i])}{kind}" tabindex="0">{shown}'
             f'<span class="c"><b>{token}</b>{facts}{bars}</span></span>'
         )
-        if word == Vocabulary.EOS or chars and tokens[i] == "\n":
+        if word in ends or chars and tokens[i] == "\n":
             yield '</p>\n<p dir="auto">' if i + 1 < count else ""
         elif not chars:
             yield "\n"

@@ -22,7 +22,10 @@ def unpack_text(arrays: Arrays, description: dict[str, Any]) -> tuple[Vocabulary
     counts = arrays.pop("counts")
     if counts.dtype != np.int64 or (counts < 0).any():
         raise ValueError("counts must be int64 and not negative")
-    return Vocabulary(strings(description, "words"), counts), tokenizer
+    vocabulary = Vocabulary(strings(description, "words"), counts)
+    if tokenizer.end_word is not None and tokenizer.end_word not in vocabulary:
+        raise ValueError(f"words must have {tokenizer.end_word!r}, which the boundary eos needs")
+    return vocabulary, tokenizer
 
 
 def strings(description: dict[str, Any], name: str) -> list[str]:

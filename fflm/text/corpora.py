@@ -76,8 +76,8 @@ def read_corpus(name: str, split: str | None, tokenizer: Tokenizer) -> Iterator[
         None reads all of it.
     tokenizer : Tokenizer
         Brown's tokens are normalised by it; a ``char`` tokenizer gets Brown as text, one sentence a line. Its
-        boundary ``line`` gives Brown by sentences, each ended by ``"\\n"``, ``stream`` with marks for texts and
-        paragraphs.
+        boundaries ``line`` and ``eos`` give Brown by sentences, each ended by ``"\\n"``, ``stream`` with marks for
+        texts and paragraphs.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from fflm.config import DataConfig, TokenizerConfig
+from fflm.config.text import ALL_WORDS
 from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
@@ -114,7 +115,7 @@ def load(
         with given_as("valid"):
             held_out = read_stream(valid, tokenizer, new, data.encoding)
     else:
-        word_lengths = _word_lengths(new.words, tokenizer.config.tokenizer == "char")
+        word_lengths = _word_lengths(new, tokenizer)
         fraction = data.valid_fraction or DEFAULT_VALID_FRACTION
         train, held_out, note = _hold_out(train, word_lengths, fraction, by_line, seed)
         notes.append(note)
@@ -123,7 +124,7 @@ def load(
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
     # Before the vocabulary is cut, all words have ids: the same ids are the same text.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
-    vocabulary = _cut_vocabulary(train, new, data, vocabulary)
+    vocabulary = _cut_vocabulary(train, new, data, vocabulary, tokenizer.end_word)
     return Corpus(
         vocabulary,
         new.encoded(train, vocabulary),
@@ -257,10 +258,13 @@ def _stretches(units: int, count: int, most: int, generator: np.random.Generator
     return runs
 
 
-def _word_lengths(words: Sequence[str], chars: bool) -> np.ndarray:
-    """Count the characters that each word takes of the text, with the space or line end after it unless `chars`."""
-    lengths = np.fromiter(map(len, words), np.int32, len(words)) + (not chars)
+def _word_lengths(new: NewIds, tokenizer: Tokenizer) -> np.ndarray:
+    """Count the characters that each word takes of the text, with the space or line end after it unless it is one."""
+    chars = tokenizer.config.tokenizer == "char"
+    lengths = np.fromiter(map(len, new.words), np.int32, len(new.words)) + (not chars)
     lengths[Vocabulary.EOS] = chars
+    if tokenizer.end_word is not None:
+        lengths[new[tokenizer.end_word]] = chars
     return lengths
 
 
@@ -284,13 +288,19 @@ def _check_uncut(data: DataConfig) -> None:
             )
 
 
-def _cut_vocabulary(train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None) -> Vocabulary:
-    """Return the vocabulary given, that of a file, or the most frequent words, with counts in the training text."""
+def _cut_vocabulary(
+    train: TokenStream, new: NewIds, data: DataConfig, vocabulary: Vocabulary | None, end_word: str | None
+) -> Vocabulary:
+    """Return the vocabulary given, that of a file, or the most frequent words, with counts in the training text.
+
+    The word `end_word`, that of the ``eos`` boundary, is in a new one whatever its count.
+    """
     counts = np.bincount(train.ids, minlength=len(new.words))
     if vocabulary is None:
-        if data.vocab is None:
-            return Vocabulary.from_counts(new.words, counts, size=data.vocab_size, min_count=data.min_count)
+        if data.vocab in (None, ALL_WORDS):
+            size, least = (data.vocab_size, data.min_count) if data.vocab is None else (len(new.words), 1)
+            return Vocabulary.from_counts(new.words, counts, size=size, min_count=least, first=end_word)
         with given_as("vocab"):
-            vocabulary = Vocabulary.from_file(data.vocab, data.encoding)
+            vocabulary = Vocabulary.from_file(data.vocab, data.encoding, end_word)
     known = np.bincount(new.lookup(vocabulary), weights=counts, minlength=len(vocabulary))
     return Vocabulary(vocabulary.words, known.astype(np.int64))

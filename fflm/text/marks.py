@@ -1,4 +1,4 @@
-"""Marks written in a text: ``<s>``, ``</s>`` and ``<unk>`` as tools for n-grams write them around sentences.
+"""Marks written in a text: ``<s>``, ``</s>``, ``<unk>`` as tools for n-grams write them, and ``<eos>`` of benchmarks.
 
 - ``</s>`` ends a unit as the end of a line does: it is predicted, and contexts stop there. At the end of a line it is
   that line's end, not a second one; in the middle of a line the next word begins a new unit.
@@ -6,23 +6,28 @@
   text or of a line, or after ``</s>``. Anywhere else it would have to end a unit whose end is not written: it is
   refused.
 - ``<unk>`` is an unknown word.
+- ``<eos>`` is the end of a line in the ``eos`` boundary, and a word like others elsewhere. At the end of a line it is
+  that line's end, not a second one.
 
-What stands between two ends is no unit if it has no words: empty lines are passed over.
+What stands between two ends is no unit if it has no words: empty lines are passed over. In the ``eos`` boundary there
+are no such units: the end of every line, of an empty one too, is the word ``<eos>``, and contexts run on across it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from fflm.errors import TextError
-from fflm.text.tokenizer import LINE_END, Tokenizer
+from fflm.text.tokenizer import END_WORD, LINE_END, Tokenizer
 from fflm.text.vocabulary import Vocabulary
 
-#: Ids of the marks while a text is read. The end of a line has that of ``</s>`` already.
-BEGIN, END = -1, -2
+#: Ids of the marks while a text is read. The end of a line has that of ``</s>`` already in the ``line`` boundary, and
+#: is a NEWLINE in ``eos``.
+BEGIN, END, NEWLINE = -1, -2, -3
 IDS = {"<unk>": Vocabulary.UNK, "<s>": BEGIN, "</s>": END}
 
 NO_WORDS = frozenset(["<s>", "</s>", LINE_END])
@@ -50,6 +55,81 @@ class UnitPlaces:
     def units(self) -> int:
         """How many units there are so far."""
         return sum(map(len, self.lines))
+
+
+class LineEnds(NamedTuple):
+    """What the end of a line is in the ``eos`` boundary while a text is read.
+
+    Attributes
+    ----------
+    word : int
+        The id of the word that the end of a line is: ``<eos>``, or the line end itself of the tokenizer ``char``.
+    newline : int
+        The id with which the end of a line is read: NEWLINE, or, for ``char``, that of the word.
+    """
+
+    word: int
+    newline: int
+
+    @classmethod
+    def of(cls, word_id: Callable[[str], int], tokenizer: Tokenizer) -> LineEnds | None:
+        """Return the line ends of a tokenizer, with the id that `word_id` has for the word; None but for ``eos``."""
+        if tokenizer.end_word is None:
+            return None
+        word = word_id(tokenizer.end_word)
+        return cls(word, word if tokenizer.end_word == LINE_END else NEWLINE)
+
+    def make_words(
+        self, blocks: Iterable[tuple[str, np.ndarray | None]], places: UnitPlaces, complete: bool = True
+    ) -> Iterator[tuple[str, np.ndarray | None]]:
+        """Make each line end the word, once where a mark that ends the line stands before it.
+
+        Parameters
+        ----------
+        blocks : iterable of (file, (n,) int32)
+            The ids of a text with those of `IDS` for marks and `newline` for line ends, or None as for `end_units`.
+        places : UnitPlaces
+            The characters of the marks ``<eos>`` are added to it.
+        complete : bool
+            Whether nothing follows: then the last line gets the end that it may lack.
+
+        Yields
+        ------
+        file, (n,) int32 or None
+
+        Examples
+        --------
+        >>> ends, blocks = LineEnds(word=3, newline=NEWLINE), [("a.txt", np.array([4, -3, -3, 5, 3, -3, 4], np.int32))]
+        >>> [ids.tolist() for _, ids in ends.make_words(blocks, UnitPlaces())]
+        [[4, 3, 3, 5, 3, 4], [3]]
+        """
+        file, last, marked = "", self.word, False
+        for file, ids in blocks:
+            if ids is None or not len(ids):
+                marked = marked and ids is not None
+                yield file, ids
+                continue
+            written = (ids == self.word) & (ids != self.newline)
+            places.mark_characters += int(np.count_nonzero(written)) * len(END_WORD + " ")
+            ends = written | (ids == END)
+            kept = ids[~((ids == self.newline) & np.concatenate(([marked], ends[:-1])))]
+            last, marked = ids[-1], bool(ends[-1])
+            yield file, np.where(kept == self.newline, np.int32(self.word), kept)
+        if complete and last not in (self.word, self.newline, END):
+            yield file, np.array([self.word], np.int32)
+
+
+def line_end_ids(tokenizer: Tokenizer, vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Return the ids in a stream that end a line or a unit: of ``</s>`` and, in the ``eos`` boundary, ``<eos>``.
+
+    Examples
+    --------
+    >>> from fflm.config import TokenizerConfig
+    >>> line_end_ids(Tokenizer(TokenizerConfig(boundary="eos")), Vocabulary(["<unk>", "<s>", "</s>", "<eos>", "red"]))
+    (2, 3)
+    """
+    word = tokenizer.end_word
+    return (Vocabulary.EOS,) if word is None else (Vocabulary.EOS, vocabulary.id(word))
 
 
 def end_units(
@@ -127,7 +207,9 @@ def end_units(
 
 
 def encode_prompt(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> np.ndarray:
-    """Encode a prompt as ids (N,) int32: where it ends a line or a unit, its last id is that of ``</s>``.
+    """Encode a prompt as ids (N,) int32: where it ends a unit, its last id is that of ``</s>``.
+
+    Where it ends a line, the last id is ``</s>`` in the ``line`` boundary, ``<eos>`` in ``eos``.
 
     Raises
     ------
@@ -143,8 +225,13 @@ def encode_prompt(text: str, tokenizer: Tokenizer, vocabulary: Vocabulary) -> np
     """
     by_line = tokenizer.config.boundary == "line"
     known = IDS | ({LINE_END: Vocabulary.EOS} if by_line else {})
+    if ends := LineEnds.of(vocabulary.id, tokenizer):
+        known[LINE_END] = ends.newline
     ids = np.fromiter((known.get(token, vocabulary.id(token)) for token in prompt_tokens(text, tokenizer)), np.int32)
-    parts = end_units([("the prompt", ids)], by_line, UnitPlaces(), complete=False)
+    blocks: Iterable[tuple[str, np.ndarray | None]] = [("the prompt", ids)]
+    if ends:
+        blocks = ends.make_words(blocks, UnitPlaces(), complete=False)
+    parts = end_units(blocks, by_line, UnitPlaces(), complete=False)
     return np.concatenate([np.zeros(0, np.int32), *(part for part in parts if part is not None)])
 
 

@@ -14,7 +14,7 @@ from fflm.config import DataConfig
 from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import NAMES, parse_name, read_corpus
 from fflm.text.marks import IDS as MARKS
-from fflm.text.marks import UnitPlaces, end_units
+from fflm.text.marks import LineEnds, UnitPlaces, end_units
 from fflm.text.sources import read_files
 from fflm.text.tokenizer import LINE_END, Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
@@ -81,8 +81,9 @@ class TokenStream:
     Attributes
     ----------
     ids : (N,) int32
-        In the ``line`` boundary each line ends with the id of ``</s>``; nothing is padded. They may lie in a memory
-        map of mode ``"c"``, which kernels can read and which copies nothing.
+        In the ``line`` boundary each line ends with the id of ``</s>``, in ``eos`` with that of the word ``<eos>``;
+        nothing is padded. They may lie in a memory map of mode ``"c"``, which kernels can read and which copies
+        nothing.
     unit_starts : (U + 1,) int64
         Unit u is ``ids[unit_starts[u]:unit_starts[u + 1]]``: a line, or a block of the stream. No unit reaches over
         a break.
@@ -100,6 +101,8 @@ class TokenStream:
         The first unit of each file, and its name, where there are `lines`.
     unknown_words : tuple of str
         The most frequent of the words that the vocabulary lacks, at most 10, where they are known.
+    unk_in_text : int
+        How many of the unknown tokens are no words that the vocabulary lacks: the text itself has ``<unk>`` there.
 
     Examples
     --------
@@ -116,6 +119,7 @@ class TokenStream:
     lines: np.ndarray | None = None
     files: tuple[tuple[int, str], ...] = ()
     unknown_words: tuple[str, ...] = ()
+    unk_in_text: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -175,7 +179,8 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     known = _KnownWords((word, vocabulary.id(word)) for word in vocabulary.words)
     stream = read_stream(sources, tokenizer, known, data.encoding)
     unknown = tuple(word for word, _ in known.unknown.most_common(MOST_UNKNOWN))
-    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)), unknown_words=unknown)
+    written = stream.unknown - known.unknown.total()
+    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)), unknown_words=unknown, unk_in_text=written)
 
 
 def encode_tokens(
@@ -239,7 +244,8 @@ class NewIds(dict[Any, int]):
         counts[: len(SPECIALS)] = 0
         best = np.argsort(-counts, kind="stable")[:MOST_UNKNOWN]
         words = tuple(self.words[i] for i in best if counts[i])
-        return replace(stream.in_vocabulary(lookup, len(vocabulary)), unknown_words=words)
+        encoded = stream.in_vocabulary(lookup, len(vocabulary))
+        return replace(encoded, unknown_words=words, unk_in_text=stream.unknown)
 
 
 def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int], encoding: str) -> TokenStream:
@@ -255,27 +261,32 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int
             f"{option_name('sources')} must be a list of at least one file or corpus, got {shown(sources)}"
         )
     config = tokenizer.config
-    by_line = config.boundary == "line"
+    by_line, chars = config.boundary == "line", config.tokenizer == "char" and config.boundary == "stream"
     ids.update(MARKS)
     if by_line:
         ids[LINE_END] = Vocabulary.EOS
+    ends = LineEnds.of(ids.__getitem__, tokenizer)
+    if ends:
+        ids[LINE_END] = ends.newline
     parts: list[np.ndarray] = []
     lengths: list[int] = []
     breaks: list[int] = []
     places = UnitPlaces()
     position, before = 0, ""
     for source in sources:
-        if config.tokenizer == "char" and not by_line and parts and parts[-1][-1] != ids[LINE_END]:
+        if chars and parts and parts[-1][-1] != ids.get(LINE_END, Vocabulary.UNK):
             parts.append(np.array([ids[LINE_END]], np.int32))
             lengths.append(1)
             position += 1
         if parse_name(source) or parse_name(before):  # a corpus goes on with nothing; files are one text, as given
             breaks.append(position)
         begin, before = position, source
-        blocks = (
+        blocks: Iterator[tuple[str, np.ndarray | None]] = (
             (file, None if tokens is None else np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens)))
             for file, tokens in _token_blocks(source, tokenizer, encoding, lengths)
         )
+        if ends:
+            blocks = ends.make_words(blocks, places)
         for block in end_units(blocks, by_line, places):
             if block is None:
                 breaks.append(position)

@@ -1,7 +1,8 @@
 """Text to tokens and back. Nothing here knows a vocabulary.
 
-Marks that are written in a text, ``<s>``, ``</s>`` and ``<unk>``, are tokens of their own where they stand between
-blanks; `fflm.text.marks` says what they mean. For the tokenizer ``char`` they are the characters they are made of.
+Marks that are written in a text, ``<s>``, ``</s>`` and ``<unk>``, and in the ``eos`` boundary ``<eos>``, are tokens of
+their own where they stand between blanks; `fflm.text.marks` says what they mean. For the tokenizer ``char`` they are
+the characters they are made of.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _Result = TypeVar("_Result")
 
 #: The token that stands for the end of a line in what :meth:`Tokenizer.tokens` returns.
 LINE_END = "\n"
+#: The word that the end of a line is in the ``eos`` boundary.
+END_WORD = "<eos>"
 
 #: Treebank tokenising is slow: from this many characters on it is divided among processes.
 PARALLEL_CHARACTERS = 2**20
@@ -49,7 +52,8 @@ class Tokenizer:
       at the end of the line, or before ``</s>``, is cut off. Marks between blanks are tokens.
     - ``whitespace``: what stands between the blanks of ASCII, for text that is already tokenised. Other blanks, such as
       the no-break space, may stand in words: so other tools for n-grams and word vectors cut text, too.
-    - ``char``: every character. A line end is a token in the ``stream`` boundary, and ends the line in ``line``.
+    - ``char``: every character. A line end is a token in the boundaries ``stream`` and ``eos``, and ends the line in
+      ``line``.
 
     Two tokenizers are equal if they cut every text alike.
 
@@ -113,6 +117,21 @@ class Tokenizer:
                 raise ConfigError(f"blanks must be ascii or unicode, got {blanks!r}")
         return cls(make(TokenizerConfig, options, complete=True), blanks)
 
+    @property
+    def end_word(self) -> str | None:
+        """The word that the end of a line is in the ``eos`` boundary, None in another one.
+
+        It is ``<eos>``; to ``char`` it is the line end, which is a character like any other.
+
+        Examples
+        --------
+        >>> Tokenizer(TokenizerConfig(boundary="eos")).end_word
+        '<eos>'
+        """
+        if self.config.boundary != "eos":
+            return None
+        return LINE_END if self.config.tokenizer == "char" else END_WORD
+
     def learn(self, blocks: Iterable[str]) -> Tokenizer:
         """Return the tokenizer that has learned from a text in blocks. These kinds learn nothing and read none of it.
 
@@ -139,14 +158,14 @@ class Tokenizer:
         return text
 
     def tokens(self, text: str) -> list[str]:
-        """Cut `text` into tokens; in the ``line`` boundary a token ``"\\n"`` marks each line end.
+        """Cut `text` into tokens; in the boundaries ``line`` and ``eos`` a token ``"\\n"`` marks each line end.
 
         Examples
         --------
         >>> Tokenizer(TokenizerConfig(boundary="line")).tokens("One.\\nTwo.\\n")
         ['One', '.', '\\n', 'Two', '.', '\\n']
         """
-        return self._cut(self.normalize(text), self.config.boundary == "line")
+        return self._cut(self.normalize(text), self.config.boundary)
 
     def tokens_of_blocks(self, blocks: Iterable[str]) -> Iterator[list[str]]:
         """Cut each block into tokens, in order; ``treebank`` uses every core for a large text."""
@@ -167,33 +186,38 @@ class Tokenizer:
         --------
         >>> Tokenizer(TokenizerConfig()).join("Hello , world . It ' s ( almost ) 3 . 5 % .".split())
         "Hello, world. It's (almost) 3.5%."
+        >>> Tokenizer(TokenizerConfig(boundary="eos")).join("One . <eos> Two .".split())
+        'One.\\nTwo.'
         """
         if self.config.tokenizer == "char":
             return "".join(tokens)
         lines: list[list[str]] = [[]]
         for token in tokens:
-            if token == LINE_END:
+            if token in (LINE_END, self.end_word):
                 lines.append([])
             else:
                 lines[-1].append(token)
         return LINE_END.join(map(_JOINERS[self.config.tokenizer], lines))
 
 
-#: The marks of boundaries, where blanks stand on both sides.
-_MARK = r"<s>(?<!\S<s>)(?!\S)|</s>(?<!\S</s>)(?!\S)"
-_BOUNDARY = re.compile(rf"({_MARK})")
+def _marks(boundary: str) -> str:
+    """Return a pattern of the marks of boundaries, where blanks stand on both sides."""
+    marks = ("<s>", "</s>", END_WORD) if boundary == "eos" else ("<s>", "</s>")
+    return "|".join(rf"{mark}(?<!\S{mark})(?!\S)" for mark in marks)
+
+
 _UNKNOWN = re.compile(r"<unk>(?<!\S<unk>)(?!\S)")
 
 
 @functools.cache
-def _word_pattern(line_ends: bool) -> re.Pattern[str]:
+def _word_pattern(boundary: str) -> re.Pattern[str]:
     # Python's \w has no combining marks: without them Hindi words and decomposed accents would fall apart. NLTK's
     # RegexpTokenizer is not used: since NLTK 3.10 it compiles with another engine under a timer, which is four times
     # slower and has another \w, so a stored model would read text differently under different NLTK versions.
     characters = map(chr, range(0x300, 0x10000))
     marks = "".join(c for c in characters if unicodedata.category(c).startswith("M")) + "\u200c\u200d"
-    end = "|\\n" if line_ends else ""
-    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_MARK}|[^\w\s]{end}")
+    end = "" if boundary == "stream" else "|\\n"
+    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_marks(boundary)}|[^\w\s]{end}")
 
 
 @functools.cache
@@ -203,32 +227,39 @@ def _treebank() -> Any:
     return NLTKWordTokenizer()
 
 
-def _cut_word(text: str, line_ends: bool) -> list[str]:
-    return _word_pattern(line_ends).findall(text)
+def _cut_word(text: str, boundary: str) -> list[str]:
+    return _word_pattern(boundary).findall(text)
 
 
 _ASCII_WORDS = re.compile(r"[^\t\n\v\f\r ]+")
 _ASCII_WORDS_AND_ENDS = re.compile(r"[^\t\n\v\f\r ]+|\n")
 
 
-def _cut_whitespace(text: str, line_ends: bool) -> list[str]:
-    return (_ASCII_WORDS_AND_ENDS if line_ends else _ASCII_WORDS).findall(text)
+def _cut_whitespace(text: str, boundary: str) -> list[str]:
+    return (_ASCII_WORDS if boundary == "stream" else _ASCII_WORDS_AND_ENDS).findall(text)
 
 
-def _cut_unicode(text: str, line_ends: bool) -> list[str]:
-    return re.findall(r"\S+|\n", text) if line_ends else text.split()
+def _cut_unicode(text: str, boundary: str) -> list[str]:
+    return text.split() if boundary == "stream" else re.findall(r"\S+|\n", text)
 
 
-def _cut_char(text: str, line_ends: bool) -> list[str]:
+def _cut_char(text: str, boundary: str) -> list[str]:
     return list(text)
 
 
-def _cut_treebank(text: str, line_ends: bool) -> list[str]:
+@functools.cache
+def _treebank_marks(boundary: str) -> re.Pattern[str]:
+    return re.compile(rf"({_marks(boundary)})")
+
+
+def _cut_treebank(text: str, boundary: str) -> list[str]:
+    marks, line_ends = _treebank_marks(boundary), boundary != "stream"
     tokens: list[str] = []
     for line in text.split("\n"):
         try:
-            for part in _BOUNDARY.split(line):
-                tokens += [part] if part in ("<s>", "</s>") else _treebank_tokens(part)
+            # Every second part is a mark: what the group of the pattern has caught.
+            for place, part in enumerate(marks.split(line)):
+                tokens += [part] if place % 2 else _treebank_tokens(part)
         except TimeoutError:
             raise TextError(
                 f"treebank must finish a line within NLTK's time limit, got a line of {len(line):,} characters; "
@@ -249,7 +280,7 @@ def _treebank_tokens(text: str) -> list[str]:
     return ["<unk>" if t == placeholder else t for t in _treebank().tokenize(_UNKNOWN.sub(placeholder, text))]
 
 
-_CUTTERS: dict[str, Callable[[str, bool], list[str]]] = {
+_CUTTERS: dict[str, Callable[[str, str], list[str]]] = {
     "word": _cut_word,
     "treebank": _cut_treebank,
     "whitespace": _cut_whitespace,

@@ -94,7 +94,13 @@ class Vocabulary:
 
     @classmethod
     def from_counts(
-        cls, words: Sequence[str], counts: Sequence[int] | np.ndarray, *, size: int, min_count: int
+        cls,
+        words: Sequence[str],
+        counts: Sequence[int] | np.ndarray,
+        *,
+        size: int,
+        min_count: int,
+        first: str | None = None,
     ) -> Vocabulary:
         """Take the most frequent words; equally frequent ones in the order of their characters' code points.
 
@@ -105,37 +111,46 @@ class Vocabulary:
         counts : sequence of int
             How often each occurred. What is not taken counts as ``<unk>``.
         size : int
-            Most words, the three special tokens included.
+            Most words, the three special tokens and `first` included.
         min_count : int
             Words seen less often are left out.
+        first : str, optional
+            A word that stands before the others, whatever its count.
 
         Raises
         ------
         TextError
-            If no word is left.
+            If no other word is left.
 
         Examples
         --------
         >>> vocabulary = Vocabulary.from_counts(["b", "a", "c"], [2, 2, 1], size=10, min_count=2)
         >>> vocabulary.words[3:], vocabulary.counts.tolist()
         (['a', 'b'], [1, 0, 0, 2, 2])
+        >>> Vocabulary.from_counts(["b", "<eos>"], [2, 1], size=10, min_count=2, first="<eos>").words[3:]
+        ['<eos>', 'b']
         """
         pairs = [(-int(n), word) for word, n in zip(words, counts, strict=True)]
         boundary = -sum(n for n, word in pairs if word == "</s>")
         total = -sum(n for n, _ in pairs)
-        best = sorted(pair for pair in pairs if -pair[0] >= max(min_count, 1) and pair[1] not in SPECIALS)
-        best = best[: max(size - 3, 0)]
-        known = [-n for n, _ in best]
+        taken = SPECIALS if first is None else (*SPECIALS, first)
+        best = sorted(pair for pair in pairs if -pair[0] >= max(min_count, 1) and pair[1] not in taken)
         if not best:
             raise TextError(
                 f"vocabulary must have a word besides <unk>, <s> and </s>, got none seen at least {min_count} times; "
                 f"lower {option_name('min_count')} or read more text"
             )
+        best = best[: max(size - len(taken), 0)]
+        if first is not None:
+            best = [(sum(n for n, word in pairs if word == first), first), *best]
+        known = [-n for n, _ in best]
         return cls([*SPECIALS, *(word for _, word in best)], [total - boundary - sum(known), 0, boundary, *known])
 
     @classmethod
-    def from_file(cls, path: str, encoding: str = "utf-8") -> Vocabulary:
+    def from_file(cls, path: str, encoding: str = "utf-8", first: str | None = None) -> Vocabulary:
         """Read the words of a text file, one a line, in its order; empty lines and special tokens are passed over.
+
+        The word `first` stands before the others, whether the file has it or not.
 
         A number may stand before or after each word, as tools print counts: then it does on every line, and is passed
         over too. Other words with blanks inside are refused: no tokenizer makes them.
@@ -161,12 +176,12 @@ class Vocabulary:
                     f"{seen[word]} and {number}"
                 )
             seen[word] = number
-        words = [word for word in seen if word not in SPECIALS]
+        words = [word for word in seen if word not in (*SPECIALS, first)]
         if not words:
             raise TextError(
                 f"{option_name('vocab')} {shown(path)} must list at least one word, got none; write one word a line"
             )
-        return cls([*SPECIALS, *words])
+        return cls([*SPECIALS, *([] if first is None else [first]), *words])
 
 
 def _words_of_lines(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str]]:

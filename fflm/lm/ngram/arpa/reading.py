@@ -58,7 +58,8 @@ def read_arpa(
     Raises
     ------
     ModelFileError
-        If it can't be read, is not a sound ARPA file, or has other words.
+        If it can't be read, is not a sound ARPA file, has other words, or lacks the word ``<eos>`` that the boundary
+        of this name needs.
 
     Examples
     --------
@@ -80,6 +81,11 @@ def read_arpa(
             tokenizer = tokenizer if isinstance(tokenizer, Tokenizer) else file.tokenizer(tokenizer or {})
             unigrams = file.section(1, sizes[0], ids)
             vocabulary = vocabulary or _vocabulary(file, new.words)
+            if tokenizer.end_word is not None and tokenizer.end_word not in vocabulary:
+                raise ModelFileError(
+                    f"{path} must have the word {shown(tokenizer.end_word)} for the boundary eos, got none; choose the "
+                    "boundary line, in which </s> ends a line"
+                )
             tree = _Tree(file, vocabulary, *unigrams)
             ids = dict(ids)  # no new words from here on
             for order, size in enumerate(sizes[1:], start=2):
