@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fflm.lm.cache import CacheModel
     from fflm.lm.contexts import contexts_at
+    from fflm.lm.dynamic import DynamicModel, dynamic_evaluation
     from fflm.lm.interface import LanguageModel
     from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
     from fflm.lm.mixture_weights import BUCKETS
     from fflm.lm.neural import NeuralLanguageModel
+    from fflm.lm.neural_cache import NeuralCacheModel, first_network
     from fflm.lm.ngram.arpa import arpa_lines, read_arpa
     from fflm.lm.ngram.backoff import NgramModel
     from fflm.lm.ngram.interpolated import InterpolatedNgramModel
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BUCKETS",
     "CacheModel",
+    "DynamicModel",
     "InterpolatedNgramModel",
     "LanguageModel",
     "Mixture",
+    "NeuralCacheModel",
     "NeuralLanguageModel",
     "NgramModel",
     "NgramTable",
@@ -31,6 +35,8 @@ __all__ = [
     "can_count_contexts",
     "contexts_at",
     "difference_between",
+    "dynamic_evaluation",
+    "first_network",
     "log_probs_of_parts",
     "read_arpa",
 ]
@@ -38,10 +44,12 @@ __all__ = [
 _MODULES = {
     "cache": ["CacheModel"],
     "contexts": ["contexts_at"],
+    "dynamic": ["DynamicModel", "dynamic_evaluation"],
     "interface": ["LanguageModel"],
     "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
     "mixture_weights": ["BUCKETS"],
     "neural": ["NeuralLanguageModel"],
+    "neural_cache": ["NeuralCacheModel", "first_network"],
     "ngram.arpa": ["arpa_lines", "read_arpa"],
     "ngram.backoff": ["NgramModel"],
     "ngram.interpolated": ["InterpolatedNgramModel"],
