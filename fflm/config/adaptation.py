@@ -69,6 +69,5 @@ class NeuralCacheConfig(Checked):
 def _needs(config: Any, main: str, do: str) -> None:
     """Raise ConfigError if an option is given without the main one of its configuration."""
     for item in fields(config):
-        if getattr(config, item.name) is not None and not getattr(config, main):
-            if item.name != main:
-                raise ConfigError(f"{option_name(item.name)} must not be given without {option_name(main)}; {do}")
+        if item.name != main and getattr(config, item.name) is not None and not getattr(config, main):
+            raise ConfigError(f"{option_name(item.name)} must not be given without {option_name(main)}; {do}")
