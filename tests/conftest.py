@@ -125,6 +125,7 @@ def models(workshop, tmp_path_factory) -> dict[str, fflm.Model]:
     parts, options = [folder / name for name in ("neural", "kn", "interpolated")], {"valid": valid, "quiet": True}
     made["mixture"] = fflm.mix(*parts, out=folder / "mixture", cache=5, **options)
     made["by-count"] = fflm.mix(*parts, out=folder / "by-count", by_context_count=True, **options)
+    made["adaptive"] = fflm.mix(*parts, out=folder / "adaptive", neural_cache=7, **options)
     made["nested"] = fflm.mix(*(folder / name for name in ("by-count", "mixture", "unigram")), **options)
     return made
 

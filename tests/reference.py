@@ -419,3 +419,14 @@ def cache_probs(before, size, half_life, vocab_size):
     for back, word in enumerate(reversed(before[max(0, len(before) - size) :])):
         weights[word] += 1.0 if half_life is None else 0.5 ** (back / half_life)
     return weights / weights.sum()
+
+
+def neural_cache_probs(features, before, size, theta, vocab_size):
+    """P of every word after the words `before`: each of the last `size` weighs e^(theta cosine of features)."""
+    if not len(before):
+        return cache_probs(before, size, None, vocab_size)
+    sums, query = np.zeros(vocab_size), features[len(before)]
+    for place in range(max(0, len(before) - size), len(before)):
+        cosine = features[place] @ query / np.linalg.norm(features[place]) / np.linalg.norm(query)
+        sums[before[place]] += np.exp(theta * cosine)
+    return sums / sums.sum()

@@ -624,7 +624,7 @@ def test_texts_of_ngram(refused, here):
     ("^cache must be at most 100000, got 100001$", {"cache": 100001}),
     ("^cache_half_life must be above 0.0, got 0.0$", {"cache": 5, "cache_half_life": 0.0}),
     ("^cache_half_life must not be given without cache; give the size of the cache$", {"cache_half_life": 3}),
-    ("^unknown option 'order', expected one of cache, cache_half_life$", {"order": 3}),
+    ("^unknown option 'order', expected one of cache, cache_half_life, dynamic, ", {"order": 3}),
     ("^threads must be at least 1, got 0$", {"threads": 0}),
     ("^valid must name a text on which the weights are fitted, got None$", {"valid": None}),
     (r"^valid must name a text on which the weights are fitted, got \[\]$", {"valid": []}),

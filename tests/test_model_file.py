@@ -18,7 +18,7 @@ from fflm.lm import Mixture
 from fflm.model_file import load_model, save_model
 from fflm.model_file.kinds import DEEPEST
 
-NAMES = ["neural", "unigram", "kn", "interpolated", "arpa", "cache", "mixture", "by-count", "nested"]
+NAMES = ["neural", "unigram", "kn", "interpolated", "arpa", "cache", "mixture", "by-count", "nested", "adaptive"]
 V = 13
 each_kind = pytest.mark.parametrize("name", NAMES)
 IDS = np.random.default_rng(1).integers(2, V, 300).astype(np.int32)
@@ -540,7 +540,7 @@ def test_a_part_of_no_known_kind(refused, part):
     def change(arrays, description):
         description["parts"][3] = part
 
-    kinds = "neural language model, n-gram model, interpolated n-gram model, cache, mixture"
+    kinds = "neural language model, n-gram model, interpolated n-gram model, cache, neural cache, mixture"
     refused(f"a part must be one of {kinds}, got .*", "mixture", change)
 
 

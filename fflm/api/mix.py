@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fflm.api.adaptation import ADAPTATION, continuous_cache, with_dynamic_evaluation
 from fflm.api.arguments import check_new_model, names
 from fflm.api.model import Model, language_model
 from fflm.api.reports import MixtureReport
@@ -23,6 +24,7 @@ from fflm.lm import (
     CacheModel,
     LanguageModel,
     Mixture,
+    NeuralCacheModel,
     NgramModel,
     can_count_contexts,
     difference_between,
@@ -31,6 +33,9 @@ from fflm.lm import (
 from fflm.model_file import check_nesting, save_model
 from fflm.runtime.progress import Bar, tell
 from fflm.text import Note, TokenStream, encode_texts
+
+#: The values of theta that a continuous cache is tried with, rising.
+THETAS = (0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 20.0, 30.0, 50.0)
 
 
 def mix(
@@ -72,7 +77,9 @@ def mix(
     force : bool
         Replace the file `out` if there is one.
     **options
-        Options of `CacheConfig`.
+        Options of `CacheConfig`; of `NeuralCacheConfig` without the weight, which is fitted, as theta is if it is not
+        given; and of `DynamicConfig`. With dynamic evaluation the weights are those of networks that follow the text;
+        the mixture holds the networks as trained, and is to be used with dynamic evaluation too.
 
     Returns
     -------
@@ -92,7 +99,11 @@ def mix(
     ['neural', 'cache']
     """
     started = time.monotonic()
-    (cache,) = configurations([CacheConfig], options)
+    cache, neural, dynamic = configurations([CacheConfig, *ADAPTATION], options)
+    if neural.neural_cache_weight is not None:
+        raise ConfigError(
+            f"{option_name('neural_cache_weight')} is fitted here, got {neural.neural_cache_weight:g}; leave it out"
+        )
     check_threads(threads)
     check_new_model(out, force)
     texts = {
@@ -108,25 +119,42 @@ def mix(
     first = parts[0]
     if cache.cache is not None:
         parts.append(CacheModel(first.vocabulary, first.tokenizer, cache.cache, cache.cache_half_life, threads))
+    continuous, scored = continuous_cache(parts, neural), with_dynamic_evaluation(parts, dynamic)
     streams, warnings = encode_texts(texts, first.tokenizer, first.vocabulary, DataConfig(encoding=encoding))
     held_out, tested = streams["validation"], streams["test"]
     assert held_out is not None  # its text was checked above
     if train is None:
         warnings += leaks_into(parts, held_out, tested)
+    if dynamic.dynamic:
+        warnings.append(
+            Note(
+                "weights and figures are those of dynamic evaluation, the networks in the mixture are as trained: "
+                "choose dynamic evaluation for perplexity and score too"
+            )
+        )
     tell(warnings, quiet)
     begin = time.perf_counter()
-    with Bar(len(parts) * len(held_out), "validation", not quiet) as bar:
-        log_probs = log_probs_of_parts(parts, held_out.ids, bar.advance, held_out.breaks)
+    with Bar((len(parts) + (continuous is not None)) * len(held_out), "validation", not quiet) as bar:
+        log_probs = log_probs_of_parts(scored, held_out.ids, bar.advance, held_out.breaks)
+        if continuous is not None:
+            thetas = THETAS if neural.neural_cache_theta is None else (neural.neural_cache_theta,)
+            by_theta = continuous.log_probs_by_theta(np.array(thetas), held_out.ids, bar.advance, held_out.breaks)
     scoring_seconds = time.perf_counter() - begin
-    mixture = Mixture.fit(parts, held_out.ids, log_probs, by_context_count, held_out.breaks)
+    if continuous is None:
+        mixture = Mixture.fit(scored, held_out.ids, log_probs, by_context_count, held_out.breaks)
+    else:
+        caches = map(continuous.with_theta, thetas)
+        mixture, row = fit_with_cache(scored, zip(caches, by_theta, strict=True), held_out, log_probs, by_context_count)
+        parts, log_probs = [*parts, mixture.parts[-1]], np.vstack([log_probs, row])
     combined = mixture.combined(held_out.ids, log_probs, held_out.breaks)
     valid_report = report_on(mixture.vocabulary, held_out, combined, scoring_seconds).to_dict()
     test_report = evaluated(mixture, tested, quiet)
+    mixture = mixture.with_parts(parts)
     if out is not None:
         save_model(mixture, out)
     report = MixtureReport(
         out=None if out is None else os.fspath(out),
-        parts=tuple(part_reports(mixture, [*map(_file, models), None], held_out, log_probs)),
+        parts=tuple(part_reports(mixture, [*map(_file, models), None, None], held_out, log_probs)),
         weights=mixture.weights.tolist(),
         by_context_count=by_context_count,
         valid=valid_report,
@@ -135,6 +163,47 @@ def mix(
         notes=tuple(map(str, warnings)),
     )
     return Model(mixture, report)
+
+
+def fit_with_cache(
+    parts: Sequence[LanguageModel],
+    caches: Iterable[tuple[NeuralCacheModel, np.ndarray]],
+    text: TokenStream,
+    log_probs: np.ndarray,
+    by_context_count: bool,
+) -> tuple[Mixture, np.ndarray]:
+    """Fit the weights of parts and a continuous cache: of several, the last one before the text gets less probable.
+
+    Parameters
+    ----------
+    parts : sequence of LanguageModel
+    caches : iterable of (NeuralCacheModel, (N,) float64)
+        Caches of rising theta, each with the natural log P of every word of the text.
+    text : TokenStream
+        The validation text, N words.
+    log_probs : (parts, N) float64
+        Those of the other parts.
+    by_context_count : bool
+        As in `mix`.
+
+    Returns
+    -------
+    mixture : Mixture
+        With the cache as its last part.
+    row : (N,) float64
+        The log P of that cache.
+    """
+    best, found = -math.inf, None
+    for cache, row in caches:
+        rows = np.vstack([log_probs, row])
+        mixture = Mixture.fit([*parts, cache], text.ids, rows, by_context_count, text.breaks)
+        combined = mixture.combined(text.ids, rows, text.breaks)
+        likelihood = float(combined[np.isfinite(combined)].sum())
+        if found is not None and likelihood <= best:
+            break
+        best, found = likelihood, (mixture, row)
+    assert found is not None  # there is a cache
+    return found
 
 
 def _file(model: Model | str | Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fflm import generation
+from fflm.api.adaptation import adapted
 from fflm.api.arguments import check_new_file, check_new_model, source_names
 from fflm.api.reports import MixtureReport, NgramReport
 from fflm.config import DataConfig, SampleConfig, check_threads, make
@@ -61,7 +62,9 @@ class Model:
         size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
 
-    def perplexity(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False) -> Perplexity:
+    def perplexity(
+        self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any
+    ) -> Perplexity:
         """Compute the perplexity on a text (defined in `fflm.evaluation.perplexity`).
 
         Parameters
@@ -72,6 +75,8 @@ class Model:
             Character encoding of the files.
         quiet : bool
             Show nothing on stderr; without it, a bar if that is a terminal.
+        **options
+            Options of `DynamicConfig` and `NeuralCacheConfig`: let a copy of the model follow the text that it reads.
 
         Returns
         -------
@@ -82,6 +87,8 @@ class Model:
         ------
         TextError
             If a source can't be read.
+        ConfigError
+            If an option is unknown or out of its range, or asks for a network and the model has none.
 
         Examples
         --------
@@ -89,19 +96,23 @@ class Model:
         >>> report = fflm.load("runs/demo").perplexity("text.txt")
         >>> report.tokens, report.oov, report.perplexity < 1.1
         (1600, 0, True)
+        >>> fflm.load("runs/demo").perplexity("text.txt", dynamic=True).perplexity < report.perplexity
+        True
         """
-        data = DataConfig(encoding=encoding)
-        stream = encode(source_names(sources), self.lm.tokenizer, self.lm.vocabulary, data)
+        data, model = DataConfig(encoding=encoding), adapted(self.lm, options)
+        stream = encode(source_names(sources), model.tokenizer, model.vocabulary, data)
         with Bar(len(stream), "perplexity", not quiet) as bar:
-            return perplexity.evaluate(self.lm, stream, bar.advance)
+            return perplexity.evaluate(model, stream, bar.advance)
 
-    def score(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False) -> Scores:
+    def score(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any) -> Scores:
         """Compute the surprisal of every token of a text, in bits (`fflm.score` says more).
 
         Raises
         ------
         TextError
             If a source can't be read.
+        ConfigError
+            If an option is unknown or out of its range, or asks for a network and the model has none.
         FflmError
             If a token has no probability.
 
@@ -111,7 +122,7 @@ class Model:
         >>> [f"{bits:.1f}" for bits in fflm.load("runs/demo").score("text.txt").bits[2:5]]
         ['0.0', '0.0', '0.0']
         """
-        return surprisal.score(self.lm, source_names(sources), encoding, quiet)
+        return surprisal.score(adapted(self.lm, options), source_names(sources), encoding, quiet)
 
     def predict(self, context: str, top: int = 10) -> list[Prediction]:
         """Return the `top` likeliest next words after the text `context`, by falling probability.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from fflm.api.adaptation import adapted
 from fflm.api.arguments import source_names
 from fflm.api.model import Model, language_model
 from fflm.evaluation import surprisal
@@ -16,6 +18,7 @@ def score(
     encoding: str = "utf-8",
     threads: int | None = None,
     quiet: bool = False,
+    **options: Any,
 ) -> Scores:
     """Compute the surprisal of every token of a text, -log2 P(token | the words before it) in bits.
 
@@ -30,6 +33,8 @@ def score(
         Worker threads of a model that is loaded; every core by default.
     quiet : bool
         Show nothing on stderr; without it, a bar if that is a terminal.
+    **options
+        Options of `DynamicConfig` and `NeuralCacheConfig`: let a copy of the model follow the text that it reads.
 
     Returns
     -------
@@ -40,6 +45,8 @@ def score(
     ------
     ModelFileError, TextError
         If the model or a source can't be read.
+    ConfigError
+        If an option is unknown or out of its range, or asks for a network and the model has none.
     FflmError
         If a token has no probability.
 
@@ -50,4 +57,5 @@ def score(
     >>> scores.tokens[:3], scores.bits.shape
     (['the', 'cat', 'sat'], (1600,))
     """
-    return surprisal.score(language_model(model, threads), source_names(sources), encoding, quiet)
+    lm = adapted(language_model(model, threads), options)
+    return surprisal.score(lm, source_names(sources), encoding, quiet)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import Field, fields
 from typing import TYPE_CHECKING, Any
 
-from fflm.config import Checked
+from fflm.config import Checked, DynamicConfig, NeuralCacheConfig
 from fflm.errors import ConfigError, ModelFileError, option_name, shown
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def verb(
 
 
 def add_flags(
-    parser: argparse.ArgumentParser, kind: type[Checked], title: str | None = None, leave_out: Sequence[str] = ()
+    parser: argparse._ActionsContainer, kind: type[Checked], title: str | None = None, leave_out: Sequence[str] = ()
 ) -> None:
     """Add one flag for each field of `kind`; one that is not given leaves no trace: defaults stay in one place."""
     group = parser.add_argument_group(title) if title else parser
@@ -102,6 +102,32 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     """Add the flag of the verbs that read text."""
     parser.add_argument(
         "--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files (default: utf-8)"
+    )
+
+
+def add_adaptation(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the verbs that let a model follow the text that it reads."""
+    title = "adaptation to the text, with a copy of the model (no word counts before it is scored)"
+    group = parser.add_argument_group(title)
+    add_flags(group, DynamicConfig)
+    add_flags(group, NeuralCacheConfig)
+
+
+def adaptation(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of adaptation that were given on the command line."""
+    return given(arguments, DynamicConfig, NeuralCacheConfig)
+
+
+def as_flags(options: dict[str, Any]) -> str:
+    """Return options as they stand on the command line.
+
+    Examples
+    --------
+    >>> as_flags({"dynamic": True, "dynamic_rate": 0.2})
+    '--dynamic --dynamic-rate 0.2'
+    """
+    return " ".join(
+        "--" + name.replace("_", "-") + ("" if value is True else f" {value}") for name, value in options.items()
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import fflm
 from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_flags, add_force, add_threads, given, takes_stdout, verb
 from fflm.cli.printing import print_held_out, print_json, print_line, report_aside
-from fflm.config import CacheConfig
+from fflm.config import CacheConfig, DynamicConfig, NeuralCacheConfig
 
 if TYPE_CHECKING:
     from fflm.api.reports import MixtureReport
@@ -45,6 +45,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_encoding(parser)
     add_flags(parser, CacheConfig)
+    add_flags(parser, NeuralCacheConfig, leave_out=["neural_cache_weight"])
+    add_flags(parser, DynamicConfig)
     add_threads(parser)
 
 
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         encoding=arguments.encoding,
         threads=arguments.threads,
         force=arguments.force,
-        **given(arguments, CacheConfig),
+        **given(arguments, CacheConfig, NeuralCacheConfig, DynamicConfig),
     )
     report = model.report
     if arguments.json:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_threads, load_model, verb
+from fflm.cli.flags import (
+    MODEL,
+    SOURCE,
+    adaptation,
+    add_adaptation,
+    add_encoding,
+    add_threads,
+    as_flags,
+    load_model,
+    verb,
+)
 from fflm.cli.printing import print_aside, print_json, print_line, warn
 
 
@@ -21,18 +31,22 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=SOURCE)
     add_encoding(parser)
+    add_adaptation(parser)
     add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of a model on a text, one a line; its speed on stderr."""
     model = load_model(arguments)
-    report = model.perplexity(*arguments.sources, encoding=arguments.encoding).to_dict()
+    options = adaptation(arguments)
+    report = model.perplexity(*arguments.sources, encoding=arguments.encoding, **options).to_dict()
     if arguments.json:
-        print_json({"model": arguments.model, **report})
+        print_json({"model": arguments.model, **report, **({"options": options} if options else {})})
         warn(report["notes"])
         return 0
     print_line(f"model                   {arguments.model}")
+    if options:
+        print_line(f"with                    {as_flags(options)}")
     print_line(f"source                  {report['source']}")
     print_line(f"tokens                  {report['tokens']:,}")
     print_line(f"out of vocabulary       {report['oov']:,} ({100 * report['oov_rate']:.2f} %)")

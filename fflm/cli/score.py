@@ -7,7 +7,19 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from fflm.cli.flags import MODEL, SOURCE, add_encoding, add_force, add_threads, load_model, takes_stdout, verb
+from fflm.cli.flags import (
+    MODEL,
+    SOURCE,
+    adaptation,
+    add_adaptation,
+    add_encoding,
+    add_force,
+    add_threads,
+    as_flags,
+    load_model,
+    takes_stdout,
+    verb,
+)
 from fflm.cli.printing import note, print_json, warn
 from fflm.errors import ConfigError, option_name, shown
 
@@ -40,6 +52,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_force(parser, "the page FILE")
     add_encoding(parser)
+    add_adaptation(parser)
     add_threads(parser)
 
 
@@ -48,12 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
     silent = takes_stdout(arguments, arguments.html)
     _check(arguments)
     model = load_model(arguments)
-    scores = model.score(*arguments.sources, encoding=arguments.encoding)
+    options = adaptation(arguments)
+    scores = model.score(*arguments.sources, encoding=arguments.encoding, **options)
     if arguments.html is not None:
         _write_page(arguments, model, scores)
     report = scores.report
     if arguments.json:
-        print_json({"model": arguments.model, **scores.to_dict()})
+        print_json({"model": arguments.model, **scores.to_dict(), **({"options": options} if options else {})})
         warn(report.notes)
         return 0
     if not silent:
@@ -82,6 +96,11 @@ def _check(arguments: argparse.Namespace) -> None:
             )
     if arguments.html is None:
         return
+    if options := adaptation(arguments):
+        raise ConfigError(
+            f"{option_name('html')} must not be given with {as_flags(options)}: the alternatives on the page are those "
+            "of the model as it stands in its file; a mixture made by fflm mix can have a continuous cache"
+        )
     for read in (arguments.model, *arguments.sources):
         if os.path.exists(arguments.html) and os.path.exists(read) and os.path.samefile(arguments.html, read):
             raise ConfigError(

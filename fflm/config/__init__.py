@@ -3,6 +3,7 @@
 The dataclasses are frozen and check themselves; the flags of the command line are derived from them.
 """
 
+from fflm.config.adaptation import DynamicConfig, NeuralCacheConfig
 from fflm.config.classifier import ClassifierConfig, ClassifierTrainConfig
 from fflm.config.network import ModelConfig
 from fflm.config.ngrams import CacheConfig, NgramConfig
@@ -17,7 +18,9 @@ __all__ = [
     "ClassifierConfig",
     "ClassifierTrainConfig",
     "DataConfig",
+    "DynamicConfig",
     "ModelConfig",
+    "NeuralCacheConfig",
     "NgramConfig",
     "SampleConfig",
     "TokenizerConfig",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fflm.lm.cache import CacheModel
     from fflm.lm.contexts import contexts_at
+    from fflm.lm.dynamic import DynamicModel, dynamic_evaluation
     from fflm.lm.interface import LanguageModel
     from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
     from fflm.lm.mixture_weights import BUCKETS
     from fflm.lm.neural import NeuralLanguageModel
+    from fflm.lm.neural_cache import NeuralCacheModel, first_network
     from fflm.lm.ngram.arpa.reading import read_arpa
     from fflm.lm.ngram.arpa.writing import arpa_lines
     from fflm.lm.ngram.backoff import NgramModel
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BUCKETS",
     "CacheModel",
+    "DynamicModel",
     "InterpolatedNgramModel",
     "LanguageModel",
     "Mixture",
+    "NeuralCacheModel",
     "NeuralLanguageModel",
     "NgramModel",
     "NgramTable",
@@ -32,6 +36,8 @@ __all__ = [
     "can_count_contexts",
     "contexts_at",
     "difference_between",
+    "dynamic_evaluation",
+    "first_network",
     "log_probs_of_parts",
     "read_arpa",
 ]
@@ -39,10 +45,12 @@ __all__ = [
 _MODULES = {
     "cache": ["CacheModel"],
     "contexts": ["contexts_at"],
+    "dynamic": ["DynamicModel", "dynamic_evaluation"],
     "interface": ["LanguageModel"],
     "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
     "mixture_weights": ["BUCKETS"],
     "neural": ["NeuralLanguageModel"],
+    "neural_cache": ["NeuralCacheModel", "first_network"],
     "ngram.arpa.reading": ["read_arpa"],
     "ngram.arpa.writing": ["arpa_lines"],
     "ngram.backoff": ["NgramModel"],

@@ -79,7 +79,7 @@ class CacheModel:
 
         fill_in_parallel(out, score, self.threads, on_batch)
         begins = np.concatenate(([0], breaks))[: ids.size]
-        out[begins] = self._uniform()[ids[begins]]
+        out[begins] = equally_likely(len(self.vocabulary))[ids[begins]]
         with np.errstate(divide="ignore"):
             return np.log(out, out)
 
@@ -97,13 +97,8 @@ class CacheModel:
         for row, context in zip(out, contexts, strict=True):
             read = context != Vocabulary.BOS
             sums = np.bincount(context[read], weights=weights[read], minlength=len(row))
-            row[:] = sums / sums.sum() if read.any() else self._uniform()
+            row[:] = sums / sums.sum() if read.any() else equally_likely(len(row))
         return out
-
-    def _uniform(self) -> np.ndarray:
-        uniform = np.full(len(self.vocabulary), 1.0 / (len(self.vocabulary) - 1))
-        uniform[Vocabulary.BOS] = 0.0
-        return uniform
 
     def session(self, batch: int = BATCH) -> AbstractContextManager[CacheModel]:
         """Return the model itself: nothing has to be kept between calls."""
@@ -112,3 +107,10 @@ class CacheModel:
     def describe(self) -> dict[str, Any]:
         """Return kind, size and half-life, as plain JSON values."""
         return {"kind": "cache", "parameters": 0, "size": self.reach, "half_life": self.half_life}
+
+
+def equally_likely(vocab_size: int) -> np.ndarray:
+    """Return the distribution (V,) float64 of a cache that is empty: all words but ``<s>`` are equally likely."""
+    uniform = np.full(vocab_size, 1.0 / (vocab_size - 1))
+    uniform[Vocabulary.BOS] = 0.0
+    return uniform

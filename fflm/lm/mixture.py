@@ -109,6 +109,12 @@ class Mixture:
         buckets = bucket_of(even.context_counts(ids, breaks))[given] if by_context_count else None
         return cls(parts, fit_weights(log_probs[:, given], buckets))
 
+    def with_parts(self, parts: Sequence[LanguageModel]) -> Mixture:
+        """Return a mixture with these weights of other parts, each of which takes the place of one."""
+        mixture = copy.copy(self)
+        mixture.parts, mixture._scorers = list(parts), list(parts)
+        return mixture
+
     @property
     def names(self) -> list[str]:
         """Return a short name for each part: its kind, numbered where several are of one kind."""

@@ -20,6 +20,7 @@ KINDS = {
     "n-gram model": "ngram",
     "interpolated n-gram model": "interpolated",
     "cache": "cache",
+    "neural cache": "neural_cache",
     "mixture": "mixture",
 }
 
@@ -28,11 +29,25 @@ def _module(kind: str) -> Any:
     return import_module(f"fflm.model_file.{KINDS[kind]}")
 
 
-def pack(model: LanguageModel) -> tuple[str, Arrays, dict[str, Any]]:
-    """Pack a model: its kind, its arrays and its description as plain JSON values."""
+def pack(model: LanguageModel, before: Sequence[LanguageModel] = ()) -> tuple[str, Arrays, dict[str, Any]]:
+    """Pack a model: its kind, its arrays and its description as plain JSON values.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    before : sequence of LanguageModel
+        The parts that stand before it in the mixture that it is a part of.
+
+    Raises
+    ------
+    ConfigError
+        If a model of its kind can't be saved, or not without the network that it reads.
+    """
     kind = model.describe()["kind"]
-    parts = (model, pack) if isinstance(model, Mixture) else (model,)
-    return kind, *_module(kind).pack(*parts)
+    if kind not in KINDS:
+        raise ConfigError(f"a model of kind {kind!r} can't be saved; save the model that it was made from")
+    more = {"mixture": (pack,), "neural cache": (before,)}.get(kind, ())
+    return kind, *_module(kind).pack(model, *more)
 
 
 def unpack(arrays: Arrays, description: Any, reader: Reader) -> LanguageModel:

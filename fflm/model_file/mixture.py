@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from fflm.model_file.text import Arrays
 
 
 def pack(
-    model: Mixture, pack_part: Callable[[LanguageModel], tuple[str, Arrays, dict[str, Any]]]
+    model: Mixture,
+    pack_part: Callable[[LanguageModel, Sequence[LanguageModel]], tuple[str, Arrays, dict[str, Any]]],
 ) -> tuple[Arrays, dict[str, Any]]:
     """Pack the model into arrays and a description of plain JSON values."""
-    packed = [pack_part(part) for part in model.parts]
+    packed = [pack_part(part, model.parts[:i]) for i, part in enumerate(model.parts)]
     arrays = {f"{i}.{name}": value for i, (_, part, _) in enumerate(packed) for name, value in part.items()}
     parts = [{"kind": kind, **description} for kind, _, description in packed]
     return arrays | {"weights": model.weights}, {"parts": parts}
@@ -39,7 +40,9 @@ def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> Mixtu
     if weights is None or weights.ndim != 2 or weights.shape[1] != len(part_arrays):
         raise ValueError("a mixture must have one weight for each part")
     check_weights(weights)
-    parts = [reader.part(values, part) for values, part in zip(part_arrays, description["parts"], strict=True)]
+    parts: list[LanguageModel] = []
+    for values, part in zip(part_arrays, description["parts"], strict=True):
+        parts.append(reader.part(values, part, before=parts))
     return Mixture(parts, weights)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ class Reader:
         The function `fflm.model_file.kinds.unpack`, called with arrays, description and reader.
     depth : int
         How many mixtures the model is inside of.
+    before : tuple of LanguageModel
+        The parts of the mixture that stand before this one.
     """
 
     vocabulary: Vocabulary
@@ -28,7 +30,8 @@ class Reader:
     threads: int | None
     unpack: Callable[[Arrays, dict[str, Any], Reader], LanguageModel]
     depth: int = 0
+    before: tuple[LanguageModel, ...] = ()
 
-    def part(self, arrays: Arrays, description: dict[str, Any]) -> LanguageModel:
-        """Build a part of the mixture that is read."""
-        return self.unpack(arrays, description, replace(self, depth=self.depth + 1))
+    def part(self, arrays: Arrays, description: dict[str, Any], before: Sequence[LanguageModel]) -> LanguageModel:
+        """Build a part of the mixture that is read, of which the parts `before` have been built."""
+        return self.unpack(arrays, description, replace(self, depth=self.depth + 1, before=tuple(before)))
