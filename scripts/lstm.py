@@ -4,9 +4,9 @@
 
 Two layers of 200 units, embeddings and output layer tied, dropout 0.2, 20 columns of text, 35 words of backpropagation
 through time, gradients clipped to a norm of 0.25: the example's own options. `sgd` is its training (a rate of 20, a
-quarter of it after each validation without improvement), `adam` one for short times: a rate that falls linearly to 0
-over the minutes. The weights that were best on the beginning of the validation text, at ten points of the time, are
-kept. Only training steps count as time: validation, and the exact evaluation at the end, are free.
+quarter of it after each validation without improvement), `adam` another for given times: a rate that falls linearly
+to 0 over the minutes. The weights that were best on the beginning of the validation text, at ten points of the time,
+are kept. Only training steps count as time: validation, and the exact evaluation at the end, are free.
 
 IDS holds arrays ``train``, ``valid``, perhaps ``test``, int32, the breaks of each (``train_breaks`` ...) and
 ``vocab_size``. Prints one JSON object. A process of its own, as two thread pools in one disturb each other.
@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 UNITS, LAYERS, DROPOUT, COLUMNS, STEPS, CLIP = 200, 2, 0.2, 20, 35, 0.25
-RATES = {"adam": 0.003, "sgd": 20.0}
+RATES = {"adam": 0.002, "sgd": 20.0}
 ANNEALING = 4.0
 VALIDATIONS, VALIDATION_TOKENS = 10, 50_000
 CHUNK = 1024  # words of one call when a text is evaluated

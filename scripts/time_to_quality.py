@@ -43,10 +43,10 @@ EXPLANATION = """\
 Perplexities, over all tokens; lower is better. Everything is chosen on validation text; the test text is read once.
 The vocabulary of each text, its tokens and its split are the same for all.
 - Kneser-Ney 5: interpolated, modified, alone; counted in seconds.
-- LSTM: that of PyTorch's example `word_language_model`, 200 units, 2 layers, tied, dropout 0.2, on all cores. Its
-  minutes are training steps alone, validation and evaluation are free. Adam: a rate of 0.003 that falls linearly to 0
-  over the minutes, better than the example's SGD in few of them; SGD: the example's own, a rate of 20, divided by 4
-  when validation does not improve. The weights that were best on validation text count.
+- LSTM: that of PyTorch's example `word_language_model`, 200 units, 2 layers, tied, dropout 0.2, on all cores, trained
+  in two ways, the better of which is to be compared with. SGD: the example's own, a rate of 20, divided by 4 when
+  validation does not improve. Adam: a rate of 0.002 that falls linearly to 0 over the minutes. The weights that were
+  best on validation text count. Its minutes are training steps alone, validation and evaluation are free.
 - fflm: `fflm.train(..., minutes=T)` with its defaults; its minutes are those of the whole call, with reading,
   validation and evaluation. Network: the network alone; model: what the run saves as its model; + caches: with
   Kneser-Ney and a cache of the last 500 words, the weights fitted on validation text after the minutes.
