@@ -67,6 +67,14 @@ class TrainConfig(Checked):
     embedding_dropout: float = option(
         0.3, "share of the embedding features dropped in training", low=0.0, below=1.0, metavar="P"
     )
+    ngram_order: int = option(
+        5,
+        "words of the longest n-grams of the Kneser-Ney model of the same text that the network is mixed with; 0 for a "
+        "network alone",
+        low=0,
+        high=10,
+        metavar="N",
+    )
     weight_decay: float | None = weight_decay_option()
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(

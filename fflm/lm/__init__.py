@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fflm.lm.interface import LanguageModel
     from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
     from fflm.lm.mixture_weights import BUCKETS
-    from fflm.lm.neural import NeuralLanguageModel
+    from fflm.lm.neural import NeuralLanguageModel, network_in
     from fflm.lm.ngram.arpa import arpa_lines, read_arpa
     from fflm.lm.ngram.backoff import NgramModel
     from fflm.lm.ngram.interpolated import InterpolatedNgramModel
@@ -32,6 +32,7 @@ __all__ = [
     "contexts_at",
     "difference_between",
     "log_probs_of_parts",
+    "network_in",
     "read_arpa",
 ]
 
@@ -41,7 +42,7 @@ _MODULES = {
     "interface": ["LanguageModel"],
     "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
     "mixture_weights": ["BUCKETS"],
-    "neural": ["NeuralLanguageModel"],
+    "neural": ["NeuralLanguageModel", "network_in"],
     "ngram.arpa": ["arpa_lines", "read_arpa"],
     "ngram.backoff": ["NgramModel"],
     "ngram.interpolated": ["InterpolatedNgramModel"],
