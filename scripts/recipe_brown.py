@@ -30,7 +30,6 @@ CACHE = 500
 ENSEMBLE = 2
 #: The ablation's runs: all 12 epochs, since what regularises pays late, over fewer words; networks alone.
 SMALL = {"vocab_size": 2048, "ngram_order": 0}
-SMALL = {"vocab_size": 2048, "ngram_order": 0}
 VARIANTS = {
     "the recipe": {},
     "without the bag": {"bag_size": 0},
