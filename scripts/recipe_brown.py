@@ -28,7 +28,8 @@ MINUTES = 20.0
 EPOCHS = 2  # elsewhere, so that no machine has other figures; the default is 12
 CACHE = 500
 ENSEMBLE = 2
-SMALL = {"vocab_size": 2048}  # the ablation's runs: all 12 epochs, since what regularises pays late, over fewer words
+#: The ablation's runs: all 12 epochs, since what regularises pays late, over fewer words; networks alone.
+SMALL = {"vocab_size": 2048, "ngram_order": 0}
 VARIANTS = {
     "the recipe": {},
     "without the bag": {"bag_size": 0},
@@ -109,6 +110,7 @@ def network(out: Path, seed: int, minutes: float) -> dict:
         out=folder,
         resume=(folder / STATE).exists(),
         vocab=words,
+        ngram_order=0,
         minutes=max(minutes - before / 60.0, 0.01),
         seed=seed,
     )
@@ -183,7 +185,9 @@ def elsewhere(out: Path, epochs: int) -> None:
 def other_text(folder: Path, train: str, valid: str | None, test: str | None, options: dict, epochs: int) -> dict:
     """Train on another text, or go on with its run; perplexities on its test part."""
     resume = (folder / STATE).exists()
-    report = fflm.train(train, valid=valid, test=test, out=folder, resume=resume, epochs=epochs, **options).report
+    report = fflm.train(
+        train, valid=valid, test=test, out=folder, resume=resume, epochs=epochs, ngram_order=0, **options
+    ).report
     (folder / "kn5.safetensors").unlink(missing_ok=True)  # of a call that was stopped after it
     ngram = fflm.ngram(train, valid=valid, test=test, vocab_of=folder, out=folder / "kn5.safetensors")
     held_out = valid or f"{train}:valid"

@@ -39,7 +39,7 @@ NETWORKS = [
 TRIGRAM = (31, 352, 336)
 KNESER_NEY = {3: (None, 334, 323), 4: (None, 332, 321), 5: (None, 332, 321)}
 CLASSES = (None, 326, 312)
-TRAINING = {"epochs": 8, "dropout": 0.1, "embedding_dropout": 0.2, "weight_decay": 0.1}
+TRAINING = {"epochs": 8, "dropout": 0.1, "embedding_dropout": 0.2, "weight_decay": 0.1, "ngram_order": 0}
 
 
 def main() -> None:

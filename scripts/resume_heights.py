@@ -14,6 +14,7 @@ import fflm
 from fflm.training import schedule
 
 SMALL = {"context_size": 4, "bag_size": 0, "embedding_dim": 32, "hidden_dims": 64, "vocab_size": 3000, "quiet": True}
+SMALL["ngram_order"] = 0
 EPOCHS, LONGER, HEIGHTS = 2, (3, 4), (1.0, 0.5, 0.25, 0.125)
 
 

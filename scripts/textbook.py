@@ -270,7 +270,7 @@ one.predict(X).round(3).ravel()
         """
 text = Path("text.txt")
 _ = text.write_text("the cat sat on the mat . a dog sat on the rug . " * 200)
-options = dict(context_size=3, bag_size=0, hidden_dims=16, dropout=0.0, learning_rate=0.02, quiet=True)
+options = dict(context_size=3, bag_size=0, hidden_dims=16, dropout=0.0, learning_rate=0.02, ngram_order=0, quiet=True)
 model = fflm.train(text, embedding_dim=8, **options)
 model.lm.parameters["hidden.0.weights"].shape       # each of the 3 positions has its own 8 columns
 model.predict("on a dog sat", top=2)

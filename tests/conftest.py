@@ -98,6 +98,7 @@ def workshop(tmp_path_factory) -> Path:
         batch_size=32,
         epochs=35,
         patience=100,
+        ngram_order=0,
         quiet=True,
     )
     return folder

@@ -6,11 +6,13 @@ a folder of its own and returns figures; files that end in ``.safetensors`` or `
 
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 import fflm
+from fflm.config import TrainConfig
 
 STEPS, BATCH = 12, 32
 WORDS = 400
@@ -54,6 +56,8 @@ SMALL = {
     "seed": 3,
     "quiet": True,
 }
+if "ngram_order" in {item.name for item in fields(TrainConfig)}:  # not in commits from before networks had a partner
+    SMALL["ngram_order"] = 0
 RATES = {"sgd": 4.0, "momentum": 0.8, "adagrad": 0.1, "rmsprop": 0.01, "adadelta": 20.0, "adam": 0.02}
 NETWORKS = {
     "default": {},

@@ -348,10 +348,15 @@ def discounts(adjusted):
 
 
 class KneserNey:
-    """Interpolated modified Kneser-Ney (Chen and Goodman 1998, section 4.1), one probability at a time."""
+    """Interpolated modified Kneser-Ney (Chen and Goodman 1998, section 4.1), one probability at a time.
 
-    def __init__(self, ids, order, vocab_size):
+    n-grams that occur at most prune[size - 1] times are left out as KenLM's lmplz does: they count in the discounts and
+    in the denominators, and their whole count goes to the shorter context.
+    """
+
+    def __init__(self, ids, order, vocab_size, prune=()):
         self.vocab_size = vocab_size
+        self.left_out = set()
         counts, before = ngram_counts(ids, order), {}
         for ngram in counts:
             before.setdefault(ngram[1:], set()).add(ngram[0])
@@ -369,6 +374,9 @@ class KneserNey:
             self.fallback += [size] * is_fallback
             for ngram, count in adjusted.items():
                 self.followers.setdefault(ngram[:-1], {})[ngram[-1]] = count
+        for ngram, count in counts.items():
+            if prune and count <= prune[min(len(ngram), len(prune)) - 1]:
+                self.left_out.add(ngram)
 
     def discount(self, size, count):
         return self.discounts[size - 1][min(count, 3) - 1] if count else 0.0
@@ -378,7 +386,13 @@ class KneserNey:
         followers = self.followers.get(context)
         if not followers:
             return 1.0
-        return sum(self.discount(len(context) + 1, a) for a in followers.values()) / sum(followers.values())
+        if context in self.left_out:
+            return 1.0
+        passed_on = [
+            a if (*context, word) in self.left_out else self.discount(len(context) + 1, a)
+            for word, a in followers.items()
+        ]
+        return sum(passed_on) / sum(followers.values())
 
     def prob(self, context, word):
         """P(word | context), the context as `context_before` gives it."""
@@ -386,7 +400,7 @@ class KneserNey:
         if context:
             below = self.prob(context[1:], word)
         followers = self.followers.get(context, {})
-        count = followers.get(word, 0)
+        count = 0 if (*context, word) in self.left_out else followers.get(word, 0)
         own = (count - self.discount(len(context) + 1, count)) / sum(followers.values()) if followers else 0.0
         return own + self.backoff(context) * below
 

@@ -114,7 +114,7 @@ def test_report_of_an_ngram_model(here):
     model = fflm.ngram("train.txt", valid="valid.txt", test="test.txt", order=3, out="new", quiet=True)
     report = model.report
     assert json.loads(json.dumps(report.to_dict())).keys() == {
-        *"out order smoothing ngrams seconds estimation_seconds train_tokens vocab_size valid test notes".split()
+        *"out order smoothing ngrams prune seconds estimation_seconds train_tokens vocab_size valid test notes".split()
     }
     assert (report.out, report.order, report.smoothing) == ("new", 3, "kneser-ney")
     assert report.ngrams == model.lm.table.sizes == (13, 98, 424)

@@ -14,7 +14,7 @@ from conftest import CYCLE, CYCLES
 import fflm
 
 VERBS = ["train", "ngram", "mix", "perplexity", "compare", "score", "predict", "sample", "info", "export"]
-SMALL = ["--context-size", 2, "--embedding-dim", 4, "--hidden-dims", 8, "--batch-size", 32]
+SMALL = ["--context-size", 2, "--embedding-dim", 4, "--hidden-dims", 8, "--batch-size", 32, "--ngram-order", 0]
 
 
 # Help
@@ -144,8 +144,11 @@ def test_flags_reach_the_model(fflm_main, text, tmp_path):
     flags += "--bag-size 4 --embedding-dim 5 --hidden-dims 7 6 "
     flags += "--activation relu --direct --optimizer sgd --learning-rate 0.1 "
     flags += "--batch-size 16 --epochs 1 --dropout 0 --embedding-dropout 0 --weight-decay 0.001 --clip-norm 2 --seed 5"
-    assert fflm_main("train", text, "--out", run, *flags.split()).code == 0
-    facts = fflm.load(run).info()
+    assert fflm_main("train", text, "--out", run, *flags.split(), "--ngram-order", 2).code == 0
+    mixture = fflm.load(run)
+    assert [part["kind"] for part in mixture.info()["parts"]] == ["neural language model", "n-gram model"]
+    assert mixture.info()["parts"][1]["order"] == 2
+    facts = mixture.network.info()
     assert facts["model"] == {
         "context_size": 3,
         "bag_size": 4,

@@ -75,6 +75,37 @@ def test_ngram_prints_a_report(fflm_main, here):
     assert outcome.err.splitlines() == notes  # said at once, too
 
 
+def test_ngram_prunes(fflm_main, here):
+    options = ["--valid", "valid.txt", "--order", 4, "--prune", 0, 0, 1]
+    outcome = fflm_main("ngram", "train.txt", "--out", "new", *options)
+    ngrams = lines_of(outcome, "model", "n-grams", "text", "validation")[1]
+    sizes, of = ngrams.split(" of ", 1)
+    assert re.fullmatch(r"13, 98, [12]\d\d, [1-3]\d\d", sizes)
+    assert of == "1 to 4 words, without those of at most 0 0 1 occurrences"
+    model = fflm.load("new")
+    assert model.info()["prune"] == [0, 0, 1]
+    model.save_arpa("pruned.arpa")
+    expected = model.perplexity("valid.txt").perplexity
+    assert fflm.load("pruned.arpa").perplexity("valid.txt").perplexity == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--prune 1", "--prune must begin with 0, as no word is left out, got 1"),
+        ("--prune 0 2 1", "--prune must not fall from one order to the next, got 0 2 1"),
+        ("--order 2 --prune 0 0 1", "--prune must have at most one count for each of 2 orders, got 0 0 1"),
+        ("--prune 0 -1", "--prune must be at least 0, got -1"),
+        (
+            "--prune 0 1 --smoothing interpolated",
+            "--prune must not be given with interpolated smoothing; leave it out, or take kneser-ney",
+        ),
+    ],
+)
+def test_what_can_not_be_pruned(refused, flags, message):
+    refused(re.escape(message), "ngram", "train.txt", "--out", "new", *flags.split())
+
+
 def test_ngram_holds_out_like_train(fflm_main, here):
     outcome = fflm_main("ngram", "train.txt", "--out", "new", "--order", 1, "--seed", 3)
     _, ngrams, _, valid, note = lines_of(outcome, "model", "n-grams", "text", "validation", "note")

@@ -10,7 +10,7 @@ from test_model_file import contents
 
 from fflm.config import ModelConfig, NeuralCacheConfig
 from fflm.errors import ConfigError, ModelFileError
-from fflm.lm import CacheModel, Mixture, NeuralCacheModel, NeuralLanguageModel, contexts_at, first_network, neural_cache
+from fflm.lm import CacheModel, Mixture, NeuralCacheModel, NeuralLanguageModel, contexts_at, network_in, neural_cache
 from fflm.lm.contexts import within_unit
 from fflm.model_file import load_model, save_model
 from fflm.nn.language_model import initialise
@@ -222,9 +222,9 @@ def test_damaged(mixture, tmp_path, change, message):
         load_model(tmp_path / "damaged")
 
 
-def test_the_first_network_of_a_mixture(parts, mixture):
-    assert first_network(mixture) is parts.network and first_network(parts.network) is parts.network
-    assert first_network(parts.trigram) is None and first_network(parts.cache) is None
+def test_the_network_in_a_mixture(parts, mixture):
+    assert network_in(mixture) is parts.network and network_in(parts.network) is parts.network
+    assert network_in(parts.trigram) is None and network_in(parts.cache) is None
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -12,7 +12,7 @@ from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import ConfigError
 from fflm.lm import NgramModel, parts
 from fflm.lm.contexts import contexts_at, within_unit
-from fflm.lm.ngram.kneser_ney import discounts, estimate
+from fflm.lm.ngram.kneser_ney import discounts, estimate, frequent, prune_to_size
 from fflm.lm.ngram.table import count_ngrams
 from fflm.text import Tokenizer, Vocabulary, load
 
@@ -217,6 +217,82 @@ def test_log_probs_equal_next_word_at_every_position(ids, vocab_size, order):
 def test_s_is_never_predicted():
     ids, vocab_size = TEXTS["lines"]
     assert kneser_ney(ids, 3, vocab_size).log_probs(np.array([A, BOS, A])).tolist()[1] == -np.inf
+
+
+# Pruning
+
+PRUNES = [(0, 0, 1), (0, 1), (0, 0, 0, 2), (0, 3, 5), (0, 0, 10**6)]
+each_prune = pytest.mark.parametrize("prune", PRUNES, ids=str)
+
+
+def pruned(ids, order, vocab_size, prune):
+    return NgramModel.kneser_ney(ids, order, vocabulary_of(vocab_size), Tokenizer(TokenizerConfig()), prune=prune)
+
+
+@each_prune
+@pytest.mark.parametrize("name", ["stream", "lines", "many words", "two lines"])
+def test_pruned_probabilities_equal_the_formulas(name, prune):
+    """On the text itself, and on another that has contexts and words that it has not."""
+    ids, vocab_size = TEXTS[name]
+    model, expected = pruned(ids, 4, vocab_size, prune), reference.KneserNey(ids, 4, vocab_size, prune)
+    counts = reference.ngram_counts(ids, 4)
+    kept = {ngram for ngram in counts if ngram not in expected.left_out}
+    assert {model.table.ngram(node) for node in range(vocab_size, model.table.starts[-1])} == {
+        ngram for ngram in kept if len(ngram) > 1
+    }
+    assert (len(kept) < len(counts)) or name == "two lines"
+    np.testing.assert_allclose(model.describe()["discounts"], expected.discounts, rtol=1e-12)
+    assert model.describe()["prune"] == list(prune)
+    for other in (ids[:300], text(300, vocab_size, "line", seed=7)):
+        found = model.log_probs(other)
+        np.testing.assert_allclose(found, expected_log_probs(expected, other, 4), rtol=0, atol=3e-6)
+        contexts = contexts_at(other, np.arange(len(other)), 3)
+        distributions = model.next_word(contexts)
+        np.testing.assert_allclose(distributions.sum(axis=1, dtype=np.float64), 1.0, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found, np.log(distributions[np.arange(len(other)), other]), rtol=0, atol=1e-6)
+
+
+def test_pruning_nothing_changes_no_bit():
+    ids, vocab_size = TEXTS["lines"]
+    whole, same = kneser_ney(ids, 4, vocab_size), pruned(ids, 4, vocab_size, (0, 0, 0))
+    assert whole.node_log_probs.tobytes() == same.node_log_probs.tobytes() and "prune" not in same.facts
+
+
+def test_contexts_of_a_pruned_model_are_counted_as_before():
+    """Pairs of words stay, so that weights by context count can be fitted."""
+    ids, vocab_size = TEXTS["stream"]
+    whole, small = kneser_ney(ids, 4, vocab_size), pruned(ids, 4, vocab_size, (0, 0, 1))
+    assert np.array_equal(whole.context_counts(ids), small.context_counts(ids))
+
+
+@pytest.mark.parametrize("largest", [3000, 1500, 800, 500, 10])
+def test_a_model_is_pruned_to_a_size(largest):
+    """It has no more n-grams than asked for, words and pairs aside; a number less would have been too small a step."""
+    ids, vocab_size = TEXTS["many words"]
+    table, counts = count_ngrams(ids, 5, vocab_size)
+    prune = prune_to_size(table, counts, largest)
+    if table.starts[-1] <= largest:
+        assert prune == []
+        return
+    assert prune[:2] == [0, 0]
+    sizes = [int(frequent(table, counts, [0, 0, prune[2] - less]).sum()) for less in (0, 1)]
+    assert sizes[0] <= max(largest, table.starts[2]) and (sizes[1] > largest or prune[2] == 1)
+    model = NgramModel.kneser_ney(ids, 5, vocabulary_of(vocab_size), Tokenizer(TokenizerConfig()), largest=largest)
+    assert (model.table.starts[-1], model.facts["prune"]) == (sizes[0], prune)
+
+
+@needs("brown")
+def test_what_pruning_costs_on_brown():
+    """Singletons of three and more words are five sixths of the n-grams, and worth less than 1 % of the perplexity."""
+    corpus = load(["brown"], None, None, TokenizerConfig(), DataConfig(), seed=1)
+    figures = []
+    for prune in ((), (0, 0, 1)):
+        model = NgramModel.kneser_ney(
+            corpus.train.ids, 5, corpus.vocabulary, corpus.tokenizer, breaks=corpus.train.breaks, prune=prune
+        )
+        figures.append((model.table.starts[-1], np.exp(-model.log_probs(corpus.valid.ids).mean())))
+    (size, perplexity), (small, larger) = figures
+    assert small < size / 5 and 1.0 < larger / perplexity < 1.01
 
 
 # Independence

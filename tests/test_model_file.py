@@ -402,7 +402,7 @@ def test_an_array_too_many(refused, name, number):
 
 
 @pytest.mark.parametrize(("facts", "message"), [
-    (None, "facts must be an object with nothing but discounts, fallback_discounts, smoothing"),
+    (None, "facts must be an object with nothing but discounts, fallback_discounts, prune, smoothing"),
     ([], "facts must be an object with nothing but .*"),
     ({"parameters": "many"}, "facts must be an object with nothing but .*"),
     ({"kind": "mixture"}, "facts must be an object with nothing but .*"),

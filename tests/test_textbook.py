@@ -322,7 +322,15 @@ def test_e19_exclusive_or_needs_a_hidden_layer():
 
 # Uses
 
-WINDOW = {"context_size": 2, "bag_size": 0, "hidden_dims": 6, "activation": "tanh", "dropout": 0.0, "quiet": True}
+WINDOW = {
+    "context_size": 2,
+    "bag_size": 0,
+    "hidden_dims": 6,
+    "activation": "tanh",
+    "dropout": 0.0,
+    "ngram_order": 0,
+    "quiet": True,
+}
 
 
 @pytest.fixture(scope="module")

@@ -24,18 +24,19 @@ import fflm
 from fflm.api import train as api_train
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, Interrupted, ModelFileError, TextError
+from fflm.evaluation.perplexity import Evaluation
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL
 from fflm.nn.network import Network
 from fflm.runtime.interrupt import Interrupt
 from fflm.text import encode
 from fflm.training import trainer, validation
-from fflm.training.run_folder import CONFIG, CURVE, LOCK, LOG, STATE, RunFolder
+from fflm.training.run_folder import CONFIG, CURVE, LOCK, LOG, NETWORK, STATE, RunFolder
 from fflm.training.schedule import Schedule
 
 #: Each word of it follows from the one before.
 CERTAIN = "a cat sat on the big red mat and it purred . "
-SMALL = {"context_size": 2, "embedding_dim": 8, "hidden_dims": 16, "batch_size": 32, "quiet": True}
+SMALL = {"context_size": 2, "embedding_dim": 8, "hidden_dims": 16, "batch_size": 32, "ngram_order": 0, "quiet": True}
 PLAIN = SMALL | {"dropout": 0.0, "embedding_dropout": 0.0}
 
 
@@ -71,6 +72,7 @@ def files_of(run) -> list[str]:
 
 
 WHOLE_RUN = [CONFIG, LOG, MODEL, STATE]
+MIXED_RUN = [CONFIG, LOG, MODEL, NETWORK, STATE]
 
 
 # Learning
@@ -301,8 +303,9 @@ def test_killed_again_and_again_and_resumed(never_stopped, tmp_path, struck, ffl
     code, out, err = fflm_cli(*command, "--resume", "--json")
     assert code == 0, err
     assert json.loads(out)["steps"] == 2 * math.ceil(json.loads(out)["train_tokens"] / 64) == 120
-    assert files_of(run) == WHOLE_RUN
+    assert files_of(run) == MIXED_RUN
     assert model_bytes(run) == model_bytes(never_stopped / "never")
+    assert (run / NETWORK).read_bytes() == (never_stopped / "never" / NETWORK).read_bytes()
     assert without_times(log_of(run)) == without_times(log_of(never_stopped / "never"))
 
 
@@ -315,7 +318,7 @@ def test_ctrl_c_leaves_a_model_and_resume_goes_on(never_stopped, tmp_path, struc
     assert report["interrupted"] is True and report["stopped"] == "interrupted"
     assert 30 < report["steps"] < 60
     assert fflm.load(run).perplexity(str(never_stopped / "text")).perplexity < 2000
-    assert files_of(run) == WHOLE_RUN
+    assert files_of(run) == MIXED_RUN
     code, _, err = fflm_cli(*command, "--resume")
     assert code == 0, err
     assert model_bytes(run) == model_bytes(never_stopped / "never")
@@ -336,7 +339,7 @@ def test_a_second_ctrl_c_stops_at_once(certain, tmp_path, monkeypatch):
     def first_ctrl_c(network, batch, optimizer, draws):
         if draws.step == 50:
             signal.raise_signal(signal.SIGINT)
-            monkeypatch.setattr(validation, "evaluate", second_ctrl_c)
+            monkeypatch.setattr(validation, "evaluate_tokens", second_ctrl_c)
         return step(network, batch, optimizer, draws)
 
     def second_ctrl_c(model, text, on_batch):
@@ -423,12 +426,12 @@ def dictate(monkeypatch):
         seen, remaining = [], list(nats)
 
         def evaluate(model, stream, on_batch=None):
-            report = fflm.evaluation.perplexity.evaluate(model, stream, on_batch)
+            report, log_probs = fflm.evaluation.perplexity.evaluate_tokens(model, stream, on_batch)
             seen.append({name: value.copy() for name, value in model.parameters.items()})
             value = remaining.pop(0)
-            return replace(report, cross_entropy_nats=value, perplexity=math.exp(value))
+            return Evaluation(replace(report, cross_entropy_nats=value, perplexity=math.exp(value)), log_probs)
 
-        monkeypatch.setattr(validation, "evaluate", evaluate)
+        monkeypatch.setattr(validation, "evaluate_tokens", evaluate)
         return seen
 
     return dictate
@@ -840,7 +843,7 @@ def test_a_folder_in_training_is_refused(in_training, never_stopped, fflm_main):
     assert fflm_main(*command) == (1, "", message + "choose another folder\n")
     process.communicate(b"\n")
     assert process.returncode == 0
-    assert files_of(run) == WHOLE_RUN
+    assert files_of(run) == MIXED_RUN
     assert model_bytes(run) == model_bytes(never_stopped / "never")
     assert fflm_main(*command, "--resume", "--json")[0] == 0
 
@@ -853,7 +856,7 @@ def test_a_killed_process_locks_nobody_out(in_training, never_stopped, fflm_main
     code, _, err = fflm_main("train", never_stopped / "text", "--out", run, *LONG, "--resume")
     assert code == 0, err
     assert model_bytes(run) == model_bytes(never_stopped / "never")
-    assert files_of(run) == WHOLE_RUN
+    assert files_of(run) == MIXED_RUN
 
 
 def test_whoever_comes_first_when_both_begin(certain, tmp_path):
@@ -1045,7 +1048,7 @@ def test_only_an_undefined_perplexity_is_divergence(certain, monkeypatch):
     def refuse(model, text, on_batch):
         raise FflmError("the system allows no 3 threads")
 
-    monkeypatch.setattr(validation, "evaluate", refuse)
+    monkeypatch.setattr(validation, "evaluate_tokens", refuse)
     with pytest.raises(FflmError, match="^the system allows no 3 threads$") as caught:
         fflm.train(certain, epochs=1, **PLAIN)
     assert not isinstance(caught.value, DivergenceError)

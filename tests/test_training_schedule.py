@@ -10,6 +10,7 @@ import pytest
 import fflm
 from fflm.config import TrainConfig
 from fflm.errors import ConfigError
+from fflm.evaluation.perplexity import Evaluation
 from fflm.nn.network import Network
 from fflm.training import time_budget
 from fflm.training.run_folder import RunFolder
@@ -213,7 +214,7 @@ def test_states_from_before_there_were_plans():
 
 
 OPTIONS = {"context_size": 2, "embedding_dim": 8, "hidden_dims": 16, "batch_size": 32, "learning_rate": 0.01}
-OPTIONS |= {"dropout": 0.1, "quiet": True}
+OPTIONS |= {"dropout": 0.1, "ngram_order": 0, "quiet": True}
 
 
 @pytest.fixture
@@ -287,7 +288,9 @@ def test_minutes_and_then_minutes(text, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Network, "step", slow_step)
     monkeypatch.setattr(TimeBudget, "reserve", lambda budget, held_out, speed: None)
     monkeypatch.setattr("fflm.training.trainer.speed", lambda model, ids: 1.0)
-    monkeypatch.setattr("fflm.training.validation.evaluate", timeless(fflm.evaluation.perplexity.evaluate, now))
+    monkeypatch.setattr(
+        "fflm.training.validation.evaluate_tokens", timeless(fflm.evaluation.perplexity.evaluate_tokens, now)
+    )
     options = OPTIONS | {"epochs": 1000, "minutes": 1.0, "validate_every": 32, "patience": 2, "quiet": False}
     for calls in (1, 2, 3):
         report = fflm.train(text, out=run, resume=calls > 1, **options).report
@@ -325,9 +328,10 @@ def test_patience_does_not_end_a_line(text, tmp_path, monkeypatch):
     def evaluate(model, stream, on_batch=None):
         from dataclasses import replace
 
-        return replace(fflm.evaluation.perplexity.evaluate(model, stream), cross_entropy_nats=next(nats))
+        report, log_probs = fflm.evaluation.perplexity.evaluate_tokens(model, stream)
+        return Evaluation(replace(report, cross_entropy_nats=next(nats)), log_probs)
 
-    monkeypatch.setattr("fflm.training.validation.evaluate", evaluate)
+    monkeypatch.setattr("fflm.training.validation.evaluate_tokens", evaluate)
     report = fflm.train(text, out=tmp_path / "run", epochs=9, patience=1, **OPTIONS).report
     assert (report.stopped, report.epochs) == ("epochs", 9.0)
 

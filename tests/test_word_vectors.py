@@ -21,7 +21,7 @@ WORDS = ["<unk>", "<s>", "</s>", "king", "queen", "man", "woman", "apple"]
 MATRIX = np.array([[9, 9, 9], [0, 0, 0], [1, 1, 1], [3, 1, 0], [3, -1, 0], [0.1, 1, 0], [0.1, -1, 0], [0, 0, 2]])
 TRAINED = ["the", "cat", "dog", "mat"]
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3) / 10
-SMALL = {"context_size": 2, "bag_size": 0, "hidden_dims": 8, "epochs": 2, "quiet": True}
+SMALL = {"context_size": 2, "bag_size": 0, "hidden_dims": 8, "epochs": 2, "ngram_order": 0, "quiet": True}
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_the_command_takes_and_writes_vectors(fflm_main, here):
         code, out, _ = fflm_main("export", "run", "--word2vec", f"out{len(binary)}", *binary)
         assert (code, out) == (0, f"vectors      out{len(binary)}\n")
         found = read_vectors(f"out{len(binary)}")
-        model = fflm.load("run").lm
+        model = fflm.load("run").network.lm
         assert found.words == model.vocabulary.words and (found.matrix == model.parameters["embeddings"]).all()
     assert fflm_main("export", "run", "--word2vec", "out.gz").code == 0
     assert gzip.decompress((here / "out.gz").read_bytes()) == (here / "out0").read_bytes()

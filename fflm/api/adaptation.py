@@ -11,7 +11,7 @@ from fflm.config import DynamicConfig, NeuralCacheConfig
 from fflm.config.adaptation import RATE, SEGMENT, THETA, WEIGHT
 from fflm.config.options import configurations
 from fflm.errors import ConfigError, option_name
-from fflm.lm import LanguageModel, Mixture, NeuralCacheModel, NeuralLanguageModel, dynamic_evaluation, first_network
+from fflm.lm import LanguageModel, Mixture, NeuralCacheModel, NeuralLanguageModel, dynamic_evaluation, network_in
 
 ADAPTATION = [NeuralCacheConfig, DynamicConfig]
 
@@ -74,7 +74,7 @@ def with_dynamic_evaluation(models: Sequence[LanguageModel], config: DynamicConf
 
 
 def _network_for(option: str, models: Sequence[LanguageModel]) -> NeuralLanguageModel:
-    network = next(filter(None, map(first_network, models)), None)
+    network = next(filter(None, map(network_in, models)), None)
     if network is None:
         kinds = ", ".join(model.describe()["kind"] for model in models)
         raise ConfigError(f"{option_name(option)} needs a network, or a mixture with one, got {kinds}")

@@ -19,7 +19,7 @@ from fflm.evaluation import perplexity, surprisal
 from fflm.evaluation.perplexity import Perplexity
 from fflm.evaluation.surprisal import Scores
 from fflm.generation import Prediction, Sample
-from fflm.lm import LanguageModel
+from fflm.lm import LanguageModel, network_in
 from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
 from fflm.storage.files import write
@@ -61,6 +61,26 @@ class Model:
     def __repr__(self) -> str:
         size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
+
+    @property
+    def network(self) -> Model:
+        """The network alone: of a mixture, such as `fflm.train` returns, the first network in it.
+
+        Raises
+        ------
+        ConfigError
+            If the model has none.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.mix("runs/demo", valid="text.txt", cache=20, quiet=True).network
+        Model(13 words, reach 2, 1,165 parameters)
+        """
+        network = network_in(self.lm)
+        if network is None:
+            raise ConfigError(f"a model of kind {self.lm.describe()['kind']!r} has no network in it")
+        return Model(network, prompts=self.prompts)
 
     def perplexity(
         self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any

@@ -107,7 +107,13 @@ def ngram(
         )
     else:
         lm = NgramModel.kneser_ney(
-            corpus.train.ids, shape.order, corpus.vocabulary, tokenizer, threads, breaks=corpus.train.breaks
+            corpus.train.ids,
+            shape.order,
+            corpus.vocabulary,
+            tokenizer,
+            threads,
+            breaks=corpus.train.breaks,
+            prune=shape.prune,
         )
     estimation_seconds = time.monotonic() - begin
     valid_report, test_report = (evaluated(lm, text, quiet) for text in (corpus.valid, corpus.test))
@@ -118,6 +124,7 @@ def ngram(
         order=shape.order,
         smoothing=shape.smoothing,
         ngrams=lm.table.sizes,
+        prune=shape.prune,
         seconds=time.monotonic() - started,
         estimation_seconds=estimation_seconds,
         train_tokens=len(corpus.train),

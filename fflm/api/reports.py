@@ -14,6 +14,8 @@ class NgramReport:
     ----------
     ngrams : tuple of int
         The number of n-grams of each order.
+    prune : tuple of int
+        The numbers of occurrences up to which n-grams of 1, 2 ... words were left out.
     seconds, estimation_seconds : float
         Duration of this call, everything included, and of counting and smoothing alone.
     valid, test : dict or None
@@ -24,6 +26,7 @@ class NgramReport:
     order: int
     smoothing: str
     ngrams: tuple[int, ...]
+    prune: tuple[int, ...]
     seconds: float
     estimation_seconds: float
     train_tokens: int

@@ -1,4 +1,4 @@
-"""Train a network."""
+"""Train a network, and mix it with an n-gram model of the same text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def train(
     started: float | None = None,
     **options: Any,
 ) -> Model:
-    """Train a model on text and return the one that was best on validation text.
+    """Train a network on text, and mix the one that was best on validation text with an n-gram model of the text.
+
+    With ``ngram_order=0`` the network stays alone.
 
     Parameters
     ----------
@@ -51,7 +53,8 @@ def train(
     valid, test : str or sequence of str, optional
         Validation and test text. Without `valid`, part of the text is held out.
     out : path, optional
-        Run folder: the best model, the training state, the configuration and a log.
+        Run folder: the model, the network in it as a file of its own (``network.safetensors``), the training state, the
+        configuration and a log. While training goes on, the model is the best network so far.
     resume : bool
         Go on with the run in `out`, with the same text and configuration. To the same end, in epochs, the run goes on
         as if it had never stopped. To another one (other `epochs`, or any `minutes`) the linear learning rate falls
@@ -68,7 +71,7 @@ def train(
     Returns
     -------
     Model
-        Its `report` says how training went.
+        The mixture; its `report` says how training went, and `network` is the network in it.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def train(
         else:
             folder.begin(described)
         report = trainer.run(resume_from=folder if resume else None)
-    model = Model(lm, report, prompts(lm, corpus.valid.ids))
+    model = Model(trainer.result, report, prompts(trainer.result, corpus.valid.ids))
     if report.interrupted:
         kept = "nothing was written, since there was no out" if out is None else f"resume=True goes on with {out}"
         raise Interrupted(f"training was interrupted after {report.steps:,} steps; {kept}", model)

@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with report_aside(aside):
         print_line(f"model        {report.out} ({report.smoothing}, order {report.order})")
-        print_line(f"n-grams      {_counted(report.ngrams)}")
+        left_out = f", without those of at most {' '.join(map(str, report.prune))} occurrences" if report.prune else ""
+        print_line(f"n-grams      {_counted(report.ngrams)}{left_out}")
         print_line(
             f"text         {report.train_tokens:,} tokens, {report.vocab_size:,} words, counted and smoothed in "
             f"{report.estimation_seconds:.2f} s"

@@ -82,18 +82,40 @@ def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
         "interrupted": "interrupted; --resume goes on",
     }[report.stopped]
     yield f"run          {report.out} ({why})"
-    shape = model.lm.describe()["model"]
+    shape = model.network.lm.describe()["model"]
     bag = f" and a bag of {shape['bag_size']}" if shape["bag_size"] else ""
     context = f"context {shape['context_size']}{bag}"
-    yield f"model        {report.vocab_size:,} words, {context}, {report.parameters:,} parameters"
+    label = "network" if report.parts else "model"
+    yield f"{label:12} {report.vocab_size:,} words, {context}, {report.parameters:,} parameters"
+    if report.parts:
+        yield from _mixture_lines(report)
     yield (
         f"training     {report.train_tokens:,} tokens, {report.epochs:.4g} epochs, {report.steps:,} steps, "
         f"{report.seconds:.1f} s, {report.tokens_per_second:,.0f} tokens/s"
     )
-    for label, part in (("validation", report.valid), ("test", report.test)):
+    for text, label, part in (("valid", "validation", report.valid), ("test", "test", report.test)):
         if part is not None:
             yield f"{label:12} {perplexity_line(part)}"
+            if report.parts:
+                network, ngram = (report.parts[name][text]["perplexity"] for name in ("network", "ngram"))
+                yield f"{'':12} (network alone {network:.2f}, n-gram model alone {ngram:.2f})"
     for note in report.notes:
         yield f"note         {note}"
     for sample in model.examples():
         yield f"sample       {word(sample.prompt)} | {word(sample.text)}"
+
+
+def _mixture_lines(report: TrainReport) -> Iterator[str]:
+    """Say what the network is mixed with, and how much each part weighs."""
+    ngram = report.parts["ngram"]
+    size, order, prune = sum(ngram["ngrams"]), ngram["order"], ngram["prune"]
+    pruned = f", without those of 3 and more words that occur at most {_times(prune[-1])}" if prune else ""
+    yield f"n-grams      {size:,} of up to {order} words, Kneser-Ney{pruned}"
+    assert report.weights is not None
+    by_count = "" if len(report.weights) == 1 else " on average, by how often the last two words were seen"
+    network, other = (report.parts[name]["weight"] for name in ("network", "ngram"))
+    yield f"mixture      {network:.2f} network + {other:.2f} n-gram model{by_count}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fflm.config.options import Checked, option
 from fflm.errors import ConfigError, option_name
@@ -21,6 +22,14 @@ class NgramConfig(Checked):
         "fitted on the validation text by how often the context was seen, as in the paper",
         choices=("kneser-ney", "interpolated"),
     )
+    prune: tuple[int, ...] = option(
+        (),
+        "kneser-ney: leave out n-grams that occur at most so often, a count for 1, 2 ... words, the last one for all "
+        "longer n-grams too: 0 0 1 leaves out those of 3 and more words that occur once",
+        low=0,
+        high=2**31 - 1,
+        metavar="COUNT",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -28,6 +37,23 @@ class NgramConfig(Checked):
             object.__setattr__(self, "order", 3 if self.smoothing == "interpolated" else 5)
         if self.order == 1 and self.smoothing == "interpolated":
             raise ConfigError(f"{option_name('order')} must be at least 2 for interpolated smoothing, got 1")
+        check_prune(self.prune, self.order)
+        if any(self.prune) and self.smoothing == "interpolated":
+            raise ConfigError(
+                f"{option_name('prune')} must not be given with interpolated smoothing; leave it out, or take "
+                "kneser-ney"
+            )
+
+
+def check_prune(prune: tuple[int, ...], order: int | None) -> None:
+    """Raise ConfigError unless counts up to which n-grams are left out keep the words and every part of an n-gram."""
+    got = f"got {' '.join(map(str, prune))}"
+    if prune and prune[0] != 0:
+        raise ConfigError(f"{option_name('prune')} must begin with 0, as no word is left out, {got}")
+    if any(longer < shorter for shorter, longer in pairwise(prune)):
+        raise ConfigError(f"{option_name('prune')} must not fall from one order to the next, {got}")
+    if order is not None and len(prune) > order:
+        raise ConfigError(f"{option_name('prune')} must have at most one count for each of {order} orders, {got}")
 
 
 @dataclass(frozen=True)

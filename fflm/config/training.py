@@ -93,6 +93,14 @@ class TrainConfig(Checked):
         "run), auto (sampled where the vocabulary is large enough); evaluation is always exact",
         choices=("auto", "exact", "sampled"),
     )
+    ngram_order: int = option(
+        5,
+        "words of the longest n-grams of the Kneser-Ney model of the same text that the network is mixed with; 0 for a "
+        "network alone",
+        low=0,
+        high=10,
+        metavar="N",
+    )
     weight_decay: float | None = weight_decay_option()
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")
     validate_every: int | None = option(

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,6 +79,13 @@ class Perplexity:
         return asdict(self) | {"unknown_words": list(self.unknown_words), "notes": list(self.notes)}
 
 
+class Evaluation(NamedTuple):
+    """The report on a text, and the natural log P (N,) float64 of each of its tokens."""
+
+    report: Perplexity
+    log_probs: np.ndarray
+
+
 def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[float], None] | None = None) -> Perplexity:
     """Compute the perplexity of `model` on a text.
 
@@ -106,12 +113,12 @@ def evaluate(model: LanguageModel, stream: TokenStream, on_batch: Callable[[floa
     >>> fflm.load("runs/demo").perplexity("text.txt").oov  # which calls this function
     0
     """
-    return evaluate_tokens(model, stream, on_batch)[0]
+    return evaluate_tokens(model, stream, on_batch).report
 
 
 def evaluate_tokens(
     model: LanguageModel, stream: TokenStream, on_batch: Callable[[float], None] | None = None
-) -> tuple[Perplexity, np.ndarray]:
+) -> Evaluation:
     """Do what `evaluate` does, and return the natural log P (N,) of each token too, from the same pass.
 
     Examples
@@ -127,7 +134,7 @@ def evaluate_tokens(
     """
     started = time.perf_counter()
     log_probs = model.log_probs(stream.ids, on_batch, breaks=stream.breaks)
-    return report_on(model.vocabulary, stream, log_probs, time.perf_counter() - started), log_probs
+    return Evaluation(report_on(model.vocabulary, stream, log_probs, time.perf_counter() - started), log_probs)
 
 
 def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray, seconds: float) -> Perplexity:

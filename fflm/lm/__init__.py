@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from fflm.lm.interface import LanguageModel
     from fflm.lm.mixture import Mixture, can_count_contexts, difference_between, log_probs_of_parts
     from fflm.lm.mixture_weights import BUCKETS
-    from fflm.lm.neural import NeuralLanguageModel
-    from fflm.lm.neural_cache import NeuralCacheModel, first_network
+    from fflm.lm.neural import NeuralLanguageModel, network_in
+    from fflm.lm.neural_cache import NeuralCacheModel
     from fflm.lm.ngram.arpa.reading import read_arpa
     from fflm.lm.ngram.arpa.writing import arpa_lines
     from fflm.lm.ngram.backoff import NgramModel
@@ -37,8 +37,8 @@ __all__ = [
     "contexts_at",
     "difference_between",
     "dynamic_evaluation",
-    "first_network",
     "log_probs_of_parts",
+    "network_in",
     "read_arpa",
 ]
 
@@ -49,8 +49,8 @@ _MODULES = {
     "interface": ["LanguageModel"],
     "mixture": ["Mixture", "can_count_contexts", "difference_between", "log_probs_of_parts"],
     "mixture_weights": ["BUCKETS"],
-    "neural": ["NeuralLanguageModel"],
-    "neural_cache": ["NeuralCacheModel", "first_network"],
+    "neural": ["NeuralLanguageModel", "network_in"],
+    "neural_cache": ["NeuralCacheModel"],
     "ngram.arpa.reading": ["read_arpa"],
     "ngram.arpa.writing": ["arpa_lines"],
     "ngram.backoff": ["NgramModel"],

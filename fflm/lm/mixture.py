@@ -13,7 +13,7 @@ import numpy as np
 from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_breaks, checked_contexts
 from fflm.lm.interface import BATCH, CountsContexts, LanguageModel, Scorer
-from fflm.lm.mixture_weights import BUCKETS, bucket_of, fit_weights
+from fflm.lm.mixture_weights import BUCKETS, PRIOR_WORDS, bucket_of, fit_weights, mixed_log_probs
 from fflm.text import NO_BREAKS, Vocabulary, known_ids
 
 
@@ -109,6 +109,46 @@ class Mixture:
         buckets = bucket_of(even.context_counts(ids, breaks))[given] if by_context_count else None
         return cls(parts, fit_weights(log_probs[:, given], buckets))
 
+    @classmethod
+    def choose(
+        cls,
+        parts: Sequence[LanguageModel],
+        ids: np.ndarray,
+        log_probs: np.ndarray,
+        unit_starts: np.ndarray,
+        breaks: np.ndarray = NO_BREAKS,
+    ) -> Mixture:
+        """Fit constant weights and weights by context count on half of a text, and keep what wins on the other half.
+
+        The halves are every other unit. Weights of the kind that has won are then fitted on the whole text.
+
+        Parameters
+        ----------
+        parts : sequence of LanguageModel
+        ids : (N,) int32
+            The validation text.
+        log_probs : (parts, N) float64
+            The result of `log_probs_of_parts` for the stream.
+        unit_starts : (U + 1,) int64
+            The positions at which its units begin, and its length.
+        breaks : (S,) int64
+            The breaks of the text.
+        """
+        even = cls(parts, np.full((1, len(parts)), 1.0 / len(parts)))
+        given = (log_probs.max(axis=0) > -np.inf) | (ids != Vocabulary.UNK)
+        first_half = np.repeat(np.arange(len(unit_starts) - 1) % 2 == 0, np.diff(unit_starts))
+        fitted, checked = first_half & given, ~first_half & given
+        buckets = None
+        if any(map(can_count_contexts, parts)) and fitted.any() and checked.any():
+            buckets = bucket_of(even.context_counts(ids, breaks))
+            constant, rows = (fit_weights(log_probs[:, fitted], of, PRIOR_WORDS) for of in (None, buckets[fitted]))
+            on_checked = log_probs[:, checked]
+            gain = mixed_log_probs(on_checked, rows[buckets[checked]]) - mixed_log_probs(on_checked, constant)
+            if gain.mean() <= 0.0:
+                buckets = None
+        of = None if buckets is None else buckets[given]
+        return cls(parts, fit_weights(log_probs[:, given], of, PRIOR_WORDS))
+
     def with_parts(self, parts: Sequence[LanguageModel]) -> Mixture:
         """Return a mixture with these weights of other parts, each of which takes the place of one."""
         mixture = copy.copy(self)
@@ -139,8 +179,7 @@ class Mixture:
 
     def combined(self, ids: np.ndarray, log_probs: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Compute `log_probs` of a stream (N,) from those of the parts (parts, N) on it: (N,) float64."""
-        with np.errstate(divide="ignore"):
-            return np.logaddexp.reduce(log_probs + np.log(self.weights_at(ids, breaks)).T, axis=0)
+        return mixed_log_probs(log_probs, self.weights_at(ids, breaks))
 
     def weights_at(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Return the parts' weights for every word of a stream (N,) int32: (N, parts), or (1, parts) if constant."""

@@ -25,7 +25,27 @@ def bucket_of(counts: np.ndarray) -> np.ndarray:
     return np.minimum(np.frexp(counts + 1.0)[1] - 1, BUCKETS - 1).astype(np.int64)
 
 
-def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.ndarray:
+def mixed_log_probs(log_probs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute natural log P of each word under a mixture: (N,) float64.
+
+    Parameters
+    ----------
+    log_probs : (parts, N) float64
+        Natural log P of each word under each part.
+    weights : (N, parts) or (1, parts) float64
+        Rows sum to 1.
+
+    Examples
+    --------
+    >>> np.exp(mixed_log_probs(np.log([[0.5, 0.1], [0.1, 0.3]]), np.array([[0.75, 0.25]]))).round(3).tolist()
+    [0.4, 0.15]
+    """
+    with np.errstate(divide="ignore"):
+        mixed: np.ndarray = np.logaddexp.reduce(log_probs + np.log(weights).T, axis=0)
+    return mixed
+
+
+def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None, even_words: float = 0.0) -> np.ndarray:
     """Find the weights under which a text is most probable.
 
     Parameters
@@ -34,6 +54,9 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
         Natural log P of each word of the text under each part.
     buckets : (N,) int64, optional
         The bucket of each word's context.
+    even_words : float
+        Constant weights count this many more words, shared evenly among the parts: a text of few words leaves none
+        without weight.
 
     Returns
     -------
@@ -58,8 +81,8 @@ def fit_weights(log_probs: np.ndarray, buckets: np.ndarray | None = None) -> np.
         place = int(np.flatnonzero(~np.isfinite(best))[0])
         raise FflmError(f"weights can't be fitted: token {place + 1} has no probability under any of the models")
     likelihoods = np.exp(log_probs - best)
-    nowhere = np.zeros(log_probs.shape[1], np.int64)
-    constant = _expectation_maximisation(likelihoods, nowhere, np.full((1, len(log_probs)), 1.0 / len(log_probs)), 0.0)
+    nowhere, even = np.zeros(log_probs.shape[1], np.int64), np.full((1, len(log_probs)), 1.0 / len(log_probs))
+    constant = _expectation_maximisation(likelihoods, nowhere, even, even_words)
     if buckets is None:
         return constant
     return _expectation_maximisation(likelihoods, buckets, np.repeat(constant, BUCKETS, axis=0), PRIOR_WORDS)

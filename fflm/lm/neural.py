@@ -9,7 +9,8 @@ import numpy as np
 
 from fflm.config import ModelConfig
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, within_unit
-from fflm.lm.interface import BATCH
+from fflm.lm.interface import BATCH, LanguageModel
+from fflm.lm.mixture import Mixture
 from fflm.nn.batches import Contexts, Windows
 from fflm.nn.language_model import context_network
 from fflm.nn.network import Network
@@ -187,3 +188,18 @@ class NeuralSession:
             part = contexts[first : first + self._batch]
             self._network.distribution(Contexts(part), out[first : first + self._batch])
         return out
+
+
+def network_in(model: LanguageModel) -> NeuralLanguageModel | None:
+    """Return the network of a model: itself, or the first one in a mixture; None if there is none.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> network_in(fflm.mix("runs/demo", valid="text.txt", cache=20, quiet=True).lm).reach
+    2
+    """
+    if isinstance(model, NeuralLanguageModel):
+        return model
+    parts = model.parts if isinstance(model, Mixture) else []
+    return next(filter(None, map(network_in, parts)), None)

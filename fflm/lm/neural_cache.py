@@ -11,8 +11,7 @@ from fflm.config.adaptation import THETA
 from fflm.kernels import neural_cache
 from fflm.lm.cache import equally_likely
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids
-from fflm.lm.interface import BATCH, LanguageModel
-from fflm.lm.mixture import Mixture
+from fflm.lm.interface import BATCH
 from fflm.lm.neural import LARGE_BATCH, NeuralLanguageModel
 from fflm.nn.batches import Windows
 from fflm.runtime.workers import Workers
@@ -192,19 +191,3 @@ class NeuralCacheSession:
         features = self._network.features(batch)[:, : len(batch)]
         lengths = np.sqrt(np.square(features, dtype=np.float64).sum(axis=0))
         np.divide(features.T, np.maximum(lengths, np.finfo(np.float32).tiny)[:, None], out=out, casting="unsafe")
-
-
-def first_network(model: LanguageModel) -> NeuralLanguageModel | None:
-    """Return the network itself, the first one of a mixture, or None where there is none.
-
-    Examples
-    --------
-    >>> import fflm
-    >>> model = fflm.load("runs/demo").lm
-    >>> first_network(Mixture([model], np.ones((1, 1)))) is model
-    True
-    """
-    if isinstance(model, NeuralLanguageModel):
-        return model
-    parts = model.parts if isinstance(model, Mixture) else []
-    return next((found for part in parts if (found := first_network(part)) is not None), None)

@@ -12,7 +12,7 @@ from fflm.model_file.table import pack_table, unpack_table
 from fflm.model_file.text import Arrays
 from fflm.storage.tensors import check_arrays
 
-FACTS = {"smoothing", "discounts", "fallback_discounts"}
+FACTS = {"smoothing", "discounts", "fallback_discounts", "prune"}
 
 
 def pack(model: NgramModel) -> tuple[Arrays, dict[str, Any]]:
@@ -53,8 +53,9 @@ def _check_facts(facts: object, order: int) -> None:
     if not isinstance(facts, dict) or not set(facts) <= FACTS or not isinstance(facts.get("smoothing", ""), str):
         raise ValueError(f"facts must be an object with nothing but {', '.join(sorted(FACTS))}")
     discounts = np.array(facts.get("discounts", [[0.0] * 3] * order), float)
-    fallback = facts.get("fallback_discounts", [])
     if discounts.shape != (order, 3) or not np.isfinite(discounts).all():
         raise ValueError(f"discounts must be three numbers for each of {order} orders")
-    if not isinstance(fallback, list) or not all(type(number) is int for number in fallback):
-        raise ValueError("fallback_discounts must be whole numbers")
+    for name in ("fallback_discounts", "prune"):
+        numbers = facts.get(name, [])
+        if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
+            raise ValueError(f"{name} must be whole numbers")

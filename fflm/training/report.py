@@ -23,11 +23,19 @@ class TrainReport:
     seconds : float
         Duration of this call, everything included.
     valid_perplexity, test_perplexity : float or None
-        Those of the best model; the test text is read once, at the end (None without one).
+        Those of the run's model, the best network mixed with the n-gram model; the test text is read once, at the end
+        (None without one).
     valid, test : dict or None
         All that is known of them, as plain JSON values; see `fflm.evaluation.perplexity.Perplexity`.
+    parts : dict
+        For ``network`` and ``ngram`` the figures of each alone: ``valid`` and ``test`` as above, and ``weight``, the
+        mean of its weights over the validation text; for ``ngram`` also ``order``, ``ngrams`` (how many of each
+        order) and ``prune`` (the numbers of occurrences up to which they were left out). Empty where `ngram_order` is
+        0: the network is the run's model.
+    weights : list or None
+        Rows of the weights of network and n-gram model: one row, or one for each bucket of context counts.
     train_tokens, vocab_size, parameters : int
-        Sizes of the training text, the vocabulary and the model.
+        Sizes of the training text, the vocabulary and the network.
     plan : str
         The sizes of the network and of the run, in one line.
     stopped : str
@@ -48,6 +56,8 @@ class TrainReport:
     test_perplexity: float | None
     valid: dict[str, Any]
     test: dict[str, Any] | None
+    parts: dict[str, dict[str, Any]]
+    weights: list[list[float]] | None
     train_tokens: int
     vocab_size: int
     parameters: int

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fflm.errors import ConfigError, FflmError, ModelFileError, option_name, shown
-from fflm.lm import NeuralLanguageModel
+from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.model_file import MODEL, save_model
 from fflm.plots import can_plot
 from fflm.plots.learning_curve import is_learning_curve, learning_curve
@@ -19,10 +19,14 @@ from fflm.storage.files import Lock, LockUnsupported, leftovers, read_json, writ
 from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
 
 STATE, LOG, CONFIG, CURVE = "state.safetensors", "log.jsonl", "config.json", "learning_curve.png"
+NETWORK = "network.safetensors"  # the network alone, where the model of the run is a mixture
 LOCK = ".fflm.lock"
 STATE_KIND = "training state"
 #: Options that may differ when a run is resumed. The text is compared by its fingerprint, wherever it is read from.
-MAY_CHANGE = {"epochs", "minutes", "patience", "threads", "checkpoint_seconds", "sources", "valid", "test", "vectors"}
+MAY_CHANGE = {
+    *("epochs", "minutes", "patience", "threads", "checkpoint_seconds", "ngram_order"),
+    *("sources", "valid", "test", "vectors"),
+}
 
 #: Options that configurations lack which were written before the options were there, with what was done then.
 BEFORE = {"bag_decays": [1.0], "pairs": 0, "pair_dropout": 0.5, "run_length": 1, "softmax": "exact"}
@@ -151,10 +155,11 @@ class RunFolder:
             raise FflmError(
                 f"{path} holds another run; give {option_name('resume')} to go on with it, or choose another folder"
             )
-        if (path / MODEL).exists():
-            raise FflmError(
-                f"{path} holds a model without its training state; choose another folder, or remove {MODEL}"
-            )
+        for name in (MODEL, NETWORK):
+            if (path / name).exists():
+                raise FflmError(
+                    f"{path} holds a model without its training state; choose another folder, or remove {name}"
+                )
         for name, is_ours in ((CONFIG, _is_config), (LOG, _is_log), (CURVE, _is_curve)):
             if (path / name).exists() and not (is_ours(path / name) or _is_config(path / CONFIG)):
                 raise FflmError(f"{path} holds a file {name} that is not fflm's; choose another folder")
@@ -182,13 +187,24 @@ class RunFolder:
     def clear_leftovers(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote into the folder."""
         if self.path is not None:
-            for path in leftovers(self.path, (MODEL, STATE, LOG, CONFIG, CURVE)):
+            for path in leftovers(self.path, (MODEL, NETWORK, STATE, LOG, CONFIG, CURVE)):
                 path.unlink(missing_ok=True)
 
-    def save_model(self, model: NeuralLanguageModel) -> None:
-        """Write the model file of the run."""
+    def save_model(self, model: LanguageModel, name: str = MODEL) -> None:
+        """Write the model file of the run, or another one."""
         if self.path is not None:
-            save_model(model, self.path / MODEL)
+            save_model(model, self.path / name)
+
+    def save_mixture(self, network: NeuralLanguageModel, mixture: LanguageModel) -> None:
+        """Write the mixture as the model file of the run, and the network in it as a file of its own."""
+        self.save_model(network, NETWORK)
+        self.save_model(mixture)
+
+    def save_network(self, network: NeuralLanguageModel) -> None:
+        """Write the network as the model file of the run; a file of a network of an earlier call is removed."""
+        self.save_model(network)
+        if self.path is not None:
+            (self.path / NETWORK).unlink(missing_ok=True)
 
     def save_state(self, tensors: dict[str, np.ndarray], progress: dict[str, Any]) -> None:
         """Write the training state: arrays, and a JSON object of the progress of training."""

@@ -20,7 +20,7 @@ from fflm.config import TrainConfig
 from fflm.errors import DivergenceError, LossError, PerplexityError, TextError, option_name
 from fflm.evaluation.perplexity import LARGEST_NATS, speed
 from fflm.kernels._cache import compile_seconds
-from fflm.lm import NeuralLanguageModel
+from fflm.lm import LanguageModel, NeuralLanguageModel
 from fflm.nn.batches import Windows
 from fflm.nn.network import Network
 from fflm.nn.optimizers import Optimizer, usual_rates
@@ -31,6 +31,7 @@ from fflm.runtime.progress import Bar, say
 from fflm.runtime.workers import Workers
 from fflm.text import Corpus
 from fflm.text.order import ShuffledOrder
+from fflm.training.partner import Partner, RunModel
 from fflm.training.plan import say_plan
 from fflm.training.report import TrainReport
 from fflm.training.run_folder import RunFolder
@@ -49,7 +50,7 @@ class Trainer:
     Parameters
     ----------
     model : NeuralLanguageModel
-        Its parameters are updated in place; after `run` they are the best ones.
+        The network. Its parameters are updated in place; after `run` they are the best ones.
     corpus : Corpus
     config : TrainConfig
     folder : RunFolder, optional
@@ -60,6 +61,11 @@ class Trainer:
         Whether to say nothing on stderr.
     frozen : (V,) bool, optional
         Words whose features are not learned.
+
+    Attributes
+    ----------
+    result : LanguageModel
+        After `run` the model of the run: the network, or its mixture with the n-gram partner.
 
     Raises
     ------
@@ -97,6 +103,8 @@ class Trainer:
         self.validation = Validation(
             model, corpus.valid, self.state, self.schedule, self.folder, train_tokens=size, quiet=quiet
         )
+        self.partner: Partner | None = None
+        self.result: LanguageModel = model
         self.last_checkpoint = time.monotonic()
         self.sampler = self._word_sampler()
         self.plan = say_plan(model.config, config, size, self.sampler is not None)
@@ -108,7 +116,7 @@ class Trainer:
         return WordSampler(self.model.vocabulary.counts, size)
 
     def run(self, resume_from: RunFolder | None = None) -> TrainReport:
-        """Train to the end, then evaluate the best model.
+        """Train to the end, evaluate the best network, and mix it with the n-gram partner.
 
         Parameters
         ----------
@@ -125,6 +133,7 @@ class Trainer:
         if resume_from is not None:
             self.state.load(resume_from)
         self._first_save()
+        self._count_partner()
         config = self.config
         network = self.model.network(
             dropout=config.dropout,
@@ -276,6 +285,18 @@ class Trainer:
         self.validation.save_best()
         self.budget.saving_seconds = SAVING_SECONDS + 2.0 * (time.monotonic() - begin)
 
+    def _count_partner(self) -> None:
+        """Count the n-gram model that the network will be mixed with; its time is none of training."""
+        if not self.config.ngram_order:
+            return
+        self.partner = partner = Partner(self.corpus, self.config.ngram_order, self.config.threads)
+        self.budget.saving_seconds += partner.closing_seconds
+        if not self.quiet:
+            say(
+                f"n-gram model: {partner.model.table.starts[-1]:,} n-grams of up to {self.config.ngram_order} words, "
+                f"validation {partner.valid.report.perplexity:.1f}"
+            )
+
     def _plan_the_end(self) -> None:
         """Estimate how long the last validation and the test will take, from the fastest of a few batches."""
         if not self.budget.is_limited:
@@ -315,9 +336,8 @@ class Trainer:
         """Restore the best parameters, evaluate the model and report."""
         self.state.restore_best()
         position, corpus = self.state.position, self.corpus
-        best = self.validation.best if self.validation.is_whole else None
-        valid = best or self.validation.evaluate(corpus.valid, "validation")
-        test = None if corpus.test is None else self.validation.evaluate(corpus.test, "test")
+        model = self._run_model()
+        self.result = model.lm
         self.folder.draw_curve(self.state.log)
         return TrainReport(
             out=None if self.folder.path is None else str(self.folder.path),
@@ -325,10 +345,12 @@ class Trainer:
             epochs=position.tokens / len(corpus.train),
             steps=position.step,
             seconds=time.monotonic() - self.started,
-            valid_perplexity=valid.perplexity,
-            test_perplexity=None if test is None else test.perplexity,
-            valid=valid.to_dict(),
-            test=None if test is None else test.to_dict(),
+            valid_perplexity=model.valid.perplexity,
+            test_perplexity=None if model.test is None else model.test.perplexity,
+            valid=model.valid.to_dict(),
+            test=None if model.test is None else model.test.to_dict(),
+            parts=model.parts,
+            weights=model.weights,
             train_tokens=len(corpus.train),
             vocab_size=len(self.model.vocabulary),
             parameters=sum(value.size for value in self.model.parameters.values()),
@@ -337,3 +359,15 @@ class Trainer:
             interrupted=self.interrupt.asked,
             notes=(*map(str, corpus.notes), *notes),
         )
+
+    def _run_model(self) -> RunModel:
+        """Evaluate the best network, and mix it with the partner where there is one."""
+        corpus = self.corpus
+        best = self.validation.best if self.validation.is_whole else None
+        valid = best or self.validation.evaluate(corpus.valid, "validation")
+        test = None if corpus.test is None else self.validation.evaluate(corpus.test, "test")
+        if self.partner is None:
+            return RunModel(self.model, valid.report, None if test is None else test.report, {}, None)
+        mixed = self.partner.mix(self.model, valid, test)
+        self.folder.save_mixture(self.model, mixed.lm)
+        return mixed

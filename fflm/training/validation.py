@@ -6,7 +6,7 @@ import numpy as np
 
 from fflm.config import SampleConfig
 from fflm.errors import FflmError
-from fflm.evaluation.perplexity import Perplexity, evaluate
+from fflm.evaluation.perplexity import Evaluation, Perplexity, evaluate_tokens
 from fflm.generation import prompts, sample
 from fflm.lm import NeuralLanguageModel
 from fflm.runtime.progress import Bar, say
@@ -66,7 +66,7 @@ class Validation:
         What is evaluated during training.
     is_whole : bool
         Whether that is the whole validation text.
-    best : Perplexity or None
+    best : Evaluation or None
         The evaluation of the best parameters; None before the first validation of this call.
     """
 
@@ -83,7 +83,7 @@ class Validation:
         self.model, self.text, self.state, self.schedule = model, part_of(text), state, schedule
         self.is_whole = self.text is text
         self.folder, self.train_tokens, self.quiet = folder, train_tokens, quiet
-        self.best: Perplexity | None = None
+        self.best: Evaluation | None = None
 
     def run(self) -> Perplexity:
         """Validate the model as it is now, and start a new stretch of training loss.
@@ -94,14 +94,15 @@ class Validation:
             If a probability is no number.
         """
         position = self.state.position
-        report = self.evaluate(self.text, "validation")
+        evaluation = self.evaluate(self.text, "validation")
+        report = evaluation.report
         nats = report.cross_entropy_nats
         assert nats is not None  # no softmax gives a word probability 0
         better = nats < position.best
         self._record(report, better)
         position.forget_losses()
         if better:
-            position.best, position.failures, self.best = nats, 0, report
+            position.best, position.failures, self.best = nats, 0, evaluation
             self.state.keep_best()
             self.save_best()
         else:
@@ -109,14 +110,14 @@ class Validation:
             self.schedule.failed(position)
         return report
 
-    def evaluate(self, text: TokenStream, label: str) -> Perplexity:
-        """Compute the perplexity of the model as it is now on any text, with a bar on stderr."""
+    def evaluate(self, text: TokenStream, label: str) -> Evaluation:
+        """Evaluate the model as it is now on any text, with a bar on stderr."""
         with Bar(len(text), label, not self.quiet) as bar:
-            return evaluate(self.model, text, bar.advance)
+            return evaluate_tokens(self.model, text, bar.advance)
 
     def save_best(self) -> None:
         """Write the model file of the best parameters."""
-        self.folder.save_model(self.model.with_parameters(self.state.best))
+        self.folder.save_network(self.model.with_parameters(self.state.best))
 
     def _record(self, report: Perplexity, better: bool) -> None:
         position = self.state.position

@@ -12,7 +12,7 @@ import numpy as np
 
 from fflm.config.options import whole_number
 from fflm.errors import ConfigError, shown
-from fflm.lm import LanguageModel, Mixture, NeuralLanguageModel
+from fflm.lm import LanguageModel, network_in
 from fflm.text import Vocabulary
 from fflm.text.vocabulary import SPECIALS as SPECIAL_WORDS
 from fflm.word_vectors.similarity import Similarity, _pairs, spearman
@@ -71,14 +71,10 @@ class WordVectors:
         >>> WordVectors.of(fflm.load("runs/demo").lm).matrix.shape
         (13, 4)
         """
-        todo = [lm]
-        while todo:
-            model = todo.pop(0)
-            if isinstance(model, NeuralLanguageModel):
-                return cls(lm.vocabulary, model.parameters["embeddings"], lm.tokenizer.config.lowercase)
-            if isinstance(model, Mixture):
-                todo = [*model.parts, *todo]
-        raise ConfigError(f"a model of kind {lm.describe()['kind']!r} has no word vectors; a network has")
+        network = network_in(lm)
+        if network is None:
+            raise ConfigError(f"a model of kind {lm.describe()['kind']!r} has no word vectors; a network has")
+        return cls(lm.vocabulary, network.parameters["embeddings"], lm.tokenizer.config.lowercase)
 
     def most_frequent(self, count: int) -> tuple[list[str], np.ndarray]:
         """Return the most frequent words in training, without the special ones, and their vectors.

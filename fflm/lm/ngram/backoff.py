@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,7 +12,7 @@ from fflm.errors import ConfigError
 from fflm.kernels import ngrams
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, contexts_at
 from fflm.lm.interface import BATCH
-from fflm.lm.ngram.kneser_ney import estimate
+from fflm.lm.ngram.kneser_ney import estimate, frequent, prune_to_size
 from fflm.lm.ngram.table import COUNTED_CONTEXT, NgramTable, count_ngrams
 from fflm.lm.parts import fill_in_parallel
 from fflm.text import NO_BREAKS, Tokenizer, Vocabulary
@@ -72,6 +72,8 @@ class NgramModel:
         tokenizer: Tokenizer,
         threads: int | None = None,
         breaks: np.ndarray = NO_BREAKS,
+        prune: Sequence[int] = (),
+        largest: int | None = None,
     ) -> NgramModel:
         """Estimate an interpolated modified Kneser-Ney model (`kneser_ney.estimate`) from a text.
 
@@ -85,13 +87,24 @@ class NgramModel:
             For the model; counting takes one.
         breaks : (S,) int64
             The positions where unrelated texts were joined: no n-gram reaches over them.
+        prune : sequence of int
+            The numbers of occurrences up to which n-grams are left out (`kneser_ney.frequent`).
+        largest : int, optional
+            Without `prune`: the number of n-grams above which seldom ones are left out (`kneser_ney.prune_to_size`).
         """
         ids, breaks = checked_ids(ids, len(vocabulary)), checked_breaks(breaks, len(ids))
         table, counts = count_ngrams(ids, order, len(vocabulary), breaks)
-        log_probs, backoffs, discounts, fallback = estimate(table, counts)
+        if not prune and largest is not None:
+            prune = prune_to_size(table, counts, largest)
+        kept = frequent(table, counts, prune) if any(prune) else None
+        log_probs, backoffs, discounts, fallback = estimate(table, counts, kept)
         facts: dict[str, Any] = {"smoothing": "kneser-ney", "discounts": [list(values) for values in discounts]}
         if fallback:
             facts["fallback_discounts"] = fallback
+        if kept is not None:
+            facts["prune"] = list(prune)
+            backoffs = backoffs[kept[: len(backoffs)]]
+            table, log_probs, counts = table.only(kept), log_probs[kept], counts[kept]
         return cls(vocabulary, tokenizer, table, log_probs, backoffs, counts[: len(backoffs)], facts, threads)
 
     def log_probs(

@@ -8,9 +8,15 @@ that it follows. With D(a) = D1, D2, D3 for a = 1, 2, 3 and more,
 
 down to the uniform distribution over all words but ``<s>``. Written as P for n-grams that were seen and b for their
 contexts, this is what the ARPA format holds.
+
+A pruned model leaves out n-grams that occur seldom, as `lmplz --prune` of KenLM does. Discounts and a(c .) are those of
+all n-grams; the whole adjusted count of an n-gram that is left out goes to b(c), as its discount would have done, so
+that probabilities still sum to 1.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,8 +50,58 @@ def discounts(adjusted: np.ndarray) -> tuple[tuple[float, float, float], bool]:
     return FALLBACK, True
 
 
+def frequent(table: NgramTable, counts: np.ndarray, prune: Sequence[int]) -> np.ndarray:
+    """Tell which n-grams a pruned model keeps: (nodes,) bool.
+
+    Parameters
+    ----------
+    table : NgramTable
+    counts : (nodes,) int32
+        How often each n-gram occurs.
+    prune : sequence of int
+        For 1, 2 ... words the number of occurrences up to which an n-gram is left out; the last number holds for all
+        longer n-grams too. The first is 0 and they do not fall, so that every part of an n-gram that is kept is kept.
+
+    Examples
+    --------
+    >>> from fflm.lm.ngram.table import count_ngrams
+    >>> table, counts = count_ngrams(np.array([3, 4, 3, 4, 4], np.int32), order=2, vocab_size=5)
+    >>> [table.ngram(int(node)) for node in np.flatnonzero(frequent(table, counts, [0, 1])[5:]) + 5]
+    [(3, 4)]
+    """
+    kept = np.ones(table.starts[-1], bool)
+    for k in range(2, table.order + 1):
+        nodes = table.nodes(k)
+        kept[nodes] = counts[nodes] > prune[min(k, len(prune)) - 1]
+    return kept
+
+
+def prune_to_size(table: NgramTable, counts: np.ndarray, largest: int) -> list[int]:
+    """Choose what to leave out of a model so that it has at most `largest` n-grams.
+
+    Returns
+    -------
+    list of int
+        Nothing, if there are so few; else 0 and 0 (words and pairs stay, however many they are) and the smallest number
+        of occurrences up to which longer n-grams must be left out; see `frequent`.
+
+    Examples
+    --------
+    >>> from fflm.lm.ngram.table import count_ngrams
+    >>> table, counts = count_ngrams(np.array([3, 4, 3, 4, 4], np.int32), order=3, vocab_size=5)
+    >>> prune_to_size(table, counts, largest=13), prune_to_size(table, counts, largest=10)
+    ([], [0, 0, 1])
+    """
+    if table.starts[-1] <= largest or table.order < 3:
+        return []
+    occurrences = np.bincount(counts[table.starts[2] :])
+    left = np.cumsum(occurrences[::-1])[::-1]  # left[t]: so many occur t times or more
+    small_enough = np.append(left, 0) <= max(0, largest - table.starts[2])
+    return [0, 0, max(1, int(np.argmax(small_enough)) - 1)]
+
+
 def estimate(
-    table: NgramTable, counts: np.ndarray
+    table: NgramTable, counts: np.ndarray, kept: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[float, float, float]], list[int]]:
     """Smooth the counts of a table.
 
@@ -53,6 +109,8 @@ def estimate(
     ----------
     table : NgramTable
     counts : (nodes,) int32
+    kept : (nodes,) bool, optional
+        The n-grams that a pruned model keeps, as `frequent` gives them. The figures of the others mean nothing.
 
     Returns
     -------
@@ -87,7 +145,8 @@ def estimate(
         local = parents - contexts.start
         size = contexts.stop - contexts.start
         totals = np.bincount(local, weights=adjusted, minlength=size)
-        left = np.bincount(local, weights=discount, minlength=size)
+        passed_on = discount if kept is None else np.where(kept[nodes], discount, adjusted)
+        left = np.bincount(local, weights=passed_on, minlength=size)
         followed = totals > 0.0
         backoffs[contexts][followed] = left[followed] / totals[followed]
         shorter = probs[table.links[nodes]]

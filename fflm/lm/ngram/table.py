@@ -104,6 +104,23 @@ class NgramTable:
         complete = (states >= self.starts[1]) | begins | (self.order == 2)
         return np.where(complete, counts[states], 0).astype(np.int64)
 
+    def only(self, kept: np.ndarray) -> NgramTable:
+        """Return the table of the n-grams that are `kept` (nodes,) bool: all words, and no n-gram without its parts.
+
+        Examples
+        --------
+        >>> table, counts = count_ngrams(np.array([3, 4, 3, 4, 4], np.int32), order=2, vocab_size=5)
+        >>> small = table.only(np.append(np.ones(5, bool), counts[5:] > 1))
+        >>> small.sizes, small.ngram(5)
+        ((5, 1), (3, 4))
+        """
+        before = np.concatenate(([0], np.cumsum(kept)))  # the new numbers of the nodes
+        starts = tuple(int(before[start]) for start in self.starts)
+        links = self.links[kept]
+        links[starts[1] :] = before[links[starts[1] :]]
+        contexts = np.append(kept[: self.starts[-2]], True)
+        return NgramTable(self.words[kept], before[self.children[contexts]], links, starts)
+
     def beginning_with(self, word: int, order: int) -> slice:
         """Return the nodes of one order that begin with `word`: they stand together."""
         first, last = word, word + 1
