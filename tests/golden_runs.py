@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import fflm
-from fflm.config import TrainConfig
+from fflm.config import ModelConfig, TrainConfig
 
 STEPS, BATCH = 12, 32
 WORDS = 400
@@ -45,7 +45,6 @@ SMALL = {
     "embedding_dim": 6,
     "hidden_dims": (10,),
     "batch_size": BATCH,
-    "run_length": 1,
     "validate_every": BATCH,
     "epochs": 1,
     "patience": 1000,
@@ -56,8 +55,8 @@ SMALL = {
     "seed": 3,
     "quiet": True,
 }
-if "ngram_order" in {item.name for item in fields(TrainConfig)}:  # not in commits from before networks had a partner
-    SMALL["ngram_order"] = 0
+KNOWN = {item.name for kind in (ModelConfig, TrainConfig) for item in fields(kind)}  # fewer in earlier commits
+SMALL |= {name: value for name, value in {"ngram_order": 0, "run_length": 1}.items() if name in KNOWN}
 RATES = {"sgd": 4.0, "momentum": 0.8, "adagrad": 0.1, "rmsprop": 0.01, "adadelta": 20.0, "adam": 0.02}
 NETWORKS = {
     "default": {},
@@ -79,6 +78,8 @@ NETWORKS = {
     "two-epochs": {"epochs": 2, "validate_every": None},
     "lines": {"boundary": "line"},
     "characters": {"tokenizer": "char", "epochs": 1, "validate_every": 10 * BATCH},
+    **({"runs": {"run_length": 8}} if "run_length" in KNOWN else {}),
+    **({"bags-and-pairs": {"bag_decays": (0.5, 1.0), "pairs": 64, "pair_dropout": 0.3}} if "pairs" in KNOWN else {}),
     "large": {"hidden_dims": (33,), "embedding_dim": 17, "context_size": 8, "bag_size": 20},
 }
 

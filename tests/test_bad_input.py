@@ -232,7 +232,7 @@ def test_divergence(fflm_main, in_temporary_folder):
     code, out, err = fflm_main(*train_new("text.txt"), *wild)
     assert (code, out) == (1, "")
     assert re.fullmatch(
-        r"warning: .*\nn-gram model: .*\n"
+        r"warning: .*\nn-gram model: .*\nplan: .*\n"
         r"fflm: error: training diverged: the loss is \S+ at step \d+ with learning rate 1e\+06; .*\n",
         err,
     )

@@ -44,7 +44,7 @@ def test_help_of_train_shows_every_flag_and_default(fflm_main):
         --learning-rate --batch-size --epochs --schedule --patience --minutes --dropout --embedding-dropout
         --weight-decay --clip-norm --seed --threads --resume --json""".split():
         assert f"{flag} " in out
-    assert "(default: adamw)" in out and "(default: 300)" in out and "(the paper's m) (default: 160)" in out
+    assert "(default: adamw)" in out and "(the paper's m) (default: what suits text and time)" in out
 
 
 def test_version(fflm_main):
@@ -74,7 +74,7 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
         "run", "model", "training", "validation", "test", *["note"] * 5, "sample", "sample", "sample",
     ]  # fmt: skip
     assert lines[0] == f"run          {tmp_path / 'run'} (all epochs done)"
-    assert lines[1].startswith("model        13 words, context 2 and a bag of 100, ")
+    assert lines[1].startswith("model        13 words, context 2 and a bag of 30, ")
     assert re.fullmatch(r"training +1,520 tokens, 3 epochs, 144 steps, \d+\.\d s, [\d,]+ tokens/s", lines[2])
     number = r"\d+\.\d\d"
     for line, tokens in ((lines[3], "80"), (lines[4], "1,600")):
@@ -97,10 +97,13 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
 
 
 def test_train_is_quiet_where_stderr_is_no_terminal(fflm_main, text, tmp_path):
-    """What there is to be warned of, one line a validation, and no bar."""
+    """What there is to be warned of, the plan, a line and a sample for each validation, and no bar."""
     err = fflm_main("train", text, "--out", tmp_path / "run", "--epochs", 3, *SMALL).err
-    warning, *lines = err.splitlines()
+    warning, plan, *lines = err.splitlines()
     assert warning.startswith("warning: 2 of 2 validation units (blocks; 100 %, ")
+    assert plan.startswith("plan: context 2, 1 bag of 30, 4 features, 8 hidden units, ")
+    samples, lines = lines[1::2], lines[::2]
+    assert all(re.fullmatch(r"  [a-z. ]+ \| [a-z. ]+", sample) for sample in samples) and len(samples) == 3
     assert len(lines) == 3 == len((tmp_path / "run" / "log.jsonl").read_text().splitlines())
     for number, line in enumerate(lines, start=1):
         assert re.fullmatch(
@@ -152,6 +155,8 @@ def test_flags_reach_the_model(fflm_main, text, tmp_path):
     assert facts["model"] == {
         "context_size": 3,
         "bag_size": 4,
+        "bag_decays": [1.0],
+        "pairs": 0,
         "embedding_dim": 5,
         "hidden_dims": [7, 6],
         "activation": "relu",

@@ -94,12 +94,24 @@ def test_a_budget_that_is_used_up_before_training_begins():
 
 def test_time_kept_for_the_end(clock):
     budget = TimeBudget(1.0, 100.0)
+    budget.begin()
     budget.saving_seconds = 2.0
-    budget.reserve(held_out=4000, tokens_per_second=100.0)
-    assert budget.closing_seconds == pytest.approx(2.0 + 1.05 * 40.0)
-    assert budget.remaining() == pytest.approx(60.0 - 44.0)
-    clock[0] = 116.1
+    budget.reserve(held_out=2000, tokens_per_second=100.0)
+    assert budget.closing_seconds == pytest.approx(2.0 + 1.05 * 20.0) and budget.beyond_seconds == 0.0
+    assert budget.remaining() == pytest.approx(60.0 - 23.0)
+    clock[0] = 137.1
     assert budget.is_over()
+
+
+def test_training_gets_half_of_the_time_in_any_case(clock):
+    """What evaluation takes besides comes after the end, and is known before."""
+    budget = TimeBudget(1.0, 100.0)
+    clock[0] = 120.0
+    budget.begin()  # 40 seconds are left
+    budget.saving_seconds = 2.0
+    budget.reserve(held_out=10_000, tokens_per_second=100.0)
+    assert budget.remaining() == pytest.approx(20.0)
+    assert budget.beyond_seconds == pytest.approx(2.0 + 105.0 - 20.0)
 
 
 def test_the_log_of_a_run_shows_the_line(tmp_path):

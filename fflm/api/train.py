@@ -86,7 +86,7 @@ def train(
     >>> import fflm
     >>> model = fflm.train("text.txt", context_size=2, embedding_dim=5, hidden_dims=8, epochs=2, quiet=True)
     >>> model.report.steps
-    12
+    96
     """
     started = time.monotonic() if started is None else started
     tokenizer_config, data, shape, config = configurations(TRAINING, options)
@@ -142,7 +142,7 @@ def _plan(corpus: Corpus, config: TrainConfig, started: float) -> dict[str, Any]
     tokens, vocab_size = len(corpus.train), len(corpus.vocabulary)
     if config.minutes is None:
         return make_plan(tokens, vocab_size, math.inf, config.epochs, math.inf)
-    flops = product_speed(config.threads, seconds=0.2)
+    flops = product_speed(config.threads)
     left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds()))
     held_out = len(corpus.valid) + len(corpus.test or ())
     return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), config.epochs, flops)

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import fflm
 from fflm.cli import (
@@ -46,6 +46,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(str(FflmError(message)))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write to standard output, where argparse passes over what fails."""
+        if file is sys.stdout and file is not None:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Leave once what was printed, the help, has been written: argparse passes over what fails."""

@@ -169,7 +169,7 @@ def _checked(item: Field[Any], value: Any) -> Any:
         check_value(item.name, value, item.metadata)
         return str(value)
     value = _plain("path" if item.metadata["metavar"] == "FILE" else kind, item.name, value)
-    if value == (0,):  # no number at all, as the command line can say it
+    if value == (0,) and kind == "tuple[int, ...]":  # no number at all, as the command line can say it
         return ()
     for part in value if isinstance(value, tuple) else (value,):
         check_value(item.name, part, item.metadata)

@@ -29,7 +29,7 @@ class ShuffledOrder:
     """The order of one epoch: runs of neighbouring places in shuffled order; see `Order`.
 
     It is a permutation that is computed where it is asked for and never stored. The text is cut into runs from another
-    place on in each epoch; what is left over after the last whole run comes last.
+    place on in each epoch, and read on from its beginning; what is left over after the last whole run comes last.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class ShuffledOrder:
     [0, 1, 2, 3, 4]
     >>> ShuffledOrder(5, seed=1, epoch=0, run=2).places(0, out)
     >>> out.tolist()
-    [1, 2, 3, 4, 0]
+    [4, 0, 2, 3, 1]
     """
 
     def __init__(self, size: int, seed: int, epoch: int, run: int = 1):

@@ -82,9 +82,9 @@ def make_plan(tokens: int, vocab_size: int, seconds: float, epochs: int, flops: 
 
     Examples
     --------
-    >>> plan = make_plan(400_000, 8_000, seconds=20.0, epochs=12, flops=1e11)
+    >>> plan = make_plan(600_000, 8_000, seconds=20.0, epochs=12, flops=1e11)
     >>> plan["hidden_dims"], plan["embedding_dim"], plan["pairs"]
-    ((256,), 100, 200003)
+    ((128,), 64, 200003)
     """
     chosen = SIZES[0]
     for size in SIZES:

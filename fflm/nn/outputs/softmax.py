@@ -108,9 +108,9 @@ class Softmax:
     ) -> None:
         """Take U and b, divide the vocabulary, and make scratch memory; only training keeps a batch's exponentials."""
         self.weights, self.bias, self._workers = parameters[WEIGHTS], parameters[BIAS], workers
-        self._tiles = tiles = cut_tiles(self.vocab_size, self.features)
+        tiles = cut_tiles(self.vocab_size, self.features)
         part = buffer(1, batch_size).size * self.features * 4
-        self._most_slices = min(SLICES, max(8, PART_BYTES // part))
+        self._division = tiles[0][1], min(SLICES, max(8, PART_BYTES // part))  # height of a tile, most slices
         self.resize(self.vocab_size)
         self._maxima, self._sums, self._factors = (buffer(len(tiles), batch_size) for _ in range(3))
         self._peaks, self._totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
@@ -131,15 +131,15 @@ class Softmax:
 
     def resize(self, size: int) -> None:
         """Compute over the first `size` words alone from now on, in tiles of the same height."""
-        height = self._tiles[0][1]
-        self._used = [(first, min(first + height, size)) for first in range(0, size, height)]
-        self.slices = cut_slices(self._used, min(self._most_slices, len(self._used)))
+        height, most_slices = self._division
+        tiles = [(first, min(first + height, size)) for first in range(0, size, height)]
+        self.slices = cut_slices(tiles, min(most_slices, len(tiles)))
 
     # Forward
 
     def losses(self, features_t: np.ndarray, targets: np.ndarray, draws: Draws | None, out: np.ndarray) -> None:
         """Write -log P(target) of each column into out (B,) float64; the features are kept for `backward`."""
-        self._features_t, self._targets = features_t, targets
+        self._batch = features_t, targets
         self._forward(features_t, targets, self._rows)
         self._write_log_probs(out)
         np.negative(out, out)
@@ -182,7 +182,7 @@ class Softmax:
                 matrices.transpose(rows, features_t, first, last, n)
 
         self._workers.run(task)
-        used = slice(0, len(self._used))
+        used = slice(0, self.slices[-1].tiles.stop)
         self._workers.gather_tiles(self._maxima[used], self._sums[used])
         softmax.combine(self._peaks[:n], self._totals[:n], self._factors[used], self._maxima[used], self._sums[used])
 
@@ -218,7 +218,7 @@ class Softmax:
 
         Where the exponentials of the batch were too many to keep, those of each slice are computed again.
         """
-        n, targets = len(self._targets), self._targets
+        features_t, targets = self._batch
 
         def task(worker: int) -> None:
             for number, part in zip(
@@ -226,7 +226,7 @@ class Softmax:
             ):
                 values = self._values(part, worker)
                 if self._exponentials is None:
-                    self._slice_forward(part, values, self._features_t, targets)
+                    self._slice_forward(part, values, features_t, targets)
                 self._slice_backward(part, number, values, worker, optimizer)
 
         self._workers.run(task)
@@ -235,7 +235,7 @@ class Softmax:
 
         def add(worker: int) -> None:
             first, last = self._workers.share(self.features, worker)
-            matrices.sum_parts(out[first:last], parts, first, n)
+            matrices.sum_parts(out[first:last], parts, first, len(targets))
 
         self._workers.run(add)
 
@@ -262,7 +262,7 @@ class Softmax:
             values,
             self._factors[part.tiles],
             self._rows,
-            self._targets,
+            self._batch[1],
             part.bounds,
             rule,
             rates,

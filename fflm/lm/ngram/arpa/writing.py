@@ -28,7 +28,9 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
 
     Examples
     --------
-    >>> from fflm.config import TokenizerConfig, make
+    >>> from fflm.config import TokenizerConfig
+    >>> from fflm.lm import NgramModel
+    >>> from fflm.text import Vocabulary
     >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "a", "b"])
     >>> ids = vocabulary.encode("a b a b".split())
     >>> model = NgramModel.kneser_ney(ids, 2, vocabulary, Tokenizer(TokenizerConfig()))
