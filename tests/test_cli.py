@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -66,15 +67,17 @@ def test_help_is_light(environment, arguments):
 # Training
 
 
-def test_train_prints_a_report(fflm_main, text, tmp_path):
+def test_train_prints_a_report(fflm_main, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     code, out, err = fflm_main("train", text, "--out", tmp_path / "run", "--test", text, "--epochs", 3, *SMALL)
     assert code == 0
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "run", "model", "training", "validation", "test", *["note"] * 5, "sample", "sample", "sample",
+        "run", "plan", "model", "training", "validation", "test", *["note"] * 5, *["sample"] * 3, *["next"] * 3,
     ]  # fmt: skip
     assert lines[0] == f"run          {tmp_path / 'run'} (all epochs done)"
-    assert lines[1].startswith("model        13 words, context 2 and a bag of 30, ")
+    assert lines.pop(1) == "plan         " + next(line for line in err.splitlines() if "plan" in line)[len("plan: ") :]
+    assert lines[1] == "model        13 words, 273 parameters"
     assert re.fullmatch(r"training +1,520 tokens, 3 epochs, 144 steps, \d+\.\d s, [\d,]+ tokens/s", lines[2])
     number = r"\d+\.\d\d"
     for line, tokens in ((lines[3], "80"), (lines[4], "1,600")):
@@ -94,6 +97,10 @@ def test_train_prints_a_report(fflm_main, text, tmp_path):
             f"text; longer than 10 tokens: {long}"
         )
         assert line.removeprefix("note         ") in err.splitlines()
+    commands = [shlex.split(line)[2:] for line in lines[-3:]]
+    assert [command[0] for command in commands] == ["predict", "perplexity", "score"]
+    for command in commands:
+        assert fflm_main(*(text if part == "FILE" else part for part in command)).code == 0
 
 
 def test_train_is_quiet_where_stderr_is_no_terminal(fflm_main, text, tmp_path):

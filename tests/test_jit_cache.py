@@ -330,3 +330,11 @@ def test_byte_code_alone(installed):
     for path in installed.rglob("*.py"):
         path.unlink()
     assert outcome(start(installed)) == (0, str(KERNELS), NOTE.format("no folder for them can be written"))
+
+
+def test_seconds_of_compiling(monkeypatch):
+    """A kernel that is compiled while another is does not count twice, nor what was compiled before."""
+    monkeypatch.setattr(_cache.KernelCache, "spans", [(12.0, 14.0), (11.0, 15.0), (20.0, 21.0), (1.0, 3.0)])
+    assert _cache.compile_seconds(0.0) == 2.0 + 4.0 + 1.0
+    assert _cache.compile_seconds(14.5) == 0.5 + 1.0
+    assert _cache.compile_seconds(30.0) == 0.0

@@ -25,6 +25,7 @@ from fflm.api import train as api_train
 from fflm.config import DataConfig
 from fflm.errors import ConfigError, DivergenceError, FflmError, Interrupted, ModelFileError, TextError
 from fflm.evaluation.perplexity import Evaluation
+from fflm.kernels._cache import KernelCache
 from fflm.lm import NeuralLanguageModel
 from fflm.model_file import MODEL
 from fflm.nn.network import Network
@@ -588,6 +589,7 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 1000.0
+        monkeypatch.setattr(KernelCache, "spans", [])  # they were measured by another clock
         for name in ("monotonic", "perf_counter"):
             monkeypatch.setattr(time, name, self.read)
 

@@ -11,6 +11,7 @@ import fflm
 from fflm.config import TrainConfig
 from fflm.errors import ConfigError
 from fflm.evaluation.perplexity import Evaluation
+from fflm.kernels._cache import KernelCache
 from fflm.nn.network import Network
 from fflm.training import time_budget
 from fflm.training.run_folder import RunFolder
@@ -297,6 +298,7 @@ def test_minutes_and_then_minutes(text, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(time_budget.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time_budget.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(KernelCache, "spans", [])  # they were measured by another clock
     monkeypatch.setattr(Network, "step", slow_step)
     monkeypatch.setattr(TimeBudget, "reserve", lambda budget, held_out, speed: None)
     monkeypatch.setattr("fflm.training.trainer.speed", lambda model, ids: 1.0)

@@ -143,6 +143,6 @@ def _plan(corpus: Corpus, config: TrainConfig, started: float) -> dict[str, Any]
     if config.minutes is None:
         return make_plan(tokens, vocab_size, math.inf, config.epochs, math.inf)
     flops = product_speed(config.threads)
-    left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds()))
+    left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds(started)))
     held_out = len(corpus.valid) + len(corpus.test or ())
     return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), config.epochs, flops)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -82,11 +83,9 @@ def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
         "interrupted": "interrupted; --resume goes on",
     }[report.stopped]
     yield f"run          {report.out} ({why})"
-    shape = model.network.lm.describe()["model"]
-    bag = f" and a bag of {shape['bag_size']}" if shape["bag_size"] else ""
-    context = f"context {shape['context_size']}{bag}"
+    yield f"plan         {report.plan}"
     label = "network" if report.parts else "model"
-    yield f"{label:12} {report.vocab_size:,} words, {context}, {report.parameters:,} parameters"
+    yield f"{label:12} {report.vocab_size:,} words, {report.parameters:,} parameters"
     if report.parts:
         yield from _mixture_lines(report)
     yield (
@@ -101,8 +100,16 @@ def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
                 yield f"{'':12} (network alone {network:.2f}, n-gram model alone {ngram:.2f})"
     for note in report.notes:
         yield f"note         {note}"
-    for sample in model.examples():
+    samples = model.examples()
+    for sample in samples:
         yield f"sample       {word(sample.prompt)} | {word(sample.text)}"
+    run = shlex.quote(str(report.out))
+    for command in (
+        f"predict {run} {shlex.quote(samples[0].prompt)}",
+        f"perplexity {run} FILE",
+        f"score {run} FILE --html surprisal.html",
+    ):
+        yield f"next         fflm {command}"
 
 
 def _mixture_lines(report: TrainReport) -> Iterator[str]:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import llvmlite
 import numba
@@ -100,7 +100,7 @@ class KernelCache(FunctionCache):
     _patient = True
     _began: float | None = None
     _told = False
-    seconds = 0.0
+    spans: ClassVar[list[tuple[float, float]]] = []
 
     def __init__(self, function: Callable[..., Any]):
         super().__init__(function)
@@ -144,7 +144,7 @@ class KernelCache(FunctionCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the code of a signature; where it can't be kept, say so once."""
-        KernelCache.seconds += time.monotonic() - self._begin
+        KernelCache.spans.append((self._begin, time.monotonic()))
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -173,9 +173,16 @@ class KernelCache(FunctionCache):
             self._held = None
 
 
-def compile_seconds() -> float:
-    """Return how long this process has compiled kernels, or waited for another that did."""
-    return KernelCache.seconds
+def compile_seconds(since: float) -> float:
+    """Compute how long this process has compiled kernels, or waited for another that did, since ``time.monotonic()``.
+
+    One kernel may be compiled while another is that calls it: no second counts twice.
+    """
+    seconds, last = 0.0, since
+    for begin, end in sorted(KernelCache.spans):
+        seconds += max(0.0, end - max(begin, last))
+        last = max(last, end)
+    return seconds
 
 
 def _announce() -> None:

@@ -24,32 +24,29 @@ LARGE_BATCH = 256  # for texts: weights are read once for so many words
 class NeuralLanguageModel:
     """A network with its vocabulary and tokenizer (Bengio et al. 2003, equation 1); see `LanguageModel`.
 
-        Parameters
-        ----------
-        config : ModelConfig
-        vocabulary : Vocabulary
-        tokenizer : Tokenizer
-        parameters : mapping
-            float32 arrays as `fflm.nn.language_model.shapes` names them.
-        threads : int, optional
-            Workers; every core by default. No number changes a bit of any result.
-        build : callable
-            Makes the network of a configuration and a vocabulary size, with the options of `context_network`.
+    Parameters
+    ----------
+    config : ModelConfig
+    vocabulary : Vocabulary
+    tokenizer : Tokenizer
+    parameters : mapping
+        float32 arrays as `fflm.nn.language_model.shapes` names them.
+    threads : int, optional
+        Workers; every core by default. No number changes a bit of any result.
+    build : callable
+        Makes the network of a configuration and a vocabulary size, with the options of `context_network`.
 
-        Examples
-        --------
-        >>> import numpy as np
-
-    from fflm.lm.interface import BATCH
-        >>> from fflm.config import ModelConfig
-        >>> from fflm.config import TokenizerConfig
-        >>> from fflm.nn.language_model import initialise
-        >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
-        >>> config = ModelConfig(context_size=4, bag_size=0)
-        >>> parameters = initialise(config, vocabulary.counts, seed=1)
-        >>> model = NeuralLanguageModel(config, vocabulary, Tokenizer(TokenizerConfig()), parameters)
-        >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
-        1.0
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fflm.config import ModelConfig, TokenizerConfig
+    >>> from fflm.nn.language_model import initialise
+    >>> vocabulary = Vocabulary(["<unk>", "<s>", "</s>", "yes"])
+    >>> config = ModelConfig(context_size=4, bag_size=0)
+    >>> parameters = initialise(config, vocabulary.counts, seed=1)
+    >>> model = NeuralLanguageModel(config, vocabulary, Tokenizer(TokenizerConfig()), parameters)
+    >>> float(model.next_word(np.ones((1, 4), np.int32)).sum().round(6))
+    1.0
     """
 
     def __init__(

@@ -17,6 +17,11 @@ that one worker computes in one compiled call. For a batch of B rows, the arrays
                    grad_t      (units, B)       from layer to layer, as out_t
                    grad_x      (B, width)       as x; `Encoder.gradients` adds it up word by word
 
+The rows of a batch are runs of up to 32 neighbouring positions of the text (`fflm.text.order`). Within a run each bag
+of words is computed from that of the row before, and gradients of a bag are carried back the same way. A step may use
+the softmax over a sample of the vocabulary (nn/outputs/sampled.py): the rows of U and b of the sampled words are copied
+side by side, and the output layer above computes on the copy, as if these words were all.
+
 A product is matmul(out, a, b) with rows of out and b contiguous: forward out_t = H x_t, backward grad_H = delta_t x and
 grad_x_t = H.T delta_t. So the inputs of every layer are kept as rows and transposed.
 
@@ -26,13 +31,14 @@ One training step of the language model, file by file, with the kernels (`fflm.k
  2. nn/steps.py: `steps` sets the learning rate by `Optimizer.begin_step`, and calls `Network.step`.
  3. nn/network.py: `Network.step` calls the forward pass, the backward pass, then the updates.
  4. nn/inputs.py: `Inputs.forward` lets the encoder write x, applies dropout and transposes (dropout, matrices).
- 5. nn/encoders/context.py: `ContextEncoder.read` gathers the embeddings of the context words (windows, embeddings).
+ 5. nn/encoders/context.py: `ContextEncoder.read` gathers the embeddings of the context words and adds up the bags
+    (windows, embeddings); nn/encoders/pairs.py does so for word pairs, side by side with it (word_pairs).
  6. nn/layers/dense.py: `Dense.forward`, for each hidden layer of nn/layers/chain.py (matmul, activations, matrices).
- 7. nn/outputs/softmax.py: `Softmax.losses`; then `Softmax.backward`, which also updates U and b by the optimizer's rule
-    (softmax, which calls matmul and updates; matrices). The gradient goes back through `Dense.backward` (6) and
-    `Inputs.backward` (4).
+ 7. nn/outputs/softmax.py, in steps on a sample behind nn/outputs/sampled.py: `Softmax.losses`; then
+    `Softmax.backward`, which also updates U and b by the optimizer's rule (softmax, which calls matmul and updates;
+    matrices). The gradient goes back through `Dense.backward` (6) and `Inputs.backward` (4).
  8. nn/optimizers.py: `Optimizer.update` for the layers, `Optimizer.update_rows` for the embeddings, whose gradients
-    `ContextEncoder.gradients` (5) adds up (updates, embeddings).
+    `ContextEncoder.collect` and `gradients` (5) add up (updates, embeddings).
 
 With the option `clip_norm`, U and b are updated after all gradients are known, in 8.
 

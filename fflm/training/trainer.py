@@ -92,7 +92,7 @@ class Trainer:
         self.model, self.corpus, self.config, self.quiet, self.frozen = model, corpus, config, quiet, frozen
         self.folder = folder or RunFolder(None)
         self.started = time.monotonic() if started is None else started
-        self.budget = TimeBudget(config.minutes, self.started + compile_seconds())
+        self.budget = TimeBudget(config.minutes, self.started + compile_seconds(self.started))
         self.interrupt = Interrupt()
         self.steps_per_epoch = -(-size // config.batch_size)
         rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
@@ -157,7 +157,7 @@ class Trainer:
 
     def _notes_on_time(self) -> list[str]:
         """Say what part of the validation text is read during training, and where the minutes go besides training."""
-        notes, seconds = [], compile_seconds()
+        notes, seconds = [], compile_seconds(self.started)
         if not self.validation.is_whole:
             notes.append(
                 f"validation during training is on {len(self.validation.text):,} of {len(self.corpus.valid):,} tokens; "
