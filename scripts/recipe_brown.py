@@ -2,12 +2,12 @@
 
     python scripts/recipe_brown.py --out runs/recipe               # the network, its mixtures, an ensemble
     python scripts/recipe_brown.py --out runs/recipe --ablation    # the recipe with one thing changed at a time
-    python scripts/recipe_brown.py --out runs/recipe --elsewhere   # the same defaults on texts they were not chosen on
+    python scripts/recipe_brown.py --out runs/recipe --elsewhere   # the same recipe on texts they were not chosen on
 
 Same text and vocabulary as scripts/reproduce_bengio2003.py (see scripts/brown.py). Everything was chosen on the
 validation text: the ablation does not read the test text at all, the first command reads it once, at its end. Run
 again, each goes on where it was stopped; a network of the ablation, which is not saved, begins anew. The recipe is what
-`fflm train` does by default: no option is given here but the vocabulary, the time limit and the seed.
+`fflm train` did by default before it had a plan: one size of network for every text and time, and the exact softmax.
 """
 
 import argparse
@@ -18,18 +18,33 @@ import numpy as np
 from brown import Results, brown, perplexity, run, seconds_trained, vocabulary_file
 
 import fflm
-from fflm.config import ModelConfig, TokenizerConfig, TrainConfig
+from fflm.config import TokenizerConfig
 from fflm.lm import CacheModel, Mixture, NgramModel
 from fflm.storage.files import write
 from fflm.text import Tokenizer
 from fflm.training.run_folder import STATE
 
 MINUTES = 20.0
-EPOCHS = 2  # elsewhere, so that no machine has other figures; the default is 12
+EPOCHS = 2  # elsewhere, so that no machine has other figures
 CACHE = 500
 ENSEMBLE = 2
+RECIPE = {
+    "context_size": 8,
+    "bag_size": 100,
+    "bag_decays": 1.0,
+    "pairs": 0,
+    "embedding_dim": 160,
+    "hidden_dims": 300,
+    "dropout": 0.5,
+    "embedding_dropout": 0.3,
+    "batch_size": 256,
+    "learning_rate": None,
+    "run_length": 1,
+    "softmax": "exact",
+    "ngram_order": 0,
+}
 #: The ablation's runs: all 12 epochs, since what regularises pays late, over fewer words; networks alone.
-SMALL = {"vocab_size": 2048, "ngram_order": 0}
+SMALL = RECIPE | {"vocab_size": 2048}
 VARIANTS = {
     "the recipe": {},
     "without the bag": {"bag_size": 0},
@@ -52,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/recipe"), metavar="FOLDER")
     parser.add_argument("--ablation", action="store_true", help="one thing changed at a time, on the validation text")
-    parser.add_argument("--elsewhere", action="store_true", help="WikiText-2 and Gutenberg with the same defaults")
+    parser.add_argument("--elsewhere", action="store_true", help="WikiText-2 and Gutenberg with the same recipe")
     parser.add_argument("--minutes", type=float, default=MINUTES, metavar="T", help="for each network on Brown")
     parser.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help="of each network elsewhere")
     arguments = parser.parse_args()
@@ -110,9 +125,9 @@ def network(out: Path, seed: int, minutes: float) -> dict:
         out=folder,
         resume=(folder / STATE).exists(),
         vocab=words,
-        ngram_order=0,
         minutes=max(minutes - before / 60.0, 0.01),
         seed=seed,
+        **RECIPE,
     )
     return figures(model.report) | {"seconds": before + model.report.seconds}
 
@@ -155,7 +170,7 @@ def variant(change: dict) -> dict:
 
 
 def elsewhere(out: Path, epochs: int) -> None:
-    """The same defaults on other texts, each with its own training vocabulary, beside Kneser-Ney of order 5.
+    """The same recipe on other texts, each with its own training vocabulary, beside Kneser-Ney of order 5.
 
     Of WikiText-2 only the training text makes the vocabulary, so that more of it is unknown than its publishers left.
     """
@@ -186,7 +201,7 @@ def other_text(folder: Path, train: str, valid: str | None, test: str | None, op
     """Train on another text, or go on with its run; perplexities on its test part."""
     resume = (folder / STATE).exists()
     report = fflm.train(
-        train, valid=valid, test=test, out=folder, resume=resume, epochs=epochs, ngram_order=0, **options
+        train, valid=valid, test=test, out=folder, resume=resume, epochs=epochs, **RECIPE, **options
     ).report
     (folder / "kn5.safetensors").unlink(missing_ok=True)  # of a call that was stopped after it
     ngram = fflm.ngram(train, valid=valid, test=test, vocab_of=folder, out=folder / "kn5.safetensors")
@@ -204,9 +219,8 @@ def other_text(folder: Path, train: str, valid: str | None, test: str | None, op
 
 
 def finish(path: Path, lines: list[str]) -> None:
-    """Write the table with the configuration above it, and print it."""
-    shape, training = ModelConfig(), TrainConfig()
-    lines = [f"Defaults: {shape.to_dict()} {training.to_dict()}", "", *lines, ""]
+    """Write the table with the recipe above it, and print it."""
+    lines = [f"The recipe: {RECIPE}", "", *lines, ""]
     write(path, "\n".join(lines).encode())
     print("\n".join(lines))
 

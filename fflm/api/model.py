@@ -269,9 +269,13 @@ class Model:
         return len(vectors.vocabulary) - len(kept)
 
     def examples(self, count: int = 3) -> list[Sample]:
-        """Sample a few continuations, after words taken from the validation text (none in the ``line`` boundary)."""
+        """Sample a few continuations, at temperature 0.7, after words of the validation text.
+
+        In the ``line`` boundary they begin with a line.
+        """
         tokens = 100 if self.lm.tokenizer.config.tokenizer == "char" else 20
-        return [self.sample(prompt, tokens=tokens, seed=i)[0] for i, prompt in enumerate(self.prompts[:count])]
+        prompts = enumerate(self.prompts[:count])
+        return [self.sample(prompt, tokens=tokens, temperature=0.7, seed=i)[0] for i, prompt in prompts]
 
     def info(self) -> dict[str, Any]:
         """Return sizes and configurations, as plain JSON values.

@@ -8,7 +8,6 @@ that can make its passes in the time there is, at the speed of this machine's ma
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -131,11 +130,15 @@ def say_plan(shape: ModelConfig, config: TrainConfig, tokens: int, sampled: bool
     bags = f", {len(shape.bag_decays)} bag{'s' * (len(shape.bag_decays) > 1)} of {shape.bag_size}"
     pairs = f", {shape.pairs:,} rows of word pairs" if shape.pairs else ""
     softmax = "a sampled softmax, exact at the end" if sampled else "the exact softmax"
-    length = f"{config.minutes:g} minutes or " if config.minutes is not None and math.isfinite(config.minutes) else ""
+    length = "" if config.minutes is None else f"{_number(config.minutes, 'minute')} or "
     rate = "" if config.learning_rate is None else f", learning rate {config.learning_rate:g}"
     return (
         f"context {shape.context_size}{bags if shape.bag_size else ''}{pairs}, {shape.embedding_dim} features, "
         f"{' and '.join(map(str, shape.hidden_dims)) or 'no'} hidden units, {softmax}, dropout {config.dropout:g} and "
-        f"{config.embedding_dropout:g}{rate}, batches of {config.batch_size}, {length}{config.epochs} epochs of "
-        f"{tokens:,} tokens"
+        f"{config.embedding_dropout:g}{rate}, batches of {config.batch_size}, {length}"
+        f"{_number(config.epochs, 'epoch')} of {tokens:,} tokens"
     )
+
+
+def _number(count: float, what: str) -> str:
+    return f"{count:g} {what}{'' if count == 1 else 's'}"
