@@ -80,6 +80,7 @@ NETWORKS = {
     "characters": {"tokenizer": "char", "epochs": 1, "validate_every": 10 * BATCH},
     **({"runs": {"run_length": 8}} if "run_length" in KNOWN else {}),
     **({"bags-and-pairs": {"bag_decays": (0.5, 1.0), "pairs": 64, "pair_dropout": 0.3}} if "pairs" in KNOWN else {}),
+    **({"tied": {"embedding_dim": 10, "tied": True}} if "tied" in KNOWN else {}),
     "large": {"hidden_dims": (33,), "embedding_dim": 17, "context_size": 8, "bag_size": 20},
 }
 

@@ -109,6 +109,10 @@ def train(
             corpus = replace(corpus, notes=(*corpus.notes, Note(vectors.coverage())))
         plan = planned_before(folder.described()) if resume else _plan(corpus, config, started)
         shape, config = with_plan(shape, config, options, plan)
+        if shape.tied and config.freeze_vectors:
+            raise ConfigError(
+                f"{option_name('tied')} can't be with {option_name('freeze_vectors')}: the output learns them"
+            )
         described = {
             "vectors_content": vectors and vectors.fingerprint(),
             "sources": read,

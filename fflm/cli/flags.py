@@ -64,6 +64,14 @@ def add_flags(
             continue
         flag = "--" + item.name.replace("_", "-")
         type_name = item.type.removesuffix(" | None")
+        if type_name == "bool" and item.metadata["planned"]:
+            group.add_argument(
+                flag,
+                action=argparse.BooleanOptionalAction,
+                default=argparse.SUPPRESS,
+                help=item.metadata["help"] + _default(item),
+            )
+            continue
         if type_name == "bool":
             group.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=item.metadata["help"])
             continue

@@ -61,6 +61,13 @@ class ModelConfig(Checked):
     activation: str = activation_option()
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
+    tied: bool = option(
+        False,
+        "the output weights are the embeddings (Press and Wolf 2017); the last hidden layer must have as many units as "
+        "a word has features",
+        planned=True,
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.bag_decays:

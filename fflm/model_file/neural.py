@@ -22,7 +22,12 @@ def pack(model: NeuralLanguageModel) -> tuple[Arrays, dict[str, Any]]:
 
 def unpack(arrays: Arrays, description: dict[str, Any], reader: Reader) -> NeuralLanguageModel:
     """Build the model of arrays and description; ValueError, KeyError or FflmError if they are damaged."""
-    before = {"bag_size": 0, "bag_decays": (1.0,), "pairs": 0}  # what files lack that were written before
+    before = {
+        "bag_size": 0,
+        "bag_decays": (1.0,),
+        "pairs": 0,
+        "tied": False,
+    }  # what files lack that were written before
     config = make(ModelConfig, before | description["model"], complete=True)
     check_arrays(arrays, {name: (np.float32, shape) for name, shape in shapes(config, len(reader.vocabulary)).items()})
     return NeuralLanguageModel(config, reader.vocabulary, reader.tokenizer, Parameters(arrays), reader.threads)

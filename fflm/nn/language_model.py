@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fflm.config import ModelConfig
+from fflm.errors import ConfigError, option_name
 from fflm.nn.encoders import Encoder
 from fflm.nn.encoders.context import ContextEncoder
+from fflm.nn.encoders.embedding_rows import TABLE
 from fflm.nn.encoders.pairs import PairEncoder
 from fflm.nn.encoders.side_by_side import SideBySide
 from fflm.nn.inputs import Inputs
@@ -14,7 +16,7 @@ from fflm.nn.layers.hidden import hidden_layers
 from fflm.nn.network import Network
 from fflm.nn.outputs import OutputLayer
 from fflm.nn.outputs.sampled import SampledSoftmax, WordSampler
-from fflm.nn.outputs.softmax import Softmax
+from fflm.nn.outputs.softmax import WEIGHTS, Softmax
 from fflm.nn.parameters import Parameters, Shape
 
 
@@ -41,6 +43,11 @@ def context_network(
         Words whose features are not learned.
     sampler : WordSampler, optional
         With it, training steps can be made on a sample of the vocabulary; see `fflm.nn.outputs.sampled`.
+
+    Raises
+    ------
+    ConfigError
+        If output weights and embeddings are to be the same, but not of the same shape.
     """
     encoder: Encoder = ContextEncoder(
         vocab_size, config.embedding_dim, config.context_size, config.bag_size, config.bag_decays, frozen
@@ -48,9 +55,16 @@ def context_network(
     if config.pairs:
         encoder = SideBySide([encoder, PairEncoder(config.pairs, config.embedding_dim, pair_dropout)])
     layers = hidden_layers(encoder.width, config.hidden_dims, config.activation, dropout, config.direct)
-    output: OutputLayer = Softmax(vocab_size, layers.units)
+    if config.tied and layers.units != config.embedding_dim:
+        direct = f" with {option_name('direct')}" if config.direct else ""
+        raise ConfigError(
+            f"{option_name('tied')} needs as many units in the last hidden layer as features, got "
+            f"{layers.units}{direct} for {config.embedding_dim}"
+        )
+    table = TABLE if config.tied else WEIGHTS
+    output: OutputLayer = Softmax(vocab_size, layers.units, table)
     if sampler is not None:
-        output = SampledSoftmax(vocab_size, layers.units, sampler)
+        output = SampledSoftmax(vocab_size, layers.units, sampler, table)
     return Network(Inputs(encoder, embedding_dropout), layers, output)
 
 
@@ -65,7 +79,7 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
     dict
         ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), or (h, K*m + m) with a bag, ``hidden.0.bias`` (h,), with
         PReLU ``hidden.0.slope`` (h,), ``hidden.1.weights`` ...; ``output.weights`` (V, h), with direct connections as
-        many columns more as the first hidden layer has; ``output.bias`` (V,).
+        many columns more as the first hidden layer has, none with tied weights; ``output.bias`` (V,).
 
     Examples
     --------

@@ -25,6 +25,9 @@ from fflm.runtime.workers import Workers
 class Network:
     """A network of inputs, layers and an output layer; it is built from sizes, then prepared for batches.
 
+    Encoder and output layer may share a table. A step then updates it twice: the output layer's gradient first, with
+    the rows of all words that it computes, then the encoder's.
+
     Parameters
     ----------
     inputs : Inputs
@@ -78,7 +81,8 @@ class Network:
         training : bool
             Whether `step` or `gradients` will be called; without, no memory for gradients is made.
         clip_norm : float, optional
-            Gradients are scaled down to this global norm before an update (Pascanu et al. 2013).
+            Gradients are scaled down to this global norm before an update (Pascanu et al. 2013). Of a table that
+            encoder and output layer share, each of the two gradients counts by itself.
         keep_gradient : bool
             Whether `gradients` will be called.
         """
@@ -126,7 +130,9 @@ class Network:
         grads = {name: np.zeros(shape, np.float32) for name, shape in self.inputs.encoder.shapes().items()}
         for name, grad in self._table_gradients(grad_x, touched).items():
             grads[name][touched[name]] = grad
-        return losses, grads | {n: grad.copy() for n, grad in (self.layers.grads | self.output.grads).items()}
+        for name, grad in (self.layers.grads | self.output.grads).items():
+            grads[name] = grad + grads[name] if name in grads else grad.copy()
+        return losses, grads
 
     def _backward(
         self, batch: Batch, optimizer: Optimizer | None, draws: Draws | None

@@ -8,7 +8,7 @@ that can make its passes in the time there is, at the speed of this machine's ma
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from fflm.config import ModelConfig, TrainConfig
@@ -44,6 +44,7 @@ class Size:
     embedding_dropout: float
     pair_dropout: float
     learning_rate: float
+    tied: bool = False
 
     def tokens_per_second(self, vocab_size: int, flops: float) -> float:
         """Estimate the speed of training, from the speed of the product in floating-point operations per second."""
@@ -114,6 +115,11 @@ def with_plan(
         planned.pop("learning_rate", None)  # each rule has its own
     if config.vectors is not None:
         planned.pop("embedding_dim", None)
+    options = asdict(shape) | asdict(config) | planned
+    if given.get("tied") and "hidden_dims" not in given:
+        planned["hidden_dims"] = (options["embedding_dim"],)
+    elif options["direct"] or options["freeze_vectors"] or [*options["hidden_dims"]][-1:] != [options["embedding_dim"]]:
+        planned.pop("tied", None)
     names = {item.name for item in fields(ModelConfig)}
     of_shape = {name: value for name, value in planned.items() if name in names}
     of_training = {name: value for name, value in planned.items() if name not in names}
@@ -129,14 +135,15 @@ def say_plan(shape: ModelConfig, config: TrainConfig, tokens: int, sampled: bool
     """Describe the plan in one line."""
     bags = f", {len(shape.bag_decays)} bag{'s' * (len(shape.bag_decays) > 1)} of {shape.bag_size}"
     pairs = f", {shape.pairs:,} rows of word pairs" if shape.pairs else ""
+    tied = " of the embeddings" if shape.tied else ""
     softmax = "a sampled softmax, exact at the end" if sampled else "the exact softmax"
     length = "" if config.minutes is None else f"{_number(config.minutes, 'minute')} or "
     rate = "" if config.learning_rate is None else f", learning rate {config.learning_rate:g}"
+    units = f"{' and '.join(map(str, shape.hidden_dims)) or 'no'} hidden units"
     return (
         f"context {shape.context_size}{bags if shape.bag_size else ''}{pairs}, {shape.embedding_dim} features, "
-        f"{' and '.join(map(str, shape.hidden_dims)) or 'no'} hidden units, {softmax}, dropout {config.dropout:g} and "
-        f"{config.embedding_dropout:g}{rate}, batches of {config.batch_size}, {length}"
-        f"{_number(config.epochs, 'epoch')} of {tokens:,} tokens"
+        f"{units}, {softmax}{tied}, dropout {config.dropout:g} and {config.embedding_dropout:g}{rate}, "
+        f"batches of {config.batch_size}, {length}{_number(config.epochs, 'epoch')} of {tokens:,} tokens"
     )
 
 

@@ -101,11 +101,13 @@ class SampledSoftmax:
     vocab_size, features : int
         V and D.
     sampler : WordSampler
+    table : str
+        The name of U, as in `Softmax`.
     """
 
-    def __init__(self, vocab_size: int, features: int, sampler: WordSampler):
-        self.vocab_size, self.features, self.sampler = vocab_size, features, sampler
-        self._exact, self._active = Softmax(vocab_size, features), Softmax(vocab_size, features)
+    def __init__(self, vocab_size: int, features: int, sampler: WordSampler, table: str = WEIGHTS):
+        self.vocab_size, self.features, self.sampler, self.table = vocab_size, features, sampler, table
+        self._exact = self._active = Softmax(vocab_size, features, table)
         self._rows: Optimizer | None = None
 
     def shapes(self) -> dict[str, Shape]:
@@ -126,9 +128,9 @@ class SampledSoftmax:
         if not training:
             return
         most = min(self.vocab_size, self.sampler.size + batch_size)
-        self._sampled = Softmax(most, self.features)
+        self._sampled = Softmax(most, self.features, self.table)
         self._values = Parameters(
-            {WEIGHTS: np.zeros((most, self.features), np.float32), BIAS: np.zeros(most, np.float32)}
+            {self.table: np.zeros((most, self.features), np.float32), BIAS: np.zeros(most, np.float32)}
         )
         self._sampled.prepare(self._values, workers, batch_size, True, keep_gradient)
         self._words, self._log_inclusion = np.zeros(most, np.int64), np.zeros(most, np.float32)
@@ -165,7 +167,7 @@ class SampledSoftmax:
 
         def task(worker: int) -> None:
             first, last = self._workers.share(self._size, worker)
-            embeddings.read_rows(self._values[WEIGHTS][first:last], self._parameters[WEIGHTS], words[first:last])
+            embeddings.read_rows(self._values[self.table][first:last], self._parameters[self.table], words[first:last])
 
         self._workers.run(task)
         return local

@@ -82,6 +82,8 @@ class Softmax:
     ----------
     vocab_size, features : int
         V and D.
+    table : str
+        The name of U among the parameters: an encoder's table where both share it.
 
     Attributes
     ----------
@@ -89,31 +91,31 @@ class Softmax:
         After ``backward(None, ...)``: the gradients of U and b.
     """
 
-    def __init__(self, vocab_size: int, features: int):
-        self.vocab_size, self.features = vocab_size, features
+    def __init__(self, vocab_size: int, features: int, table: str = WEIGHTS):
+        self.vocab_size, self.features, self.table = vocab_size, features, table
         self.grads: dict[str, np.ndarray] = {}
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes of U (V, D) and b (V,)."""
-        return {WEIGHTS: (self.vocab_size, self.features), BIAS: (self.vocab_size,)}
+        return {self.table: (self.vocab_size, self.features), BIAS: (self.vocab_size,)}
 
     def initialise(self, generator: np.random.Generator, counts: np.ndarray) -> Parameters:
         """Draw U from +-sqrt(1 / D) / 10; set b to the log of the unigram probabilities, counts plus one."""
         weights = uniform(generator, (self.vocab_size, self.features), 0.1 / np.sqrt(self.features))
         smoothed = counts.astype(np.float64) + 1.0
-        return Parameters({WEIGHTS: weights, BIAS: np.log(smoothed / smoothed.sum()).astype(np.float32)})
+        return Parameters({self.table: weights, BIAS: np.log(smoothed / smoothed.sum()).astype(np.float32)})
 
     def prepare(
         self, parameters: Parameters, workers: Workers, batch_size: int, training: bool, keep_gradient: bool = False
     ) -> None:
         """Take U and b, divide the vocabulary, and make scratch memory; only training keeps a batch's exponentials."""
-        self.weights, self.bias, self._workers = parameters[WEIGHTS], parameters[BIAS], workers
+        self.weights, self.bias, self._workers = parameters[self.table], parameters[BIAS], workers
         tiles = cut_tiles(self.vocab_size, self.features)
         part = buffer(1, batch_size).size * self.features * 4
         self._division = tiles[0][1], min(SLICES, max(8, PART_BYTES // part))  # height of a tile, most slices
         self.resize(self.vocab_size)
         self._maxima, self._sums, self._factors = (buffer(len(tiles), batch_size) for _ in range(3))
-        self._peaks, self._totals = np.zeros(batch_size, np.float32), np.zeros(batch_size)
+        self._normalisers = np.zeros(batch_size, np.float32), np.zeros(batch_size)  # peaks, totals
         self._target_logits = np.zeros(batch_size, np.float32)
         self._exponentials = None
         if training and self.vocab_size * self._maxima.shape[1] * 4 <= KEPT_BYTES:
@@ -127,7 +129,7 @@ class Softmax:
             self._gradients = [
                 (np.zeros((rows, self.features), np.float32), np.zeros(rows, np.float32)) for _ in range(copies)
             ]
-            self.grads = dict(zip((WEIGHTS, BIAS), self._gradients[0], strict=True)) if keep_gradient else {}
+            self.grads = dict(zip((self.table, BIAS), self._gradients[0], strict=True)) if keep_gradient else {}
 
     def resize(self, size: int) -> None:
         """Compute over the first `size` words alone from now on, in tiles of the same height."""
@@ -184,7 +186,8 @@ class Softmax:
         self._workers.run(task)
         used = slice(0, self.slices[-1].tiles.stop)
         self._workers.gather_tiles(self._maxima[used], self._sums[used])
-        softmax.combine(self._peaks[:n], self._totals[:n], self._factors[used], self._maxima[used], self._sums[used])
+        peaks, totals = self._normalisers
+        softmax.combine(peaks[:n], totals[:n], self._factors[used], self._maxima[used], self._sums[used])
 
     def _slice_forward(self, part: Slice, values: np.ndarray, features_t: np.ndarray, targets: np.ndarray) -> None:
         softmax.slice_forward(
@@ -201,7 +204,8 @@ class Softmax:
 
     def _write_log_probs(self, out: np.ndarray) -> None:
         n = len(out)
-        softmax.log_probabilities(out, self._target_logits[:n], self._peaks[:n], self._totals[:n])
+        peaks, totals = self._normalisers
+        softmax.log_probabilities(out, self._target_logits[:n], peaks[:n], totals[:n])
 
     def _owned(self, worker: int) -> list[Slice]:
         first, last = self._workers.share(len(self.slices), worker)
@@ -248,10 +252,10 @@ class Softmax:
                 (self.bias[part.words], NO_NUMBERS, NO_NUMBERS),
             )
             rule, rates = NOTHING, (NO_NUMBERS, NO_NUMBERS)
-            grad_weights, grad_bias = self.grads[WEIGHTS][part.words], self.grads[BIAS][part.words]
+            grad_weights, grad_bias = self.grads[self.table][part.words], self.grads[BIAS][part.words]
         else:
-            weights, bias = optimizer.rows(WEIGHTS, part.words), optimizer.rows(BIAS, part.words)
-            rule, rates = optimizer.number, (optimizer.rates[WEIGHTS], optimizer.rates[BIAS])
+            weights, bias = optimizer.rows(self.table, part.words), optimizer.rows(BIAS, part.words)
+            rule, rates = optimizer.number, (optimizer.rates[self.table], optimizer.rates[BIAS])
             grad_weights, grad_bias = self._gradients[worker]
         softmax.slice_backward(
             self._parts[number],
