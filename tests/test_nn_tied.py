@@ -21,15 +21,7 @@ V, M = 30, 5
 CONFIG = ModelConfig(context_size=2, bag_size=6, pairs=7, embedding_dim=M, hidden_dims=(4, M), tied=True)
 RNG = np.random.default_rng(3)
 BATCH = Windows(RNG.integers(3, V, 30).astype(np.int32), np.arange(10, 30), np.array([14]))
-TINY = {
-    "context_size": 2,
-    "embedding_dim": 8,
-    "hidden_dims": 8,
-    "tied": True,
-    "epochs": 2,
-    "min_count": 1,
-    "quiet": True,
-}
+TINY = {"context_size": 2, "embedding_dim": 8, "tied": True, "schedule": "plateau", "ngram_order": 0, "quiet": True}
 
 
 def drawn() -> Parameters:
@@ -60,6 +52,7 @@ def test_its_gradient_is_the_sum_of_both_by_central_differences():
 
 
 def test_a_step_of_sgd_takes_the_whole_gradient_away():
+    """By a network that is prepared twice, which once left it without memory for the gradients of tables."""
     parameters, network = drawn(), context_network(CONFIG, V)
     before = parameters["embeddings"].copy()
     with Workers(2) as workers:
@@ -94,10 +87,10 @@ def test_a_run_is_resumed_to_the_bit_and_its_file_read_again(tmp_path):
     for name, calls in (("twice", (1, 2)), ("once", (2,))):
         for number, epochs in enumerate(calls):
             fflm.train(text, out=tmp_path / name, resume=number > 0, epochs=epochs, **TINY)
-    once, twice = (fflm.load(tmp_path / name).network.lm.parameters for name in ("once", "twice"))
+    once, twice = (fflm.load(tmp_path / name).lm.parameters for name in ("once", "twice"))
     assert {name: value.tobytes() for name, value in once.items()} == {n: v.tobytes() for n, v in twice.items()}
     assert json.loads((tmp_path / "once" / "config.json").read_text())["tied"] is True
-    assert fflm.load(tmp_path / "once").network.info()["model"]["tied"] is True
+    assert fflm.load(tmp_path / "once").info()["model"]["tied"] is True
 
 
 def test_sizes_that_can_not_be_tied():

@@ -48,6 +48,7 @@ class EmbeddingRows:
         """Take the table from the parameters; the memory for gradients grows with the first batches."""
         self.table = parameters[self.name]
         self.slot_of = np.full(self.rows, -1, np.int32)
+        self.words, self.slots = np.zeros(0, np.int64), np.zeros(0, np.int32)
         self.grads = np.zeros((0, self.features), np.float32)
 
     def grow(self, occurrences: int) -> None:
