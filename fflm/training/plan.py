@@ -2,8 +2,8 @@
 
 A large network needs many passes over much text; where there is time for a few, a small one gets further. `SIZES` says
 from how many passes over the training text on each size is best, and how much it is then to be regularised. The figures
-were chosen on validation texts (of Brown, stdlib and WikiText-2, 1 to 20 minutes). The plan takes the largest network
-that can make its passes in the time there is, at the speed of this machine's matrix product.
+were chosen on validation texts, of Brown and stdlib. The plan takes the largest network that can make its passes in the
+time there is, at the speed of this machine's matrix product.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Size:
         The shortest training text.
     passes : float
         The fewest passes over the training text.
+    tied : bool
+        Whether the output weights are the embeddings.
     """
 
     tokens: int
@@ -58,9 +60,8 @@ SIZES = (
     Size(0, 0.0, 3, 24, (32,), 32, 0.2, 0.1, 0.5, 0.003),
     Size(SMALL_TEXT, 0.0, 4, 48, (64,), 128, 0.2, 0.1, 0.5, 0.003),
     Size(100_000, 0.0, 5, 64, (128,), 256, 0.1, 0.05, 0.5, 0.003),
-    Size(100_000, 2.0, 6, 100, (256,), 256, 0.3, 0.15, 0.5, 0.002),
-    Size(100_000, 5.0, 6, 128, (320,), 256, 0.4, 0.25, 0.5, 0.002),
-    Size(300_000, 10.0, 8, 160, (400,), 256, 0.5, 0.35, 0.7, 0.002),
+    Size(100_000, 2.0, 6, 200, (200,), 256, 0.3, 0.15, 0.5, 0.002, tied=True),
+    Size(100_000, 5.0, 6, 256, (256,), 256, 0.5, 0.2, 0.7, 0.002, tied=True),
 )
 KEPT = ("learning_rate", "run_length", "softmax")  # what a resumed run takes from its beginning too
 PLANNED = [item.name for kind in (ModelConfig, TrainConfig) for item in fields(kind) if item.metadata["planned"]]
