@@ -60,7 +60,7 @@ SIZES = (
     Size(0, 0.0, 3, 24, (32,), 32, 0.2, 0.1, 0.5, 0.003),
     Size(SMALL_TEXT, 0.0, 4, 48, (64,), 128, 0.2, 0.1, 0.5, 0.003),
     Size(100_000, 0.0, 5, 64, (128,), 256, 0.1, 0.05, 0.5, 0.003),
-    Size(100_000, 2.0, 6, 200, (200,), 256, 0.3, 0.15, 0.5, 0.002, tied=True),
+    Size(100_000, 3.0, 6, 200, (200,), 256, 0.3, 0.15, 0.5, 0.002, tied=True),
     Size(100_000, 5.0, 6, 256, (256,), 256, 0.5, 0.2, 0.7, 0.002, tied=True),
 )
 KEPT = ("learning_rate", "run_length", "softmax")  # what a resumed run takes from its beginning too
@@ -136,14 +136,14 @@ def say_plan(shape: ModelConfig, config: TrainConfig, tokens: int, sampled: bool
     """Describe the plan in one line."""
     bags = f", {len(shape.bag_decays)} bag{'s' * (len(shape.bag_decays) > 1)} of {shape.bag_size}"
     pairs = f", {shape.pairs:,} rows of word pairs" if shape.pairs else ""
-    tied = " of the embeddings" if shape.tied else ""
+    tied = ", output weights tied to the embeddings" if shape.tied else ""
     softmax = "a sampled softmax, exact at the end" if sampled else "the exact softmax"
     length = "" if config.minutes is None else f"{_number(config.minutes, 'minute')} or "
     rate = "" if config.learning_rate is None else f", learning rate {config.learning_rate:g}"
     units = f"{' and '.join(map(str, shape.hidden_dims)) or 'no'} hidden units"
     return (
         f"context {shape.context_size}{bags if shape.bag_size else ''}{pairs}, {shape.embedding_dim} features, "
-        f"{units}, {softmax}{tied}, dropout {config.dropout:g} and {config.embedding_dropout:g}{rate}, "
+        f"{units}{tied}, {softmax}, dropout {config.dropout:g} and {config.embedding_dropout:g}{rate}, "
         f"batches of {config.batch_size}, {length}{_number(config.epochs, 'epoch')} of {tokens:,} tokens"
     )
 
