@@ -164,6 +164,7 @@ def test_flags_reach_the_model(fflm_main, text, tmp_path):
         "bag_size": 4,
         "bag_decays": [1.0],
         "pairs": 0,
+        "tied": False,
         "embedding_dim": 5,
         "hidden_dims": [7, 6],
         "activation": "relu",

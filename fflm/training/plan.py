@@ -61,7 +61,7 @@ SIZES = (
     Size(SMALL_TEXT, 0.0, 4, 48, (64,), 128, 0.2, 0.1, 0.5, 0.003),
     Size(100_000, 0.0, 5, 64, (128,), 256, 0.1, 0.05, 0.5, 0.003),
     Size(100_000, 3.0, 6, 200, (200,), 256, 0.3, 0.15, 0.5, 0.002, tied=True),
-    Size(100_000, 5.0, 6, 256, (256,), 256, 0.5, 0.2, 0.7, 0.002, tied=True),
+    Size(100_000, 10.0, 6, 256, (256,), 256, 0.5, 0.2, 0.7, 0.002, tied=True),
 )
 KEPT = ("learning_rate", "run_length", "softmax")  # what a resumed run takes from its beginning too
 PLANNED = [item.name for kind in (ModelConfig, TrainConfig) for item in fields(kind) if item.metadata["planned"]]
