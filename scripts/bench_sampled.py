@@ -21,7 +21,7 @@ from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs.sampled import WordSampler, sample_size
 from fflm.runtime.cores import available_cores
 from fflm.runtime.workers import Workers
-from fflm.training.plan import DECAYS, LARGEST_PAIRS
+from fflm.training.plan import LARGEST_PAIRS, THREE_BAGS
 
 TOKENS, BATCH, RUN = 400_000, 256, 32
 
@@ -34,7 +34,7 @@ class Bench:
         shares = 1.0 / np.arange(1, vocab_size + 1)
         self.ids = np.maximum(self.rng.choice(vocab_size, TOKENS, p=shares / shares.sum()), 3).astype(np.int32)
         counts = np.bincount(self.ids, minlength=vocab_size)
-        shape = {"bag_decays": DECAYS, "pairs": LARGEST_PAIRS} if planned else {}
+        shape = {"bag_decays": THREE_BAGS, "pairs": LARGEST_PAIRS} if planned else {}
         config = ModelConfig(hidden_dims=hidden, **shape)
         sampler = WordSampler(counts, sample_size(vocab_size))
         self.network = context_network(config, vocab_size, 0.5, 0.3, 0.5 if planned else 0.0, sampler=sampler)

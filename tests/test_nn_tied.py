@@ -1,6 +1,7 @@
 """Output weights that are the embeddings (Press and Wolf 2017)."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,9 +25,12 @@ BATCH = Windows(RNG.integers(3, V, 30).astype(np.int32), np.arange(10, 30), np.a
 TINY = {"context_size": 2, "embedding_dim": 8, "tied": True, "schedule": "plateau", "ngram_order": 0, "quiet": True}
 
 
-def drawn() -> Parameters:
+PROJECTED = replace(CONFIG, hidden_dims=(7,))
+
+
+def drawn(config: ModelConfig = CONFIG) -> Parameters:
     rng = np.random.default_rng(1)
-    return Parameters({n: (rng.standard_normal(s) * 0.6).astype(np.float32) for n, s in shapes(CONFIG, V).items()})
+    return Parameters({n: (rng.standard_normal(s) * 0.6).astype(np.float32) for n, s in shapes(config, V).items()})
 
 
 def test_there_is_one_table():
@@ -34,8 +38,9 @@ def test_there_is_one_table():
     assert list(initialise(CONFIG, np.ones(V, np.int64), seed=1)) == list(shapes(CONFIG, V))
 
 
-def test_its_gradient_is_the_sum_of_both_by_central_differences():
-    network, parameters, out = context_network(CONFIG, V), drawn(), np.empty(len(BATCH))
+@pytest.mark.parametrize("config", [CONFIG, PROJECTED])
+def test_its_gradient_is_the_sum_of_both_by_central_differences(config):
+    network, parameters, out = context_network(config, V), drawn(config), np.empty(len(BATCH))
     with Workers(2) as workers:
         network.prepare(parameters, workers, len(BATCH), True, keep_gradient=True)
         _, grads = network.gradients(BATCH)
@@ -65,12 +70,13 @@ def test_a_step_of_sgd_takes_the_whole_gradient_away():
     np.testing.assert_allclose(parameters["embeddings"], before - 0.5 * grads["embeddings"], rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("config", [CONFIG, PROJECTED])
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
-def test_sampled_steps_are_the_same_for_any_number_of_threads(clip_norm):
+def test_sampled_steps_are_the_same_for_any_number_of_threads(clip_norm, config):
     found = []
     for threads in (1, 2, 3):
-        parameters = drawn()
-        network = context_network(CONFIG, V, 0.3, 0.2, 0.5, sampler=WordSampler(np.arange(V), 9))
+        parameters = drawn(config)
+        network = context_network(config, V, 0.3, 0.2, 0.5, sampler=WordSampler(np.arange(V), 9))
         optimizer = Optimizer("adamw", parameters, 0.1)
         with Workers(threads) as workers:
             network.prepare(parameters, workers, len(BATCH), True, clip_norm)
@@ -93,11 +99,15 @@ def test_a_run_is_resumed_to_the_bit_and_its_file_read_again(tmp_path):
     assert fflm.load(tmp_path / "once").info()["model"]["tied"] is True
 
 
-def test_sizes_that_can_not_be_tied():
-    message = "^tied needs as many units in the last hidden layer as features, got "
-    for shape, got in (({"hidden_dims": 6}, "6 for 5"), ({"hidden_dims": 5, "direct": True}, "60 with direct for 5")):
-        with pytest.raises(ConfigError, match=message + got + "$"):
-            shapes(ModelConfig(embedding_dim=5, context_size=10, bag_size=100, tied=True, **shape), V)
+def test_a_projection_follows_a_hidden_layer_of_another_width():
+    for shape, inputs in (
+        ({"hidden_dims": 6}, 6),
+        ({"hidden_dims": (5, 7)}, 7),
+        ({"hidden_dims": 5, "direct": True}, 60),
+    ):
+        found = shapes(ModelConfig(embedding_dim=5, context_size=10, bag_size=100, tied=True, **shape), V)
+        assert found["projection.weights"] == (5, inputs) and "output.weights" not in found
+    assert "projection.weights" not in shapes(ModelConfig(embedding_dim=5, hidden_dims=5, tied=True), V)
 
 
 def test_frozen_vectors_are_not_tied(tmp_path):
@@ -120,9 +130,9 @@ def test_what_the_user_says_unties_or_ties_a_plan():
 
     assert planned() == (20, (20,), True)
     assert planned(hidden_dims=(30,)) == (20, (30,), False)
-    assert planned(embedding_dim=30) == (30, (20,), False)
+    assert planned(embedding_dim=30) == (30, (20,), True)
     assert planned(direct=True) == (20, (20,), False)
     assert planned(tied=False) == (20, (20,), False)
-    shape = ModelConfig(embedding_dim=30, hidden_dims=30, tied=True)
+    shape = ModelConfig(embedding_dim=30, tied=True)
     shape = with_plan(shape, TrainConfig(), {"embedding_dim": 30, "tied": True}, plan)[0]
-    assert (shape.embedding_dim, shape.hidden_dims, shape.tied) == (30, (30,), True)
+    assert (shape.embedding_dim, shape.hidden_dims, shape.tied) == (30, (20,), True)

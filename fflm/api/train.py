@@ -107,7 +107,7 @@ def train(
             vectors = GivenVectors.read(config.vectors, corpus.vocabulary)
             shape = replace(shape, embedding_dim=vectors.agreed_dim(options.get("embedding_dim")))
             corpus = replace(corpus, notes=(*corpus.notes, Note(vectors.coverage())))
-        plan = planned_before(folder.described()) if resume else _plan(corpus, config, started)
+        plan = planned_before(folder.described()) if resume else _plan(corpus, config, options, started)
         shape, config = with_plan(shape, config, options, plan)
         if shape.tied and config.freeze_vectors:
             raise ConfigError(
@@ -141,12 +141,13 @@ def train(
     return model
 
 
-def _plan(corpus: Corpus, config: TrainConfig, started: float) -> dict[str, Any]:
+def _plan(corpus: Corpus, config: TrainConfig, options: dict[str, Any], started: float) -> dict[str, Any]:
     """Plan a new run of this length on this text; the machine's speed counts where time is limited."""
     tokens, vocab_size = len(corpus.train), len(corpus.vocabulary)
+    limit = {"epochs": config.epochs} if "epochs" in options else {}
     if config.minutes is None:
-        return make_plan(tokens, vocab_size, math.inf, config.epochs, math.inf)
+        return make_plan(tokens, vocab_size, **({"seconds": math.inf} if limit else {}), **limit)
     flops = product_speed(config.threads)
     left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds(started)))
     held_out = len(corpus.valid) + len(corpus.test or ())
-    return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), config.epochs, flops)
+    return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), flops=flops, **limit)

@@ -10,12 +10,13 @@ from fflm.config.options import Checked, option
 from fflm.errors import ConfigError, option_name
 
 
-def activation_option() -> Any:
+def activation_option(planned: bool = False) -> Any:
     """Make the option `activation`, shared by network and classifier."""
     return option(
         "tanh",
         "nonlinearity of the hidden layers; the slope of prelu is learned, one for each unit",
         choices=tuple(name for name, activation in ACTIVATIONS.items() if not activation.joint),
+        planned=planned,
     )
 
 
@@ -58,13 +59,13 @@ class ModelConfig(Checked):
         metavar="H",
         planned=True,
     )
-    activation: str = activation_option()
+    activation: str = activation_option(planned=True)
     direct: bool = option(False, "add direct connections from the embeddings to the output (the paper's W)")
 
     tied: bool = option(
         False,
-        "the output weights are the embeddings (Press and Wolf 2017); the last hidden layer must have as many units as "
-        "a word has features",
+        "the output weights are the embeddings (Press and Wolf 2017); where the last hidden layer has other than "
+        "as many units as a word has features, a linear projection onto so many follows it",
         planned=True,
     )
 

@@ -54,7 +54,7 @@ class TrainConfig(Checked):
         high=8192,
         metavar="N",
     )
-    epochs: int = option(12, "most passes over the training text", low=0, metavar="N")
+    epochs: int = option(12, "most passes over the training text", low=0, metavar="N", planned=True)
     patience: int = option(
         3,
         "schedule plateau: stop after this many validations without improvement (linear goes on to its end)",
@@ -92,6 +92,14 @@ class TrainConfig(Checked):
         "training loss: exact (over the whole vocabulary), sampled (over a sample of it, but for the last part of the "
         "run), auto (sampled where the vocabulary is large enough); evaluation is always exact",
         choices=("auto", "exact", "sampled"),
+    )
+    exact_share: float = option(
+        0.15,
+        "share of the run, at its end, that is made with the exact softmax where the rest is sampled",
+        low=0.0,
+        high=1.0,
+        metavar="P",
+        planned=True,
     )
     ngram_order: int = option(
         5,

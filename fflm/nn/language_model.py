@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from fflm.config import ModelConfig
-from fflm.errors import ConfigError, option_name
 from fflm.nn.encoders import Encoder
 from fflm.nn.encoders.context import ContextEncoder
 from fflm.nn.encoders.embedding_rows import TABLE
 from fflm.nn.encoders.pairs import PairEncoder
 from fflm.nn.encoders.side_by_side import SideBySide
 from fflm.nn.inputs import Inputs
+from fflm.nn.layers.chain import Chain
+from fflm.nn.layers.dense import Dense
 from fflm.nn.layers.hidden import hidden_layers
 from fflm.nn.network import Network
 from fflm.nn.outputs import OutputLayer
@@ -44,10 +45,8 @@ def context_network(
     sampler : WordSampler, optional
         With it, training steps can be made on a sample of the vocabulary; see `fflm.nn.outputs.sampled`.
 
-    Raises
-    ------
-    ConfigError
-        If output weights and embeddings are to be the same, but not of the same shape.
+    With tied weights, and not as many units in the last hidden layer as a word has features, a linear layer
+    ``projection`` onto the features follows (the bottleneck of Press and Wolf 2017, section 3.3, is such a one).
     """
     encoder: Encoder = ContextEncoder(
         vocab_size, config.embedding_dim, config.context_size, config.bag_size, config.bag_decays, frozen
@@ -56,11 +55,7 @@ def context_network(
         encoder = SideBySide([encoder, PairEncoder(config.pairs, config.embedding_dim, pair_dropout)])
     layers = hidden_layers(encoder.width, config.hidden_dims, config.activation, dropout, config.direct)
     if config.tied and layers.units != config.embedding_dim:
-        direct = f" with {option_name('direct')}" if config.direct else ""
-        raise ConfigError(
-            f"{option_name('tied')} needs as many units in the last hidden layer as features, got "
-            f"{layers.units}{direct} for {config.embedding_dim}"
-        )
+        layers = Chain(layers.inputs, [layers, Dense("projection", layers.units, config.embedding_dim, "identity")])
     table = TABLE if config.tied else WEIGHTS
     output: OutputLayer = Softmax(vocab_size, layers.units, table)
     if sampler is not None:
@@ -79,7 +74,8 @@ def shapes(config: ModelConfig, vocab_size: int) -> dict[str, Shape]:
     dict
         ``embeddings`` (V, m); ``hidden.0.weights`` (h, K*m), or (h, K*m + m) with a bag, ``hidden.0.bias`` (h,), with
         PReLU ``hidden.0.slope`` (h,), ``hidden.1.weights`` ...; ``output.weights`` (V, h), with direct connections as
-        many columns more as the first hidden layer has, none with tied weights; ``output.bias`` (V,).
+        many columns more as the first hidden layer has, none with tied weights, where there may be a
+        ``projection.weights`` (m, h) and ``projection.bias`` (m,) instead; ``output.bias`` (V,).
 
     Examples
     --------

@@ -8,21 +8,24 @@ time there is, at the speed of this machine's matrix product.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+import math
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from fflm.config import ModelConfig, TrainConfig
 from fflm.nn.outputs.sampled import sample_size
 from fflm.training.time_budget import LEAST_TRAINING
 
-EFFICIENCY = 0.45  # of the speed of the product that a sampled training step keeps, everything included
+EFFICIENCY = 0.45  # of the speed of the product that a training step keeps, everything included
 FLOPS = 6  # for each weight of a layer and each token: a product forward, two backward
-DECAYS = (0.7, 0.95, 1.0)
 SMALL_TEXT = 20_000  # tokens, under which a text gets one small bag and no pairs
 LARGEST_PAIRS = 200_003
+THREE_BAGS, TWO_BAGS = (0.7, 0.95, 1.0), (0.8, 0.98)
+#: Without a limit the plan is for so many seconds at so many operations per second, the same on every machine.
+UNLIMITED = 1200.0, 1.5e11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Size:
     """A size of network, and the text and time that it is for.
 
@@ -32,42 +35,79 @@ class Size:
         The shortest training text.
     passes : float
         The fewest passes over the training text.
+    epochs : int
+        The most passes: after more, the network is worse on text that it was not trained on.
     tied : bool
         Whether the output weights are the embeddings.
+    exact_share : float
+        The share of a run that uses the exact softmax, where the rest is made on samples.
     """
 
     tokens: int
     passes: float
+    epochs: int
     context_size: int
+    bag_decays: tuple[float, ...]
     embedding_dim: int
     hidden_dims: tuple[int]
+    activation: str
     batch_size: int
     dropout: float
     embedding_dropout: float
     pair_dropout: float
     learning_rate: float
-    tied: bool = False
+    tied: bool
+    exact_share: float
 
     def tokens_per_second(self, vocab_size: int, flops: float) -> float:
         """Estimate the speed of training, from the speed of the product in floating-point operations per second."""
-        width = (self.context_size + len(DECAYS) + 1) * self.embedding_dim
+        m, h = self.embedding_dim, self.hidden_dims[0]
+        hidden = h * m * (self.context_size + len(self.bag_decays) + 1) + (h * m if self.tied and m != h else 0)
         words = min(vocab_size, sample_size(vocab_size) + self.batch_size // 2)  # the sample, and targets outside it
-        return EFFICIENCY * flops / (FLOPS * self.hidden_dims[0] * (width + words))
+        output = m if self.tied else h
+        speed = EFFICIENCY * flops / FLOPS
+        sampled, exact = speed / (hidden + output * words), speed / (hidden + output * vocab_size)
+        return (1.0 - self.exact_share) * sampled + self.exact_share * exact  # shares of the time
 
 
+SMALL: dict[str, Any] = {
+    **{"passes": 0.0, "epochs": 12, "bag_decays": (1.0,), "activation": "tanh", "tied": False, "exact_share": 0.15},
+    **{"dropout": 0.2, "embedding_dropout": 0.1, "pair_dropout": 0.5, "learning_rate": 0.003},
+}
+LARGE: dict[str, Any] = {"tokens": 100_000, "batch_size": 256, "tied": True, "learning_rate": 0.002}
 #: From the smallest to the largest.
 SIZES = (
-    Size(0, 0.0, 3, 24, (32,), 32, 0.2, 0.1, 0.5, 0.003),
-    Size(SMALL_TEXT, 0.0, 4, 48, (64,), 128, 0.2, 0.1, 0.5, 0.003),
-    Size(100_000, 0.0, 5, 64, (128,), 256, 0.1, 0.05, 0.5, 0.003),
-    Size(100_000, 3.0, 6, 200, (200,), 256, 0.3, 0.15, 0.5, 0.002, tied=True),
-    Size(100_000, 10.0, 6, 256, (256,), 256, 0.5, 0.2, 0.7, 0.002, tied=True),
+    Size(**SMALL | {"tokens": 0, "context_size": 3, "embedding_dim": 24, "hidden_dims": (32,), "batch_size": 32}),
+    Size(
+        **SMALL
+        | {"tokens": SMALL_TEXT, "context_size": 4, "bag_decays": THREE_BAGS}
+        | {"embedding_dim": 48, "hidden_dims": (64,), "batch_size": 128}
+    ),
+    Size(
+        **SMALL
+        | {"tokens": 100_000, "context_size": 5, "bag_decays": THREE_BAGS}
+        | {"embedding_dim": 64, "hidden_dims": (128,), "batch_size": 256, "dropout": 0.1, "embedding_dropout": 0.05}
+    ),
+    Size(
+        **LARGE
+        | {"passes": 3.0, "epochs": 5, "context_size": 6, "bag_decays": THREE_BAGS, "activation": "tanh"}
+        | {"embedding_dim": 200, "hidden_dims": (200,), "exact_share": 0.15}
+        | {"dropout": 0.3, "embedding_dropout": 0.15, "pair_dropout": 0.5}
+    ),
+    Size(
+        **LARGE
+        | {"passes": 5.0, "epochs": 6, "context_size": 4, "bag_decays": TWO_BAGS, "activation": "relu"}
+        | {"embedding_dim": 192, "hidden_dims": (1024,), "exact_share": 0.3, "learning_rate": 0.0015}
+        | {"dropout": 0.4, "embedding_dropout": 0.2, "pair_dropout": 0.7}
+    ),
 )
 KEPT = ("learning_rate", "run_length", "softmax")  # what a resumed run takes from its beginning too
 PLANNED = [item.name for kind in (ModelConfig, TrainConfig) for item in fields(kind) if item.metadata["planned"]]
 
 
-def make_plan(tokens: int, vocab_size: int, seconds: float, epochs: int, flops: float) -> dict[str, Any]:
+def make_plan(
+    tokens: int, vocab_size: int, seconds: float = UNLIMITED[0], epochs: float = math.inf, flops: float = UNLIMITED[1]
+) -> dict[str, Any]:
     """Choose the options in `PLANNED`, and the learning rate of adamw.
 
     Parameters
@@ -75,17 +115,17 @@ def make_plan(tokens: int, vocab_size: int, seconds: float, epochs: int, flops: 
     tokens, vocab_size : int
         Sizes of the training text and of the vocabulary.
     seconds : float
-        Time for training; infinite without a limit.
-    epochs : int
+        Time for training.
+    epochs : float
         The most passes over the text.
     flops : float
         Speed of the matrix product on all workers, in floating-point operations per second.
 
     Examples
     --------
-    >>> plan = make_plan(600_000, 8_000, seconds=20.0, epochs=12, flops=1e11)
-    >>> plan["hidden_dims"], plan["embedding_dim"], plan["pairs"]
-    ((128,), 64, 200003)
+    >>> plan = make_plan(600_000, 8_000, seconds=20.0, flops=1e11)
+    >>> plan["hidden_dims"], plan["embedding_dim"], plan["pairs"], plan["epochs"]
+    ((128,), 64, 200003, 12)
     """
     chosen = SIZES[0]
     for size in SIZES:
@@ -94,16 +134,12 @@ def make_plan(tokens: int, vocab_size: int, seconds: float, epochs: int, flops: 
             chosen = size
     small = tokens < SMALL_TEXT
     plan = {name: getattr(chosen, name) for name in [*PLANNED, "learning_rate"] if hasattr(chosen, name)}
-    return plan | {
-        "bag_size": 30 if small else 100,
-        "bag_decays": (1.0,) if small else DECAYS,
-        "pairs": 0 if small else min(LARGEST_PAIRS, tokens // 2),
-    }
+    return plan | {"bag_size": 30 if small else 100, "pairs": 0 if small else min(LARGEST_PAIRS, tokens // 2)}
 
 
 def training_seconds(seconds: float, held_out: int, vocab_size: int, flops: float) -> float:
     """Estimate what is left of some seconds for training, when `held_out` tokens have to be evaluated too."""
-    evaluation = held_out * 2 * SIZES[-1].hidden_dims[0] * vocab_size / (EFFICIENCY * flops)
+    evaluation = held_out * 2 * SIZES[-1].embedding_dim * vocab_size / (EFFICIENCY * flops)
     return max(LEAST_TRAINING * seconds, 0.95 * seconds - evaluation)
 
 
@@ -116,11 +152,9 @@ def with_plan(
         planned.pop("learning_rate", None)  # each rule has its own
     if config.vectors is not None:
         planned.pop("embedding_dim", None)
-    options = asdict(shape) | asdict(config) | planned
-    if given.get("tied") and "hidden_dims" not in given:
-        planned["hidden_dims"] = (options["embedding_dim"],)
-    elif options["direct"] or options["freeze_vectors"] or [*options["hidden_dims"]][-1:] != [options["embedding_dim"]]:
-        planned.pop("tied", None)
+    if shape.direct or config.freeze_vectors or "hidden_dims" in given:
+        for name in ("tied", "activation"):
+            planned.pop(name, None)
     names = {item.name for item in fields(ModelConfig)}
     of_shape = {name: value for name, value in planned.items() if name in names}
     of_training = {name: value for name, value in planned.items() if name not in names}
@@ -137,13 +171,14 @@ def say_plan(shape: ModelConfig, config: TrainConfig, tokens: int, sampled: bool
     bags = f", {len(shape.bag_decays)} bag{'s' * (len(shape.bag_decays) > 1)} of {shape.bag_size}"
     pairs = f", {shape.pairs:,} rows of word pairs" if shape.pairs else ""
     tied = ", output weights tied to the embeddings" if shape.tied else ""
+    activation = "" if shape.activation == "tanh" else f" ({shape.activation})"
     softmax = "a sampled softmax, exact at the end" if sampled else "the exact softmax"
     length = "" if config.minutes is None else f"{_number(config.minutes, 'minute')} or "
     rate = "" if config.learning_rate is None else f", learning rate {config.learning_rate:g}"
     units = f"{' and '.join(map(str, shape.hidden_dims)) or 'no'} hidden units"
     return (
         f"context {shape.context_size}{bags if shape.bag_size else ''}{pairs}, {shape.embedding_dim} features, "
-        f"{units}{tied}, {softmax}, dropout {config.dropout:g} and {config.embedding_dropout:g}{rate}, "
+        f"{units}{activation}{tied}, {softmax}, dropout {config.dropout:g} and {config.embedding_dropout:g}{rate}, "
         f"batches of {config.batch_size}, {length}{_number(config.epochs, 'epoch')} of {tokens:,} tokens"
     )
 

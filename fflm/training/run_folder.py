@@ -29,7 +29,10 @@ MAY_CHANGE = {
 }
 
 #: Options that configurations lack which were written before the options were there, with what was done then.
-BEFORE = {"bag_decays": [1.0], "pairs": 0, "tied": False, "pair_dropout": 0.5, "run_length": 1, "softmax": "exact"}
+BEFORE = {
+    **{"bag_decays": [1.0], "pairs": 0, "tied": False},
+    **{"pair_dropout": 0.5, "run_length": 1, "softmax": "exact", "exact_share": 0.15},
+}
 
 
 class RunFolder:

@@ -40,7 +40,6 @@ from fflm.training.state import Position, TrainingState
 from fflm.training.time_budget import SAVING_SECONDS, TimeBudget
 from fflm.training.validation import Validation
 
-SAMPLED_SHARE = 0.85  # of a run that is made on samples of the vocabulary; the rest uses the exact softmax
 SAMPLED_PART = 0.5  # of the vocabulary: a larger sample saves too little
 
 
@@ -243,7 +242,7 @@ class Trainer:
 
     def _samples(self, done: int) -> bool:
         """Tell whether the next step is made on a sample of the vocabulary: all but the last part of the run are."""
-        return self.sampler is not None and self.schedule.done(self.state.position) < SAMPLED_SHARE
+        return self.sampler is not None and self.schedule.done(self.state.position) < 1.0 - self.config.exact_share
 
     def _reason_to_stop(self) -> str:
         """Return the reason for which training has to end now; empty while it goes on."""
