@@ -34,7 +34,7 @@ from fflm.runtime.cores import available_cores
 from fflm.storage.files import write
 from fflm.text import Corpus, load
 
-ORDER, CACHE = 5, 500
+ORDER, CACHE, NEURAL_CACHE = 5, 500, 2000
 MINUTES, FEWER_MINUTES = (1.0, 5.0, 20.0), (1.0, 5.0)
 SHAKESPEARE_CUTS = (0.9, 0.95)
 WIKITEXT = Path(os.environ.get("WIKITEXT2", "../shared/text/wikitext-2"))
@@ -48,8 +48,9 @@ The vocabulary of each text, its tokens and its split are the same for all.
   validation does not improve. Adam: a rate of 0.002 that falls linearly to 0 over the minutes. The weights that were
   best on validation text count. Its minutes are training steps alone, validation and evaluation are free.
 - fflm: `fflm.train(..., minutes=T)` with its defaults; its minutes are those of the whole call, with reading,
-  validation and evaluation. Network: the network alone; model: what the run saves as its model; + caches: with
-  Kneser-Ney and a cache of the last 500 words, the weights fitted on validation text after the minutes.
+  validation and evaluation. Network: the network alone; model: what the run saves as its model; + caches: the network
+  with Kneser-Ney, a cache of the last 500 words and a continuous cache of the last 2,000, the weights fitted on
+  validation text after the minutes; + dynamic: with dynamic evaluation of the network too.
 """
 
 
@@ -196,7 +197,8 @@ def feedforward(text: Text, corpus: Corpus, minutes: float, folder: Path) -> dic
     own = getattr(report, "parts", {}).get("network", {"valid": report.valid, "test": report.test})
     return figures(report.valid, report.test) | {
         "network": figures(own["valid"], own["test"]),
-        "caches": {} if test is None else with_caches(folder, text, test),
+        "caches": {} if test is None else with_caches(folder, text, test, dynamic=False),
+        "dynamic": {} if test is None else with_caches(folder, text, test, dynamic=True),
         "minutes": report.seconds / 60.0,
         "epochs": report.epochs,
         "tokens_per_second": report.tokens_per_second,
@@ -204,12 +206,13 @@ def feedforward(text: Text, corpus: Corpus, minutes: float, folder: Path) -> dic
     }
 
 
-def with_caches(folder: Path, text: Text, test: str) -> dict:
-    """Perplexities of a run's network with Kneser-Ney and a unigram cache, the weights fitted on validation text."""
+def with_caches(folder: Path, text: Text, test: str, dynamic: bool) -> dict:
+    """Perplexities of a run's network with Kneser-Ney and both caches, the weights fitted on validation text."""
     alone = folder / "network.safetensors"
     network = fflm.load(alone if alone.exists() else folder)
     ngram = fflm.ngram(text.train, valid=text.valid, vocab_of=network, order=ORDER, quiet=True)
-    report = fflm.mix(network, ngram, valid=text.valid, test=test, cache=CACHE, quiet=True).report
+    caches = {"cache": CACHE, "neural_cache": NEURAL_CACHE, "dynamic": dynamic}
+    report = fflm.mix(network, ngram, valid=text.valid, test=test, quiet=True, **caches).report
     return figures(report.valid, report.test)
 
 
@@ -269,18 +272,18 @@ def perplexities(rows: list[dict]) -> Iterator[str]:
     """A line for each text, part of it and number of minutes."""
     found = {(row["text"], row["contender"], row.get("given")): row for row in rows}
     yield (
-        "| text | part | minutes | Kneser-Ney 5 | LSTM, Adam | LSTM, SGD | fflm: network | model | + caches "
+        "| text | part | minutes | Kneser-Ney 5 | LSTM, Adam | LSTM, SGD | fflm: network | model | + caches | + dynamic "
         "| network / Kneser-Ney | model / Kneser-Ney |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     for text in TEXTS:
         ngram = found.get((text, "kneser-ney", None), {})
         for minutes in sorted({given for name, _, given in found if name == text and given is not None}):
             model, *lstms = (found.get((text, name, minutes), {}) for name in ("fflm", "lstm-adam", "lstm-sgd"))
-            network, caches = model.get("network", {}), model.get("caches", {})
+            network, caches, dynamic = (model.get(name, {}) for name in ("network", "caches", "dynamic"))
             tested = any("test" in row for row in (model, *lstms))
             for part in ["valid", "test"] if tested else ["valid"]:
-                values = [row.get(part) for row in (ngram, *lstms, network, model, caches)]
+                values = [row.get(part) for row in (ngram, *lstms, network, model, caches, dynamic)]
                 shares = [quotient(row.get(part), ngram.get(part)) for row in (network, model)]
                 yield f"| {text} | {part} | {minutes:g} | {' | '.join([*map(number, values), *shares])} |"
 

@@ -69,9 +69,9 @@ def test_the_table_has_the_figures_of_the_reports(table, tmp_path, monkeypatch, 
     for line, part in zip(cells(out), ("valid", "test"), strict=False):
         assert line[:3] == ["noise", part, "0.01"]
         values = [ngram[part], None, None, own["network"][part], own[part], own["caches"][part]]
-        assert line[3:9] == [table.number(value) for value in values]
-        assert line[9] == f"{own['network'][part] / ngram[part]:.2f}"
-        assert line[10] == f"{own[part] / ngram[part]:.2f}"
+        assert line[3:10] == [table.number(value) for value in [*values, own["dynamic"][part]]]
+        assert line[10] == f"{own['network'][part] / ngram[part]:.2f}"
+        assert line[11] == f"{own[part] / ngram[part]:.2f}"
 
 
 def test_network_and_model_are_told_apart_where_the_report_does(table, tmp_path, monkeypatch):
@@ -88,7 +88,7 @@ def test_network_and_model_are_told_apart_where_the_report_does(table, tmp_path,
     text = replace(table.TEXTS["noise"](tmp_path), tested_after=20.0)
     row = table.feedforward(text, None, 5.0, tmp_path / "run")
     assert given["test"] is None and given["minutes"] == 5.0
-    assert (row["valid"], row["network"], row["caches"]) == (6.0, {"valid": 8.0}, {})
+    assert (row["valid"], row["network"], row["caches"], row["dynamic"]) == (6.0, {"valid": 8.0}, {}, {})
     assert text.tested(20.0) == text.test
 
 
