@@ -272,8 +272,8 @@ def perplexities(rows: list[dict]) -> Iterator[str]:
     """A line for each text, part of it and number of minutes."""
     found = {(row["text"], row["contender"], row.get("given")): row for row in rows}
     yield (
-        "| text | part | minutes | Kneser-Ney 5 | LSTM, Adam | LSTM, SGD | fflm: network | model | + caches | + dynamic "
-        "| network / Kneser-Ney | model / Kneser-Ney |"
+        "| text | part | minutes | Kneser-Ney 5 | LSTM, Adam | LSTM, SGD | fflm: network | model "
+        "| + caches | + dynamic | network / Kneser-Ney | model / Kneser-Ney |"
     )
     yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     for text in TEXTS:
