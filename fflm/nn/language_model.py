@@ -46,7 +46,7 @@ def context_network(
         With it, training steps can be made on a sample of the vocabulary; see `fflm.nn.outputs.sampled`.
 
     With tied weights, and not as many units in the last hidden layer as a word has features, a linear layer
-    ``projection`` onto the features follows (the bottleneck of Press and Wolf 2017, section 3.3, is such a one).
+    ``projection`` onto the features follows.
     """
     encoder: Encoder = ContextEncoder(
         vocab_size, config.embedding_dim, config.context_size, config.bag_size, config.bag_decays, frozen
