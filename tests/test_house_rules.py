@@ -36,7 +36,7 @@ INSIDE = {
     ],
     "text": [
         ["notes", "order", "sources", "tokenizer"],
-        ["vocabulary", "corpora"],
+        ["vocabulary", "corpora", "scripts"],
         ["marks"],
         ["stream", "labelled"],
         ["leaks"],
