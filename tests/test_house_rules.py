@@ -21,6 +21,7 @@ LAYERS = [
     ["evaluation", "generation", "word_vectors", "model_file", "plots"],
     ["training"],
     ["api"],
+    ["compat"],
     ["cli"],
     ["__main__"],
 ]

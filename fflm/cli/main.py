@@ -21,6 +21,7 @@ from fflm.cli import (
     perplexity,
     plot_embeddings,
     predict,
+    repl,
     sample,
     score,
     similarity,
@@ -33,7 +34,7 @@ from fflm.errors import FflmError, did_you_mean, shown, visible
 VERBS = (
     *(train, ngram, mix),
     *(perplexity, score, compare),
-    *(predict, sample),
+    *(predict, repl, sample),
     *(neighbors, similarity, plot_embeddings),
     classify,
     *(info, export, explain_graph),
