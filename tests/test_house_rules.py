@@ -47,7 +47,7 @@ INSIDE = {
 THIRD_PARTY = {
     "numba": "kernels/",
     "llvmlite": "kernels/",
-    "nltk": "text/",
+    "nltk": ("text/", "compat/nltk.py"),
     "tqdm": "runtime/progress.py",
     "safetensors": "storage/",
     "matplotlib": "plots/",
