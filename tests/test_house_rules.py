@@ -19,7 +19,7 @@ LAYERS = [
     ["nn"],
     ["lm", "classification", "teaching"],
     ["evaluation", "generation", "word_vectors", "model_file", "plots"],
-    ["training"],
+    ["training", "rescoring"],
     ["api"],
     ["compat"],
     ["cli"],

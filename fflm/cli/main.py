@@ -22,6 +22,7 @@ from fflm.cli import (
     plot_embeddings,
     predict,
     repl,
+    rescore,
     sample,
     score,
     similarity,
@@ -33,7 +34,7 @@ from fflm.errors import FflmError, did_you_mean, shown, visible
 
 VERBS = (
     *(train, ngram, mix),
-    *(perplexity, score, compare),
+    *(perplexity, score, compare, rescore),
     *(predict, repl, sample),
     *(neighbors, similarity, plot_embeddings),
     classify,

@@ -8,6 +8,7 @@ from fflm.config.classifier import ClassifierConfig, ClassifierTrainConfig
 from fflm.config.network import ModelConfig
 from fflm.config.ngrams import ApproximationConfig, CacheConfig, NgramConfig
 from fflm.config.options import Checked, make
+from fflm.config.rescoring import RescoreConfig
 from fflm.config.sampling import SampleConfig
 from fflm.config.text import DataConfig, TokenizerConfig
 from fflm.config.training import TrainConfig, check_threads
@@ -23,6 +24,7 @@ __all__ = [
     "ModelConfig",
     "NeuralCacheConfig",
     "NgramConfig",
+    "RescoreConfig",
     "SampleConfig",
     "TokenizerConfig",
     "TrainConfig",
