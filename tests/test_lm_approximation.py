@@ -1,6 +1,7 @@
 """An n-gram model that comes close to another model: means, sums, pruning, and what KenLM makes of it."""
 
 import math
+from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -60,8 +61,12 @@ def walked(ids, order, joint=None):
 
 
 def slow_means(model, ids, order, joint=None):
-    """{n-gram: mean of P(last word | all words before)} over the places of its context, <s> left out of P."""
-    sums, places, seen = {}, {}, set()
+    """{n-gram: mean of P(last word | all words before)} over the places of its context, <s> left out of P.
+
+    Each different longest context counts once. Also how many places each context has.
+    """
+    sums, mass, places, seen = {}, {}, {}, set()
+    often = Counter(longest for longest, _, _ in walked(ids, order, joint))
     for longest, unit, word in walked(ids, order, joint):
         padded = ([BOS] * model.reach + list(unit))[-model.reach :]
         p = model.next_word(np.array([padded], np.int32))[0].astype(float)
@@ -69,11 +74,12 @@ def slow_means(model, ids, order, joint=None):
         p /= p.sum()
         for k in range(len(longest) + 1):
             context = longest[len(longest) - k :]
-            sums[context] = sums.get(context, 0.0) + p
+            sums[context] = sums.get(context, 0.0) + p / often[longest]
+            mass[context] = mass.get(context, 0.0) + 1 / often[longest]
             places[context] = places.get(context, 0) + 1
             seen.add((*context, word))
     seen |= {(word,) for word in range(V)}
-    return {gram: sums[gram[:-1]][gram[-1]] / places[gram[:-1]] for gram in seen}, places
+    return {gram: sums[gram[:-1]][gram[-1]] / mass[gram[:-1]] for gram in seen}, places
 
 
 class SlowBackOff:

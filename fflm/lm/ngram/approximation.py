@@ -2,8 +2,10 @@
 
 The n-grams are those of a text. P(w | h) of an n-gram is the mean of the model's P(w | all words before it) over the
 places of the text at which the words h stand before w: of all distributions that see h alone, the mean is the closest
-one by relative entropy. So an n-gram model can stand in for a network in the first pass of a recogniser, as in Arisoy,
-Chen, Ramabhadran and Sethy (2014, section III). The back-off weight of h gives the remaining probability to the words
+one by relative entropy. Where h is shorter than the longest contexts, P(w | h) is needed behind contexts that were not
+seen, and so each different longest context that ends with h counts once, however often it occurs, as in Kneser-Ney
+smoothing. An n-gram model can so stand in for a network in the first pass of a recogniser, as in Arisoy, Chen,
+Ramabhadran and Sethy (2014, section III). The back-off weight of h gives the remaining probability to the words
 that were not seen behind h, in proportion to P(w | h without its first word), and each context sums to 1.
 
 Then n-grams are left out by the entropy criterion of Stolcke (1998, section 3): first those without which the model
@@ -98,25 +100,32 @@ def _mean_probabilities(
     breaks: np.ndarray,
     on_batch: Callable[[float], None] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the mean P(last word | context) of every node, and how often a word follows each context: (C,)."""
+    """Compute the mean P(last word | context) of every node, and how often a word follows each context: (C,).
+
+    A place weighs one over how often its longest context occurs.
+    """
     states = table.states_of(contexts_at(ids, np.arange(len(ids)), table.order - 1, breaks))
     suffixes = [states]  # of each place: its longest context, then the ends of it, one word shorter each
     for _ in range(2, table.order):
         suffixes.append(np.where(suffixes[-1] >= 0, table.links[suffixes[-1]], -1))
     order = np.lexsort(suffixes)  # by the last word, then the one before it: places of one context stand together
     totals, followed = np.zeros(table.starts[-1]), np.zeros(len(table.children) - 1, np.int64)
+    _, longest, sizes = np.unique(states, return_inverse=True, return_counts=True)
+    weights, mass = 1.0 / sizes[longest], np.zeros(len(followed))
     for places, rows in _distributions(model, ids, order, breaks):
+        rows *= weights[places, None]
         totals[: table.starts[1]] += rows.sum(axis=0)
         for nodes in suffixes:
             for node, run in _runs(nodes[places]):
                 if node >= 0:
                     followed[node] += run.stop - run.start
+                    mass[node] += weights[places[run]].sum()
                     children = slice(table.children[node], table.children[node + 1])
                     totals[children] += rows[run, table.words[children]].sum(axis=0)
         if on_batch is not None:
             on_batch(len(places))
-    totals[: table.starts[1]] /= len(ids)
-    totals[table.starts[1] :] /= followed[_parents(table)[table.starts[1] :]]
+    totals[: table.starts[1]] /= weights.sum()
+    totals[table.starts[1] :] /= mass[_parents(table)[table.starts[1] :]]
     return totals, followed
 
 
