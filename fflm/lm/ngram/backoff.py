@@ -151,7 +151,8 @@ class NgramModel:
         ConfigError
             If an id is outside the vocabulary.
         """
-        ids = checked_ids(np.array(words, np.int32), len(self.vocabulary))
+        seen = list(words)[max(0, len(words) - self.reach) :]  # single words have no context, not even <s>
+        ids = checked_ids(np.array(seen, np.int32), len(self.vocabulary))
         state = int(self.table.states_of(ids[None])[0])
         row = np.empty(len(self.vocabulary))
         ngrams.backoff_distribution(row, *self.table.tree, self.node_log_probs, self.backoffs, state)
