@@ -92,6 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
     elif not silent:
         print_line(f"{LABELS[kind]:12} {path}")
         _print_losses(report)
+    if kind == "arpa" and model.lm.tokenizer.config.boundary == "stream" and arguments.source is not None:
+        note(
+            "the model predicts no ends of sentences (boundary stream); KenLM and others count </s>, which is all but "
+            "impossible here: train with --boundary line for them, or leave it out (eos=False)"
+        )
     if report.get("left_out"):
         note(
             f"{report['left_out']:,} words with white space or control characters, which the format can't hold, were "

@@ -70,11 +70,10 @@ def combined_lines(
     --------
     >>> import fflm
     >>> model = fflm.load("runs/demo").lm
-    >>> for line in list(combined_lines(model, bigrams=1, date=0))[:3]:
+    >>> for line in list(combined_lines(model, date=0))[:2]:
     ...     print(line, end="")
     dictionary=main:en,locale=en,description=fflm,date=0,version=54
-     word=the,f=244
-      bigram=mat,f=250
+     word=the,f=243
     """
     if not _LOCALE.fullmatch(locale):
         raise ConfigError(f"{option_name('locale')} must be a language such as en or pt_BR, got {shown(locale)}")

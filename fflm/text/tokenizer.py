@@ -113,7 +113,10 @@ class Tokenizer:
         True
         """
         options, old = dict(state), False
-        if options.get("tokenizer") in _REVISIONS:
+        if options.get("tokenizer") not in _CUTTERS:  # refused below for that, whatever else there is
+            for name, _, _ in _REVISIONS.values():
+                options.pop(name, None)
+        elif options["tokenizer"] in _REVISIONS:
             name, now, before = _REVISIONS[options["tokenizer"]]
             value = options.pop(name, before)
             if value not in (now, before):
