@@ -30,6 +30,7 @@ _LAZY = {
     "load": "fflm.api.load",
     "mix": "fflm.api.mix",
     "ngram": "fflm.api.ngram",
+    "rescore": "fflm.api.rescore",
     "score": "fflm.api.score",
     "train": "fflm.api.train",
 }

@@ -1,15 +1,17 @@
-"""Next words: the likeliest ones, and continuations drawn at random; for any language model."""
+"""Next words: the likeliest ones, completions of a word begun, and continuations drawn at random; for any model."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from fflm.config import SampleConfig
-from fflm.errors import FflmError
+from fflm.errors import ConfigError, FflmError, option_name
 from fflm.lm import LanguageModel, Mixture
 from fflm.lm.interface import BATCH, Scorer
 from fflm.text import Vocabulary
@@ -18,11 +20,23 @@ from fflm.text.marks import encode_prompt
 
 @dataclass(frozen=True)
 class Prediction:
-    """A word and its probability; of a mixture, also what each part adds to it, by the part's name."""
+    """A word and its probability.
+
+    Attributes
+    ----------
+    word : str
+    probability : float
+        P(word | context), over the whole vocabulary.
+    parts : dict or None
+        Of a mixture: what each part adds to the probability, by the part's name.
+    share : float or None
+        Of a completion: P(word | context and beginning), the probabilities of all words that begin so summing to 1.
+    """
 
     word: str
     probability: float
     parts: dict[str, float] | None = None
+    share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as plain JSON values."""
@@ -58,7 +72,93 @@ def context_of(model: LanguageModel, text: str) -> np.ndarray:
     return np.concatenate([np.full(size - len(ids), Vocabulary.BOS, np.int32), ids])
 
 
-def predict(model: LanguageModel, context: str, top: int = 10) -> list[Prediction]:
+class Predictor:
+    """The likeliest next words of one model after many contexts: what one prediction prepares serves the next.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        It must not be changed while the predictor is open.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> with Predictor(fflm.load("runs/demo").lm) as predictor:
+    ...     [predictor(context, top=1)[0].word for context in ("the cat sat", "on the")]
+    ['on', 'mat']
+    """
+
+    def __init__(self, model: LanguageModel):
+        self._model, self._stack = model, ExitStack()
+        self._scorer = self._stack.enter_context(model.session(batch=1))
+        self._names = model.names if isinstance(model, Mixture) else []
+        self._sorted = sorted(range(len(model.vocabulary)), key=model.vocabulary.words.__getitem__)
+        self._words = [model.vocabulary.words[i] for i in self._sorted]
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def __call__(self, context: str, top: int = 10, prefix: str = "", special: bool = False) -> list[Prediction]:
+        """Return the likeliest next words, as `predict` does."""
+        contexts, added = context_of(self._model, context)[None], None
+        if isinstance(self._scorer, Mixture):
+            added = self._scorer.contributions(contexts)[:, 0]
+            probabilities = added.sum(axis=0)
+        else:
+            probabilities = self._scorer.next_word(contexts)[0]
+        allowed = np.ones(len(probabilities), bool)
+        if prefix:
+            allowed[:] = False
+            allowed[self._beginning_with(prefix)] = True
+        allowed[[] if special else barred_words(self._model)] = False
+        candidates = np.flatnonzero(allowed)
+        total = float(probabilities[candidates].sum()) if prefix else 0.0
+        return [
+            Prediction(
+                self._model.vocabulary.words[i],
+                float(probabilities[i]),
+                None if added is None else dict(zip(self._names, added[:, i].tolist(), strict=True)),
+                float(probabilities[i]) / total if total else None,
+            )
+            for i in candidates[_largest(probabilities[candidates], top)]
+        ]
+
+    def _beginning_with(self, prefix: str) -> list[int]:
+        """Return the ids of the words that begin with `prefix`, in lower case where the model has no other."""
+        if self._model.tokenizer.config.tokenizer == "char":
+            raise ConfigError(
+                f"{option_name('prefix')} must not be given for a model of characters, whose words are single "
+                f"characters; write what is begun at the end of {option_name('context')}"
+            )
+        prefix = self._model.tokenizer.normalize(prefix)
+        first = bisect_left(self._words, prefix)
+        last = bisect_left(self._words, True, lo=first, key=lambda word: not word.startswith(prefix))
+        return self._sorted[first:last]
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Return the places of the largest values, by falling value (equals in their order)."""
+    places = np.arange(len(values))
+    if count < len(values):
+        places = np.flatnonzero(values >= np.partition(values, -count)[-count])
+    return places[np.argsort(-values[places], kind="stable")[:count]]
+
+
+def barred_words(model: LanguageModel) -> list[int]:
+    """Return the ids of the marks that are no words to propose: ``<unk>``, ``<s>``, and ``</s>`` where no line ends."""
+    barred = [Vocabulary.UNK, Vocabulary.BOS]
+    by_line = model.tokenizer.config.boundary == "line"
+    if not by_line and not model.vocabulary.counts[Vocabulary.EOS]:  # a stream may have been marked with it
+        barred.append(Vocabulary.EOS)
+    return barred
+
+
+def predict(
+    model: LanguageModel, context: str, top: int = 10, prefix: str = "", special: bool = False
+) -> list[Prediction]:
     """Return the likeliest next words after `context`, by falling probability (equals in vocabulary order).
 
     Parameters
@@ -69,29 +169,27 @@ def predict(model: LanguageModel, context: str, top: int = 10) -> list[Predictio
         next word is the first of a new line.
     top : int
         How many words; all if there are fewer.
+    prefix : str
+        The beginning of the word, as typed so far: only words that begin with it are returned, with their `share`.
+    special : bool
+        Let ``<unk>`` and ``<s>`` be among them.
+
+    Raises
+    ------
+    ConfigError
+        If a model of characters is given a `prefix`.
 
     Examples
     --------
     >>> import fflm
-    >>> predict(fflm.load("runs/demo").lm, "the cat sat on the", top=1)[0].word
+    >>> model = fflm.load("runs/demo").lm
+    >>> predict(model, "the cat sat on the", top=1)[0].word
     'mat'
+    >>> [completion.word for completion in predict(model, "the", prefix="d")]
+    ['dog']
     """
-    contexts = context_of(model, context)[None]
-    names: list[str] = []
-    if isinstance(model, Mixture):
-        names, added = model.names, model.contributions(contexts)[:, 0]
-        probabilities = added.sum(axis=0)
-    else:
-        probabilities = model.next_word(contexts)[0]
-    best = np.argsort(-probabilities, kind="stable")[:top]
-    return [
-        Prediction(
-            model.vocabulary.words[i],
-            float(probabilities[i]),
-            dict(zip(names, added[:, i].tolist(), strict=True)) if names else None,
-        )
-        for i in best
-    ]
+    with Predictor(model) as predictor:
+        return predictor(context, top, prefix, special)
 
 
 def sample(
@@ -129,9 +227,7 @@ def sample(
     contexts = np.repeat(context_of(model, prompt)[None], config.samples, axis=0)
     generators = [np.random.default_rng([config.seed, number]) for number in range(config.samples)]
     by_line = model.tokenizer.config.boundary == "line"
-    barred = [] if special else [Vocabulary.UNK, Vocabulary.BOS]
-    if not by_line and not model.vocabulary.counts[Vocabulary.EOS]:  # a stream may have been marked with it
-        barred = [*barred, Vocabulary.EOS]
+    barred = [word for word in barred_words(model) if not special or word == Vocabulary.EOS]
     drawn: list[list[int]] = [[] for _ in range(config.samples)]
     log_probs = np.zeros(config.samples)
     going = list(range(config.samples))

@@ -534,7 +534,7 @@ def test_a_tokenizer_may_learn_from_the_training_text(folder):
 def test_models_with_tokenizers_of_other_states_are_told_apart(folder):
     a, b = load_model("base.arpa"), load_model("base.arpa")
     assert difference_between(a, b) is None
-    b.tokenizer = Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary="line"), blanks="unicode")
+    b.tokenizer = Tokenizer(TokenizerConfig(tokenizer="whitespace", boundary="line"), old=True)
     assert difference_between(a, b, ("A", "B")) == "blanks is 'ascii' in A and missing in B"
     a.tokenizer, b.tokenizer = (Pairs(TokenizerConfig(), pair) for pair in ("ed", "fo"))
     assert difference_between(a, b, ("A", "B")) == "pair is 'ed' in A and 'fo' in B"

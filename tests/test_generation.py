@@ -216,7 +216,7 @@ def test_prompts_empty_long_and_unknown(demo):
     for prompt in ("", " \n ", "the cat sat on the mat . a dog", "zebra giraffe", "\udcff"):
         (drawn,) = model.sample(prompt, tokens=3)
         assert (drawn.prompt, len(drawn.tokens)) == (prompt, 3)
-        assert len(model.predict(prompt, top=99)) == 13
+        assert len(model.predict(prompt, top=99, special=True)) == 13
 
 
 # Predictions
@@ -224,20 +224,56 @@ def test_prompts_empty_long_and_unknown(demo):
 
 def test_predictions_fall_and_equals_stand_in_the_order_of_the_vocabulary():
     model = Bigram({A: [0.05, 0.05, 0, 0.1, 0.3, 0.2, 0.3]})
-    everything = predict(model, "a", top=99)
+    everything = predict(model, "a", top=99, special=True)
     assert [p.word for p in everything] == ["b", "d", "c", "a", "<unk>", "<s>", "</s>"]
     assert sum(p.probability for p in everything) == pytest.approx(1, abs=1e-6)
     assert predict(model, "a", top=2) == everything[:2]
+    assert predict(model, "a", top=99) == everything[:4]  # no marks unless they are asked for
     assert everything[0].to_dict() == {"word": "b", "probability": pytest.approx(0.3)}
 
 
 def test_predictions_of_a_network_sum_to_one(demo):
     model = fflm.load(demo)
     for context in ("", "the cat", "zebra"):
-        probabilities = [p.probability for p in model.predict(context, top=13)]
+        probabilities = [p.probability for p in model.predict(context, top=13, special=True)]
         assert sum(probabilities) == pytest.approx(1, abs=1e-6)
         assert probabilities == sorted(probabilities, reverse=True)
     assert [p.word for p in model.predict("the mat", top=2)] in ([".", "with"], ["with", "."])
+
+
+def test_completions_are_the_words_that_begin_so(demo):
+    """Their probabilities are those of all next words, and their shares sum to 1."""
+    model = fflm.load(demo)
+    words = {p.word: p.probability for p in model.predict("the cat", top=99)}
+    for prefix in ("", "s", "th", "a", "zz", "."):
+        found = model.predict("the cat", top=99, prefix=prefix)
+        expected = [word for word in words if word.startswith(prefix)]
+        assert [p.word for p in found] == expected
+        assert [p.probability for p in found] == [words[word] for word in expected]
+        if prefix and expected:
+            assert sum(p.share for p in found) == pytest.approx(1, abs=1e-6)
+            assert found[0].to_dict()["share"] == found[0].probability / sum(words[word] for word in expected)
+        else:
+            assert all(p.share is None for p in found)
+
+
+def test_a_prefix_is_read_as_the_text_was(tmp_path):
+    (tmp_path / "t.txt").write_text("the cat sat on the mat\n" * 50)
+    lower = fflm.ngram(tmp_path / "t.txt", order=2, lowercase=True, quiet=True)
+    assert [p.word for p in lower.predict("The", prefix="MA")] == ["mat"]
+    chars = fflm.ngram(tmp_path / "t.txt", order=2, tokenizer="char", quiet=True)
+    message = "^prefix must not be given for a model of characters, whose words are single characters; write what is "
+    with pytest.raises(ConfigError, match=message + "begun at the end of context$"):
+        chars.predict("the", prefix="c")
+
+
+def test_a_predictor_does_as_predict(models):
+    for model in models.values():
+        with model.predictor() as predictor:
+            for context in ("the cat", "a dog sat", ""):
+                assert predictor(context, top=4) == model.predict(context, top=4)
+                assert predictor(context, prefix="t") == model.predict(context, prefix="t")
+                assert predictor(context, top=99, special=True) == model.predict(context, top=99, special=True)
 
 
 # Errors

@@ -19,8 +19,9 @@ LAYERS = [
     ["nn"],
     ["lm", "classification", "teaching"],
     ["evaluation", "generation", "word_vectors", "model_file", "plots"],
-    ["training"],
+    ["training", "rescoring"],
     ["api"],
+    ["compat"],
     ["cli"],
     ["__main__"],
 ]
@@ -36,7 +37,7 @@ INSIDE = {
     ],
     "text": [
         ["notes", "order", "sources", "tokenizer"],
-        ["vocabulary", "corpora"],
+        ["vocabulary", "corpora", "scripts"],
         ["marks"],
         ["stream", "labelled"],
         ["leaks"],
@@ -46,7 +47,7 @@ INSIDE = {
 THIRD_PARTY = {
     "numba": "kernels/",
     "llvmlite": "kernels/",
-    "nltk": "text/",
+    "nltk": ("text/", "compat/nltk.py"),
     "tqdm": "runtime/progress.py",
     "safetensors": "storage/",
     "matplotlib": "plots/",

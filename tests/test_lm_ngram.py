@@ -430,3 +430,16 @@ def test_brown_equals_lmplz_within_half_a_percent(tmp_path):
         model = NgramModel.kneser_ney(corpus.train.ids, order, corpus.vocabulary, Tokenizer(TokenizerConfig()))
         found = [np.exp(-model.log_probs(stream.ids).mean()) for stream in (corpus.valid, corpus.test)]
         assert found == pytest.approx(expected, rel=0.005), order
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_after_words_with_nothing_before_them(order):
+    """The reference is asked with the bare words; no words are the empty context, and too many are cut."""
+    ids, vocab_size = TEXTS["lines"]
+    model, expected = kneser_ney(ids, order, vocab_size), reference.KneserNey(ids, order, vocab_size)
+    for words in ([], [A], [BOS], [A, B], [BOS, A], [C, A, B], [A, A, B, C, A]):
+        found = model.after(words)
+        context = tuple(words[max(0, len(words) - order + 1) :])
+        np.testing.assert_allclose(found, [expected.prob(context, word) for word in range(vocab_size)], rtol=2e-6)
+    with pytest.raises(ConfigError, match="^ids must be from 0 to 11, got 12 to 12$"):
+        kneser_ney(ids, 3, vocab_size).after([12])

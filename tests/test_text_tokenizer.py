@@ -79,6 +79,38 @@ def test_a_tokenizer_stored_before_that_cuts_as_it_did():
     assert make("whitespace").state() == old.state() | {"blanks": "ascii"}
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+WAVE = "\U0001f44b\U0001f3fd"
+FLAGS = ["\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"]
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+RAINBOW = "\U0001f3f3\ufe0f\u200d\U0001f308"
+HEART = "\u2764\ufe0f"
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        (f"hi{FAMILY}{WAVE}!", ["hi", FAMILY, WAVE, "!"]),
+        ("".join(FLAGS) + ENGLAND + RAINBOW, [*FLAGS, ENGLAND, RAINBOW]),
+        (f"1\ufe0f\u20e3 #\ufe0f\u20e3 *\u20e3 {HEART}", ["1\ufe0f\u20e3", "#\ufe0f\u20e3", "*\u20e3", HEART]),
+        ("\U0001f600\U0001f600 # * \u2192", ["\U0001f600", "\U0001f600", "#", "*", "\u2192"]),
+        ("co\u00adoperate Don\u00adau\u00addampf", ["co\u00adoperate", "Don\u00adau\u00addampf"]),
+        (FLAGS[0][0] + " \u00ad", [FLAGS[0][0], "\u00ad"]),
+    ],
+)
+def test_emoji_sequences_and_soft_hyphens_stay_whole(text, tokens):
+    assert make().tokens(text) == tokens
+
+
+def test_a_word_tokenizer_stored_before_that_cuts_as_it_did():
+    """Such a model file does not say whether sequences are whole."""
+    old = Tokenizer.from_state(TokenizerConfig().to_dict())
+    assert old.tokens(f"{WAVE} co\u00adop") == [*WAVE, "co", "\u00ad", "op"]
+    assert old != make() and Tokenizer.from_state(old.state()) == old
+    assert old.state() == TokenizerConfig().to_dict()
+    assert make().state() == old.state() | {"sequences": "whole"}
+
+
 def test_treebank_takes_marks_between_blanks():
     text = "<s> They came. </s> <s> The <unk> of Mr. <unk> ( <unk>)"
     tokens = "<s> They came . </s> <s> The <unk> of Mr. <unk> ( < unk > )".split()

@@ -12,13 +12,13 @@ from fflm import generation
 from fflm.api.adaptation import adapted
 from fflm.api.arguments import check_new_file, check_new_model, source_names
 from fflm.api.reports import MixtureReport, NgramReport
-from fflm.config import DataConfig, SampleConfig, check_threads, make
+from fflm.config import ApproximationConfig, DataConfig, SampleConfig, check_threads, make
 from fflm.config.options import whole_number
 from fflm.errors import ConfigError, FflmError, option_name, shown
 from fflm.evaluation import perplexity, surprisal
 from fflm.evaluation.perplexity import Perplexity
 from fflm.evaluation.surprisal import Scores
-from fflm.generation import Prediction, Sample
+from fflm.generation import Prediction, Predictor, Sample
 from fflm.lm import LanguageModel, network_in
 from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
@@ -144,22 +144,40 @@ class Model:
         """
         return surprisal.score(adapted(self.lm, options), source_names(sources), encoding, quiet)
 
-    def predict(self, context: str, top: int = 10) -> list[Prediction]:
+    def predict(self, context: str, top: int = 10, prefix: str = "", special: bool = False) -> list[Prediction]:
         """Return the `top` likeliest next words after the text `context`, by falling probability.
+
+        With the beginning of a word, `prefix`, they are words that begin so; `special` lets ``<unk>`` and ``<s>`` be
+        among them. `predictor` is faster for many contexts.
 
         Raises
         ------
         ConfigError
-            If `top` is less than 1.
+            If `top` is less than 1, or a model of characters is given a `prefix`.
 
         Examples
         --------
         >>> import fflm
-        >>> [p.word for p in fflm.load("runs/demo").predict("the dog sat", top=1)]
+        >>> model = fflm.load("runs/demo")
+        >>> [p.word for p in model.predict("the dog sat", top=1)]
         ['on']
+        >>> [p.word for p in model.predict("the dog sat", prefix="w")]
+        ['with']
         """
         top = whole_number("top", top, low=1)
-        return generation.predict(self.lm, _text("context", context), top)
+        return generation.predict(self.lm, _text("context", context), top, _text("prefix", prefix), special)
+
+    def predictor(self) -> Predictor:
+        """Open a predictor, which does as `predict` for many contexts, for a ``with`` statement.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> with fflm.load("runs/demo").predictor() as predictor:
+        ...     [predictor(context, top=1)[0].word for context in ("the dog sat", "on the")]
+        ['on', 'mat']
+        """
+        return Predictor(self.lm)
 
     def sample(self, prompt: str = "", special: bool = False, **options: Any) -> list[Sample]:
         """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
@@ -204,6 +222,44 @@ class Model:
         check_new_model(path, force)
         save_model(self.lm, path)
 
+    def approximate(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any) -> Model:
+        """Make an n-gram model that comes as close to this model as one of its size does (`fflm.lm.approximate`).
+
+        Parameters
+        ----------
+        *sources : str
+            The text whose n-grams it has, best the training text: files, folders, ``-`` or named corpora.
+        encoding : str
+            Character encoding of the files.
+        quiet : bool
+            Show nothing on stderr; without it, a bar if that is a terminal.
+        **options
+            Options of `ApproximationConfig`: the order, and how many n-grams.
+
+        Raises
+        ------
+        TextError
+            If a source can't be read.
+        ConfigError
+            If an option is unknown or out of its range.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> small = fflm.load("runs/demo").approximate("text.txt", order=3, quiet=True)
+        >>> small.save_arpa("small.arpa")
+        >>> small.predict("the cat sat on the", top=1)[0].word
+        'mat'
+        """
+        config, data = make(ApproximationConfig, options), DataConfig(encoding=encoding)
+        stream = encode(source_names(sources), self.lm.tokenizer, self.lm.vocabulary, data)
+        from fflm.lm import approximate  # with the kernels of n-grams, where they are needed
+
+        with Bar(len(stream), "n-grams", not quiet) as bar:
+            return Model(
+                approximate(self.lm, stream.ids, config.order, config.ngrams, stream.breaks, on_batch=bar.advance)
+            )
+
     def save_arpa(self, path: str | Path, force: bool = False) -> None:
         """Write a Kneser-Ney model as an ARPA file, which other n-gram tools read; compressed if its name ends in .gz.
 
@@ -218,7 +274,10 @@ class Model:
 
         if not isinstance(self.lm, NgramModel):
             kind = self.lm.describe()["kind"]
-            raise FflmError(f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}")
+            raise FflmError(
+                f"ARPA files hold n-gram models in back-off form, got a model of kind {kind!r}; name a text with "
+                f"{option_name('source')} to take n-grams from (in Python, save what approximate returns)"
+            )
         lines = arpa_lines(self.lm)
 
         def fill(temporary: str) -> None:

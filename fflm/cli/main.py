@@ -21,6 +21,8 @@ from fflm.cli import (
     perplexity,
     plot_embeddings,
     predict,
+    repl,
+    rescore,
     sample,
     score,
     similarity,
@@ -32,8 +34,8 @@ from fflm.errors import FflmError, did_you_mean, shown, visible
 
 VERBS = (
     *(train, ngram, mix),
-    *(perplexity, score, compare),
-    *(predict, sample),
+    *(perplexity, score, compare, rescore),
+    *(predict, repl, sample),
     *(neighbors, similarity, plot_embeddings),
     classify,
     *(info, export, explain_graph),

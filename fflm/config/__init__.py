@@ -6,13 +6,15 @@ The dataclasses are frozen and check themselves; the flags of the command line a
 from fflm.config.adaptation import DynamicConfig, NeuralCacheConfig
 from fflm.config.classifier import ClassifierConfig, ClassifierTrainConfig
 from fflm.config.network import ModelConfig
-from fflm.config.ngrams import CacheConfig, NgramConfig
+from fflm.config.ngrams import ApproximationConfig, CacheConfig, NgramConfig
 from fflm.config.options import Checked, make
+from fflm.config.rescoring import RescoreConfig
 from fflm.config.sampling import SampleConfig
 from fflm.config.text import DataConfig, TokenizerConfig
 from fflm.config.training import TrainConfig, check_threads
 
 __all__ = [
+    "ApproximationConfig",
     "CacheConfig",
     "Checked",
     "ClassifierConfig",
@@ -22,6 +24,7 @@ __all__ = [
     "ModelConfig",
     "NeuralCacheConfig",
     "NgramConfig",
+    "RescoreConfig",
     "SampleConfig",
     "TokenizerConfig",
     "TrainConfig",

@@ -1,4 +1,4 @@
-"""The options of n-gram models, and of the cache of a mixture."""
+"""The options of n-gram models, of those that approximate other models, and of the cache of a mixture."""
 
 from __future__ import annotations
 
@@ -54,6 +54,19 @@ def check_prune(prune: tuple[int, ...], order: int | None) -> None:
         raise ConfigError(f"{option_name('prune')} must not fall from one order to the next, {got}")
     if order is not None and len(prune) > order:
         raise ConfigError(f"{option_name('prune')} must have at most one count for each of {order} orders, {got}")
+
+
+@dataclass(frozen=True)
+class ApproximationConfig(Checked):
+    """The n-gram model that stands in for another model, such as a network."""
+
+    order: int = option(3, "words of the longest n-grams", low=1, high=10, metavar="N")
+    ngrams: int = option(
+        1_000_000,
+        "the most n-grams of all orders together; those without which the model changes least are left out",
+        low=1,
+        metavar="N",
+    )
 
 
 @dataclass(frozen=True)

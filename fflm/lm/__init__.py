@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fflm.lm.mixture_weights import BUCKETS
     from fflm.lm.neural import NeuralLanguageModel, network_in
     from fflm.lm.neural_cache import NeuralCacheModel
+    from fflm.lm.ngram.approximation import approximate
     from fflm.lm.ngram.arpa.reading import read_arpa
     from fflm.lm.ngram.arpa.writing import arpa_lines
     from fflm.lm.ngram.backoff import NgramModel
@@ -32,6 +33,7 @@ __all__ = [
     "NeuralLanguageModel",
     "NgramModel",
     "NgramTable",
+    "approximate",
     "arpa_lines",
     "can_count_contexts",
     "contexts_at",
@@ -51,6 +53,7 @@ _MODULES = {
     "mixture_weights": ["BUCKETS"],
     "neural": ["NeuralLanguageModel", "network_in"],
     "neural_cache": ["NeuralCacheModel"],
+    "ngram.approximation": ["approximate"],
     "ngram.arpa.reading": ["read_arpa"],
     "ngram.arpa.writing": ["arpa_lines"],
     "ngram.backoff": ["NgramModel"],

@@ -16,6 +16,7 @@ from fflm.errors import ConfigError, TextError, option_name, shown
 from fflm.text.corpora import SPLITS, parse_name, read_corpus
 from fflm.text.leaks import leak_warnings
 from fflm.text.notes import Note
+from fflm.text.scripts import unspaced_notes
 from fflm.text.sources import given_as, read_blocks
 from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
@@ -124,6 +125,7 @@ def load(
     notes += _corpus_notes([*sources, *(valid or ()), *(test or ())], tokenizer)
     # Before the vocabulary is cut, all words have ids: the same ids are the same text.
     notes += leak_warnings({"training": train, "validation": held_out, "test": tested})
+    notes += unspaced_notes(new.words, np.bincount(train.ids, minlength=len(new.words)), tokenizer)
     vocabulary = _cut_vocabulary(train, new, data, vocabulary, tokenizer.end_word)
     return Corpus(
         vocabulary,

@@ -46,8 +46,9 @@ class Tokenizer:
     """Cut text into tokens, and join tokens for display, as a :class:`~fflm.config.TokenizerConfig` says.
 
     - ``word``: runs of letters, digits, combining marks and underscores, with inner apostrophes (``don't`` is one
-      token); a literal ``<unk>``; ``<s>`` and ``</s>`` between blanks; every other visible character is a token of its
-      own.
+      token) and soft hyphens; a literal ``<unk>``; ``<s>`` and ``</s>`` between blanks; an emoji with all that
+      belongs to it (skin tone, joined emoji, flag, keycap; Unicode Technical Standard 51, section 1.4.9); every other
+      visible character is a token of its own.
     - ``treebank``: NLTK's ``NLTKWordTokenizer``, line by line; it expects one sentence a line, as only a full stop
       at the end of the line, or before ``</s>``, is cut off. Marks between blanks are tokens.
     - ``whitespace``: what stands between the blanks of ASCII, for text that is already tokenised. Other blanks, such as
@@ -60,8 +61,9 @@ class Tokenizer:
     Parameters
     ----------
     config : TokenizerConfig
-    blanks : {"ascii", "unicode"}
-        Where ``whitespace`` cuts. ``unicode`` is for models that were stored before it cut at ASCII blanks alone.
+    old : bool
+        For models that were stored before ``whitespace`` cut at ASCII blanks alone, and before ``word`` kept sequences
+        of emoji and words with soft hyphens whole: cut as it was done then.
 
     Examples
     --------
@@ -70,10 +72,10 @@ class Tokenizer:
     ["don't", 'ask', ':', "it's", '42', '.']
     """
 
-    def __init__(self, config: TokenizerConfig, blanks: str = "ascii"):
+    def __init__(self, config: TokenizerConfig, old: bool = False):
         self.config = config
-        self.blanks = blanks if config.tokenizer == "whitespace" else "ascii"
-        self._cut = _cut_unicode if self.blanks == "unicode" else _CUTTERS[config.tokenizer]
+        self.old = old and config.tokenizer in _REVISIONS
+        self._cut = (_OLD_CUTTERS if self.old else _CUTTERS)[config.tokenizer]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Tokenizer) and self.state() == other.state()
@@ -90,8 +92,9 @@ class Tokenizer:
         'ascii'
         """
         state = self.config.to_dict()
-        if self.config.tokenizer == "whitespace" and self.blanks == "ascii":  # in older files it is missing
-            state["blanks"] = "ascii"
+        if self.config.tokenizer in _REVISIONS and not self.old:  # in older files it is missing
+            name, now, _ = _REVISIONS[self.config.tokenizer]
+            state[name] = now
         return state
 
     @classmethod
@@ -109,13 +112,17 @@ class Tokenizer:
         >>> Tokenizer.from_state(tokenizer.state()) == tokenizer
         True
         """
-        options = dict(state)
-        blanks = "unicode"
-        if options.get("tokenizer") == "whitespace":
-            blanks = options.pop("blanks", blanks)
-            if blanks not in ("ascii", "unicode"):
-                raise ConfigError(f"blanks must be ascii or unicode, got {blanks!r}")
-        return cls(make(TokenizerConfig, options, complete=True), blanks)
+        options, old = dict(state), False
+        if options.get("tokenizer") not in _CUTTERS:  # refused below for that, whatever else there is
+            for name, _, _ in _REVISIONS.values():
+                options.pop(name, None)
+        elif options["tokenizer"] in _REVISIONS:
+            name, now, before = _REVISIONS[options["tokenizer"]]
+            value = options.pop(name, before)
+            if value not in (now, before):
+                raise ConfigError(f"{name} must be {now} or {before}, got {value!r}")
+            old = value == before
+        return cls(make(TokenizerConfig, options, complete=True), old)
 
     @property
     def end_word(self) -> str | None:
@@ -210,14 +217,24 @@ _UNKNOWN = re.compile(r"<unk>(?<!\S<unk>)(?!\S)")
 
 
 @functools.cache
-def _word_pattern(boundary: str) -> re.Pattern[str]:
+def _word_pattern(boundary: str, old: bool = False) -> re.Pattern[str]:
     # Python's \w has no combining marks: without them Hindi words and decomposed accents would fall apart. NLTK's
     # RegexpTokenizer is not used: since NLTK 3.10 it compiles with another engine under a timer, which is four times
     # slower and has another \w, so a stored model would read text differently under different NLTK versions.
     characters = map(chr, range(0x300, 0x10000))
     marks = "".join(c for c in characters if unicodedata.category(c).startswith("M")) + "\u200c\u200d"
     end = "" if boundary == "stream" else "|\\n"
-    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_marks(boundary)}|[^\w\s]{end}")
+    marks, emoji = (marks, "") if old else (marks + "\u00ad", f"|{_emoji_sequence()}")
+    return re.compile(rf"\w+(?:[{marks}]+\w*|['\u2019]\w+)*|<unk>|{_marks(boundary)}{emoji}|[^\w\s]{end}")
+
+
+def _emoji_sequence() -> str:
+    """Return a pattern of an emoji of several characters: a flag, a keycap, or emoji modified, tagged and joined."""
+    one = "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    one += "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+    tags = "[\U000e0020-\U000e007e]+\U000e007f"
+    element = f"{one}(?:[\U0001f3fb-\U0001f3ff]|\ufe0f\u20e3?|\ufe0e|{tags})?"
+    return f"[\U0001f1e6-\U0001f1ff]{{2}}|[#*]\ufe0f?\u20e3|{element}(?:\u200d{element})*"
 
 
 @functools.cache
@@ -229,6 +246,10 @@ def _treebank() -> Any:
 
 def _cut_word(text: str, boundary: str) -> list[str]:
     return _word_pattern(boundary).findall(text)
+
+
+def _cut_word_old(text: str, boundary: str) -> list[str]:
+    return _word_pattern(boundary, old=True).findall(text)
 
 
 _ASCII_WORDS = re.compile(r"[^\t\n\v\f\r ]+")
@@ -286,6 +307,10 @@ _CUTTERS: dict[str, Callable[[str, str], list[str]]] = {
     "whitespace": _cut_whitespace,
     "char": _cut_char,
 }
+_OLD_CUTTERS: dict[str, Callable[[str, str], list[str]]] = {"whitespace": _cut_unicode, "word": _cut_word_old}
+#: What has changed in a tokenizer: the name of the change in a model file, its value now, and that of older files,
+#: which lack it.
+_REVISIONS = {"whitespace": ("blanks", "ascii", "unicode"), "word": ("sequences", "whole", "cut")}
 
 
 def _can_fork() -> bool:

@@ -141,6 +141,23 @@ class NgramModel:
             out[i] = row
         return out
 
+    def after(self, words: Sequence[int]) -> np.ndarray:
+        """Compute P(. | words), nothing being known of what stands before them: (V,) float64.
+
+        `next_word` has ``<s>`` there. No words at all are the empty context.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary.
+        """
+        seen = list(words)[max(0, len(words) - self.reach) :]  # single words have no context, not even <s>
+        ids = checked_ids(np.array(seen, np.int32), len(self.vocabulary))
+        state = int(self.table.states_of(ids[None])[0])
+        row = np.empty(len(self.vocabulary))
+        ngrams.backoff_distribution(row, *self.table.tree, self.node_log_probs, self.backoffs, state)
+        return row
+
     def context_counts(self, ids: np.ndarray, breaks: np.ndarray = NO_BREAKS) -> np.ndarray:
         """Count how often the (up to) two words before each word of ids (N,) int32 occurred in training: (N,) int64.
 

@@ -105,7 +105,7 @@ class NgramTable:
         return np.where(complete, counts[states], 0).astype(np.int64)
 
     def only(self, kept: np.ndarray) -> NgramTable:
-        """Return the table of the n-grams that are `kept` (nodes,) bool: all words, and no n-gram without its parts.
+        """Return the table of the n-grams that are `kept` (nodes,) bool: all words, no n-gram without its beginning.
 
         Examples
         --------
@@ -116,7 +116,11 @@ class NgramTable:
         """
         before = np.concatenate(([0], np.cumsum(kept)))  # the new numbers of the nodes
         starts = tuple(int(before[start]) for start in self.starts)
-        links = self.links[kept]
+        links = self.links.copy()
+        for order in range(2, self.order + 1):  # an n-gram may stay without its end: then a shorter end is the longest
+            nodes = self.nodes(order)
+            links[nodes] = np.where(kept[links[nodes]], links[nodes], links[links[nodes]])
+        links = links[kept]
         links[starts[1] :] = before[links[starts[1] :]]
         contexts = np.append(kept[: self.starts[-2]], True)
         return NgramTable(self.words[kept], before[self.children[contexts]], links, starts)

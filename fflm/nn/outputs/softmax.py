@@ -26,6 +26,7 @@ PART_BYTES = 64 * 2**20  # the slices' gradients of the features together, where
 LARGEST_TILE = 512
 TILE_WEIGHTS = 96 * 1024  # a tile of U, 384 KB, shares a second-level cache with its logits
 KEPT_BYTES = 128 * 2**20  # exponentials of a batch are kept for the backward pass up to here, else computed again
+PREDICTED_BYTES = 8 * 2**20  # and for distributions up to here: those of a few contexts
 
 WEIGHTS, BIAS = "output.weights", "output.bias"
 
@@ -108,7 +109,7 @@ class Softmax:
     def prepare(
         self, parameters: Parameters, workers: Workers, batch_size: int, training: bool, keep_gradient: bool = False
     ) -> None:
-        """Take U and b, divide the vocabulary, and make scratch memory; only training keeps a batch's exponentials."""
+        """Take U and b, divide the vocabulary, and make scratch memory, which training keeps exponentials in."""
         self.weights, self.bias, self._workers = parameters[self.table], parameters[BIAS], workers
         tiles = cut_tiles(self.vocab_size, self.features)
         part = buffer(1, batch_size).size * self.features * 4
@@ -118,7 +119,7 @@ class Softmax:
         self._normalisers = np.zeros(batch_size, np.float32), np.zeros(batch_size)  # peaks, totals
         self._target_logits = np.zeros(batch_size, np.float32)
         self._exponentials = None
-        if training and self.vocab_size * self._maxima.shape[1] * 4 <= KEPT_BYTES:
+        if self.vocab_size * self._maxima.shape[1] * 4 <= (KEPT_BYTES if training else PREDICTED_BYTES):
             self._exponentials = buffer(self.vocab_size, batch_size)
         largest = max(part.size for part in self.slices)
         self._scratch = [buffer(largest, batch_size) for _ in range(workers.size if self._exponentials is None else 0)]

@@ -12,7 +12,7 @@ from fflm.errors import FflmError
 from fflm.lm.ngram.arpa.notation import ARPA_TEXT, LN10, LOG10_ZERO, TOKENIZER
 from fflm.lm.ngram.backoff import NgramModel
 from fflm.lm.parts import BATCH
-from fflm.text import Tokenizer
+from fflm.text import Tokenizer, Vocabulary
 
 
 def arpa_lines(model: NgramModel) -> Iterator[str]:
@@ -38,9 +38,7 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
     >>> [line.split() for line in lines if line.endswith(("a b\n", "b a\n"))]
     [['-0.189879544', 'a', 'b'], ['-0.137173189', 'b', 'a']]
     """
-    for word in model.vocabulary.words:
-        if not word or word == "<UNK>" or any(blank in word for blank in " \t\n\r"):
-            raise FflmError(f"words of an ARPA file must have no white space inside nor be <UNK>, got {word!r}")
+    check_words(model.vocabulary)
     table, words = model.table, np.array(model.vocabulary.words, object)
     if model.tokenizer != Tokenizer(ARPA_TEXT):
         yield f"{TOKENIZER} {json.dumps(model.tokenizer.state())}\n"
@@ -52,6 +50,13 @@ def arpa_lines(model: NgramModel) -> Iterator[str]:
         for first in range(nodes.start, nodes.stop, BATCH):
             yield from _ngram_lines(model, words, order, np.arange(first, min(first + BATCH, nodes.stop)))
     yield "\n\\end\\\n"
+
+
+def check_words(vocabulary: Vocabulary) -> None:
+    """Raise FflmError if an ARPA file can't hold a word, as `arpa_lines` does."""
+    for word in vocabulary.words:
+        if not word or word == "<UNK>" or any(blank in word for blank in " \t\n\r"):
+            raise FflmError(f"words of an ARPA file must have no white space inside nor be <UNK>, got {word!r}")
 
 
 def _ngram_lines(model: NgramModel, words: np.ndarray, order: int, nodes: np.ndarray) -> Iterator[str]:
