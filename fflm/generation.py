@@ -17,6 +17,8 @@ from fflm.lm.interface import BATCH, Scorer
 from fflm.text import Vocabulary
 from fflm.text.marks import encode_prompt
 
+SPELLING = 0x7370656C6C  # the generator of new words' spellings
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -206,7 +208,8 @@ def sample(
         How many, how long, how bold; the same seed gives the same texts. In the ``line`` boundary a sample ends early
         at ``</s>``; in ``eos`` it runs on across the ends of lines, which are line breaks in its text.
     special : bool
-        Let ``<unk>`` and ``<s>`` be drawn too.
+        Let ``<unk>`` and ``<s>`` be drawn too. In place of ``<unk>`` stands a new word, where the model has a spelling
+        model, and the log probability is that of the spelling too.
 
     Returns
     -------
@@ -243,10 +246,16 @@ def sample(
                     going.remove(row)
                 else:
                     drawn[row].append(word)
-    samples = []
-    for ids, log_prob in zip(drawn, log_probs, strict=True):
-        tokens = tuple(model.vocabulary.words[i] for i in ids)
-        samples.append(Sample(prompt, model.tokenizer.join(tokens), tokens, float(log_prob)))
+    samples, spelling = [], model.vocabulary.spelling
+    for number, ids in enumerate(drawn):
+        tokens = [model.vocabulary.words[i] for i in ids]
+        if spelling is not None:
+            generator = np.random.default_rng([config.seed, number, SPELLING])  # words are drawn as without it
+            for place in (i for i, id in enumerate(ids) if id == Vocabulary.UNK):
+                tokens[place] = spelling.draw(generator)
+                if tokens[place] != model.vocabulary.words[Vocabulary.UNK]:
+                    log_probs[number] += spelling.log_probs([tokens[place]])[0]
+        samples.append(Sample(prompt, model.tokenizer.join(tokens), tuple(tokens), float(log_probs[number])))
     return samples
 
 

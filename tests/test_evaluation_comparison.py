@@ -29,7 +29,7 @@ A = [2, 2, 2, 2, 2]
 B = [3, 9, 2, 1, 3]
 NOT_COUNTED = "contexts must be an n-gram model made by fflm, or a mixture with one, as only these count contexts; "
 NO_CONTEXTS = "no breakdown by seen and unseen context: give an n-gram model as contexts (--contexts MODEL)"
-KEYS = """conclusion source per a b difference difference_low difference_high p_value units groups perplexity_ratio
+KEYS = """conclusion source per a b difference difference_low difference_high p_value units groups open perplexity_ratio
     a_wins b_wins by_frequency by_context by_neighbours contexts_of a_words b_words notes better""".split()
 
 
@@ -342,8 +342,8 @@ def test_per_character(source):
     for name in ("a_wins", "by_frequency", "by_context", "by_neighbours", "a_words", "bits_a", "perplexity_ratio"):
         assert getattr(report, name) is None
     assert report.notes[0] == (
-        "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
-        "1 of 9 tokens in A, 2 of 9 in B"
+        "a model pays for <unk>, not for the letters it stands for, and looks the better for it, as there is no "
+        "spelling model in A and B: unknown are 1 of 9 tokens in A, 2 of 9 in B"
     )
 
 
@@ -514,13 +514,12 @@ def test_number_of_threads_changes_nothing(demo, other, text, fflm_main):
 
 def test_command_per_character(demo, text, tmp_path, fflm_main):
     fflm.train(text, out=tmp_path / "run", vocab_size=8, hidden_dims=5, epochs=1, quiet=True)
-    code, out, err = fflm_main("compare", demo, tmp_path / "run", text)
-    assert (code, out) == (1, "")
-    assert err.startswith("fflm: error: A and B can't be compared per token: their vocabularies have 13 and 8 words")
+    code, plain, _ = fflm_main("compare", demo, tmp_path / "run", text)
+    assert code == 0 and "note  compared per character, as their vocabularies have 13 and 8 words" in plain
     code, out, err = fflm_main("compare", demo, tmp_path / "run", text, "--per-character")
     assert code == 0 and re.fullmatch(r"warning: B: 31.2 % of the tokens are unknown words .*\n", err)
     assert " bits per character\n" in out and "last 2 words" not in out and "wins most" not in out
-    assert "note  a model pays for <unk>, not for the letters it stands for" in out
+    assert "note  unknown words are spelled out, so both models pay for every letter" in out
     report = json.loads(fflm_main("compare", demo, tmp_path / "run", text, "--per-character", "--json").out)
     assert (list(report), report["per"], report["by_frequency"]) == (KEYS, "character", None)
 

@@ -32,6 +32,11 @@ KEYS = [
     "unknown_words",
     "unk_in_text",
     "notes",
+    "open_perplexity",
+    "open_bits_per_token",
+    "open_bits_per_word",
+    "open_bits_per_character",
+    "words",
 ]
 
 

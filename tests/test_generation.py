@@ -344,4 +344,6 @@ def test_special_tokens_on_the_command_line(demo, fflm_main):
     plain = fflm_main("sample", demo, "--samples", 5, "--tokens", 200, "--temperature", 50, "--json")
     special = fflm_main("sample", demo, "--samples", 5, "--tokens", 200, "--temperature", 50, "--json", "--special")
     assert "<" not in "".join(token for drawn in json.loads(plain.out) for token in drawn["tokens"])
-    assert "<unk>" in {token for drawn in json.loads(special.out) for token in drawn["tokens"]}
+    drawn = {token for drawn in json.loads(special.out) for token in drawn["tokens"]}
+    assert "<s>" in drawn and "<unk>" not in drawn
+    assert drawn - set(fflm.load(demo).lm.vocabulary.words)  # new words, spelled in place of <unk>

@@ -132,7 +132,7 @@ def test_what_a_file_holds(model_files):
         "counts": ("int64", (V,)),
     }
     description = json.loads(metadata["fflm"])
-    assert sorted(description) == ["facts", "kind", "starts", "tokenizer", "version", "words"]
+    assert sorted(description) == ["facts", "kind", "spelling", "starts", "tokenizer", "version", "words"]
     assert (description["kind"], description["starts"]) == ("n-gram model", [0, 13, 111, 535])
     whole, metadata = contents(model_files / "mixture")
     assert {f"1.{name}" for name in arrays} - set(whole) == {"1.counts"}

@@ -136,7 +136,7 @@ def test_it_is_plain_safetensors(demo):
     }
     assert list(metadata) == ["fflm"]
     description = json.loads(metadata["fflm"])
-    assert sorted(description) == ["kind", "model", "tokenizer", "version", "words"]
+    assert sorted(description) == ["kind", "model", "spelling", "tokenizer", "version", "words"]
     assert (description["version"], description["kind"]) == (1, "neural language model")
     assert description["words"][:4] == ["<unk>", "<s>", "</s>", "the"]
     assert description["model"]["hidden_dims"] == [50]

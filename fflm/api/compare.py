@@ -26,7 +26,8 @@ def compare(
     Parameters
     ----------
     a, b : Model or path
-        Two models of the same vocabulary and tokenizer, unless `per_character`.
+        Models of different vocabularies or tokenizers are compared in bits per character, with unknown words spelled
+        out.
     *sources : str
         Files, folders, ``-`` or named corpora, read as one text.
     contexts : Model or path, optional

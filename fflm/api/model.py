@@ -124,7 +124,14 @@ class Model:
         with Bar(len(stream), "perplexity", not quiet) as bar:
             return perplexity.evaluate(model, stream, bar.advance)
 
-    def score(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any) -> Scores:
+    def score(
+        self,
+        *sources: str | Path,
+        encoding: str = "utf-8",
+        quiet: bool = False,
+        unknown: str = "spelled",
+        **options: Any,
+    ) -> Scores:
         """Compute the surprisal of every token of a text, in bits (`fflm.score` says more).
 
         Raises
@@ -142,7 +149,7 @@ class Model:
         >>> [f"{bits:.1f}" for bits in fflm.load("runs/demo").score("text.txt").bits[2:5]]
         ['0.0', '0.0', '0.0']
         """
-        return surprisal.score(adapted(self.lm, options), source_names(sources), encoding, quiet)
+        return surprisal.score(adapted(self.lm, options), source_names(sources), encoding, quiet, unknown)
 
     def predict(self, context: str, top: int = 10, prefix: str = "", special: bool = False) -> list[Prediction]:
         """Return the `top` likeliest next words after the text `context`, by falling probability.
@@ -181,6 +188,8 @@ class Model:
 
     def sample(self, prompt: str = "", special: bool = False, **options: Any) -> list[Sample]:
         """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
+
+        Where ``<unk>`` is drawn, the model's spelling model, if it has one, spells a new word.
 
         Raises
         ------

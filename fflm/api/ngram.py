@@ -18,6 +18,7 @@ from fflm.errors import ConfigError, option_name
 from fflm.evaluation.perplexity import evaluated
 from fflm.generation import prompts
 from fflm.lm import InterpolatedNgramModel, NgramModel, read_arpa
+from fflm.lm.spelling import learn_spelling
 from fflm.model_file import save_model
 from fflm.model_file.paths import local_file
 from fflm.runtime.progress import tell
@@ -92,6 +93,7 @@ def ngram(
     corpus = load_corpus(texts, held_out, tested, tokenizer, data, seed, vocabulary)
     tell(corpus.warnings, quiet)
     tokenizer = corpus.tokenizer
+    learn_spelling(corpus.vocabulary, corpus.unknown_words, tokenizer)
     begin = time.monotonic()
     lm: InterpolatedNgramModel | NgramModel
     if shape.smoothing == "interpolated":

@@ -18,6 +18,7 @@ def score(
     encoding: str = "utf-8",
     threads: int | None = None,
     quiet: bool = False,
+    unknown: str = "spelled",
     **options: Any,
 ) -> Scores:
     """Compute the surprisal of every token of a text, -log2 P(token | the words before it) in bits.
@@ -33,6 +34,9 @@ def score(
         Worker threads of a model that is loaded; every core by default.
     quiet : bool
         Show nothing on stderr; without it, a bar if that is a terminal.
+    unknown : {"spelled", "unk", "nan"}
+        Bits of an unknown word: those of ``<unk>`` and of its spelling, where the model has a spelling model; those of
+        ``<unk>``; NaN.
     **options
         Options of `DynamicConfig` and `NeuralCacheConfig`: let a copy of the model follow the text that it reads.
 
@@ -58,4 +62,4 @@ def score(
     (['the', 'cat', 'sat'], (1600,))
     """
     lm = adapted(language_model(model, threads), options)
-    return surprisal.score(lm, source_names(sources), encoding, quiet)
+    return surprisal.score(lm, source_names(sources), encoding, quiet, unknown)

@@ -17,6 +17,7 @@ from fflm.errors import ConfigError, Interrupted, option_name, shown
 from fflm.generation import prompts
 from fflm.kernels._cache import compile_seconds
 from fflm.lm import NeuralLanguageModel
+from fflm.lm.spelling import learn_spelling
 from fflm.nn.language_model import initialise
 from fflm.nn.product_speed import product_speed
 from fflm.runtime.progress import tell
@@ -102,6 +103,7 @@ def train(
             check_vectors(config.vectors)
         corpus = load_corpus(read, read_valid, read_test, tokenizer_config, data, config.seed)
         tell(corpus.warnings, quiet)
+        learn_spelling(corpus.vocabulary, corpus.unknown_words, corpus.tokenizer)
         vectors = None
         if config.vectors is not None:
             vectors = GivenVectors.read(config.vectors, corpus.vocabulary)

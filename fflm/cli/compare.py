@@ -34,7 +34,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--per-character",
         action="store_true",
-        help="compare in bits per character: for models of different vocabularies or tokenizers",
+        help="compare in bits per character, as models of different vocabularies or tokenizers are anyway",
     )
     parser.add_argument(
         "--top", type=int, default=10, metavar="N", help="words on which each model wins most (default: 10)"
@@ -72,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
             print_line(line.rstrip())
     for name in "ab":
         warn(text.replace("warning:", f"warning: {name.upper()}:", 1) for text in getattr(report, name).notes)
+    if arguments.plot is not None and report.bits_a is None:
+        raise FflmError(
+            f"there is no {option_name('plot')} of a comparison per character: it shows the bits of single tokens"
+        )
     if arguments.plot is not None:
         from fflm.plots.comparison import comparison_plot
         from fflm.storage.files import write
@@ -122,6 +126,12 @@ def _lines(report: Comparison, arguments: argparse.Namespace) -> Iterator[str]:
         yield from _both("  without unknown", *(_figure(part.perplexity_without_oov, ",.2f") for part in (a, b)))
     yield from _both("bits per token", *(_figure(part.bits_per_token, ".4f") for part in (a, b)))
     yield from _both("bits per character", *(_figure(part.bits_per_character, ".4f") for part in (a, b)))
+    if a.open_bits_per_word is not None or b.open_bits_per_word is not None:
+        yield ""
+        yield from _both("unknown spelled out", "", "")
+        yield from _both("  perplexity", *(_figure(part.open_perplexity, ",.2f") for part in (a, b)))
+        yield from _both("  bits per word", *(_figure(part.open_bits_per_word, ".4f") for part in (a, b)))
+        yield from _both("  bits per character", *(_figure(part.open_bits_per_character, ".4f") for part in (a, b)))
     if report.a_wins is not None and report.b_wins is not None:
         yield from _both("tokens won", f"{100 * report.a_wins:.1f} %", f"{100 * report.b_wins:.1f} %")
     yield ""

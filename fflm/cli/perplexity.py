@@ -16,7 +16,7 @@ from fflm.cli.flags import (
     load_model,
     verb,
 )
-from fflm.cli.printing import print_aside, print_json, print_line, warn
+from fflm.cli.printing import number, print_aside, print_json, print_line, warn
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,6 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
         print_line(f"perplexity              {report['perplexity']:.3f}")
         print_line(f"  95 % interval         {report['perplexity_low']:.3f} to {report['perplexity_high']:.3f}")
         print_line("  without unknown words " + ("none is known" if without is None else f"{without:.3f}"))
+    if report["open_perplexity"] is not None:
+        print_line(f"open perplexity         {number(report['open_perplexity'], 3)}, unknown words spelled out")
+        print_line(f"                        {report['open_bits_per_token']:.5f} bits/token")
+        print_line(f"                        {report['open_bits_per_word']:.5f} bits/word")
+        print_line(f"                        {report['open_bits_per_character']:.5f} bits/character")
     sys.stdout.flush()
     print_aside(f"speed                   {report['tokens_per_second']:,.0f} tokens/s")
     warn(report["notes"])

@@ -79,17 +79,30 @@ def warn(notes: Iterable[str]) -> None:
         print(text, file=sys.stderr)
 
 
-def perplexity_line(report: dict[str, Any]) -> str:
-    """Return the figures of a report on one line."""
+def number(perplexity: float, decimals: int = 2) -> str:
+    """Return a perplexity with its decimals, a very large one with three figures."""
+    return f"{perplexity:.{decimals}f}" if perplexity < 1e9 else f"{perplexity:.3g}"
+
+
+def perplexity_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield the figures of a report: those of the closed vocabulary, and those with unknown words spelled out."""
+    yield _closed_figures(report)
+    if report["oov"] and report["open_perplexity"] is not None:
+        per_word = f", {report['open_bits_per_word']:.2f} bits/word" if report["words"] else ""
+        yield (
+            f"(unknown words spelled out: perplexity {number(report['open_perplexity'])}{per_word}, "
+            f"{report['open_bits_per_character']:.3f} bits/character)"
+        )
+
+
+def _closed_figures(report: dict[str, Any]) -> str:
     tokens = f"{report['tokens']:,} tokens, {100 * report['oov_rate']:.2f} % unknown"
     if report["unk_in_text"]:
         tokens += f" ({100 * report['unk_in_text'] / report['tokens']:.2f} % as <unk> in the text)"
     if report["perplexity"] is None:
         return f"perplexity undefined, {report['perplexity_without_oov']:.2f} without unknown words, on {tokens}"
-    middle, low, high = (
-        f"{value:.2f}" if value < 1e9 else f"{value:.3g}"
-        for value in (report["perplexity"], report["perplexity_low"], report["perplexity_high"])
-    )
+    names = ("perplexity", "perplexity_low", "perplexity_high")
+    middle, low, high = (number(report[name]) for name in names)
     return f"perplexity {middle} (95 % interval {low} to {high}) on {tokens}"
 
 
@@ -97,7 +110,8 @@ def print_held_out(report: NgramReport | MixtureReport) -> None:
     """Print the lines with which training, counting and mixing end: validation, test, notes."""
     for label, figures in (("validation", report.valid), ("test", report.test)):
         if figures is not None:
-            print_line(f"{label:12} {perplexity_line(figures)}")
+            for name, line in zip((label, ""), perplexity_lines(figures), strict=False):
+                print_line(f"{name:12} {line}")
             warn(figures["notes"])
     for line in report.notes:
         print_line(f"note         {line}")

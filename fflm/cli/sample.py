@@ -25,7 +25,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="TEXT",
         help="text in quotes to go on from; - for standard input (default: none)",
     )
-    parser.add_argument("--special", action="store_true", help="let <unk> and <s> be drawn too")
+    parser.add_argument(
+        "--special", action="store_true", help="let <unk> and <s> be drawn too; a new word is spelled in place of <unk>"
+    )
     add_flags(parser, SampleConfig)
     add_threads(parser)
     parser.set_defaults(quote="prompt")

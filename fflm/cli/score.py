@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fflm.evaluation.surprisal import Scores
 
 TOP = 5
+UNKNOWN = ("spelled", "unk", "nan")
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,6 +51,13 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--top", type=int, metavar="N", help=f"alternatives of each word on the page, 1 to 20 (default: {TOP})"
     )
+    parser.add_argument(
+        "--unknown",
+        choices=UNKNOWN,
+        default=UNKNOWN[0],
+        help="bits of an unknown word: spelled, those of <unk> and of its spelling, where the model has a spelling "
+        "model; unk, those of <unk>; nan, none (default: spelled)",
+    )
     add_force(parser, "the page FILE")
     add_encoding(parser)
     add_adaptation(parser)
@@ -62,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     model = load_model(arguments)
     options = adaptation(arguments)
-    scores = model.score(*arguments.sources, encoding=arguments.encoding, **options)
+    scores = model.score(*arguments.sources, encoding=arguments.encoding, unknown=arguments.unknown, **options)
     if arguments.html is not None:
         _write_page(arguments, model, scores)
     report = scores.report
@@ -78,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         figures += f"perplexity undefined, {report.perplexity_without_oov:.3f} without unknown words"
     else:
         figures += f"{report.bits_per_token:.5f} bits/token, perplexity {report.perplexity:.3f}"
+        if report.oov and report.open_perplexity is not None:
+            figures += f"; unknown words spelled out {report.open_bits_per_token:.5f}, {report.open_perplexity:.3f}"
     note(figures)
     warn(report.notes)
     return 0
@@ -96,6 +106,8 @@ def _check(arguments: argparse.Namespace) -> None:
             )
     if arguments.html is None:
         return
+    if arguments.unknown == "nan":
+        raise ConfigError(f"{option_name('html')} must not be given with --unknown nan: each word has a colour")
     if options := adaptation(arguments):
         raise ConfigError(
             f"{option_name('html')} must not be given with {as_flags(options)}: the alternatives on the page are those "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import perplexity_line, print_json, print_line, warn, word
+from fflm.cli.printing import perplexity_lines, print_json, print_line, warn, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import Interrupted
 
@@ -94,7 +94,8 @@ def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
     )
     for text, label, part in (("valid", "validation", report.valid), ("test", "test", report.test)):
         if part is not None:
-            yield f"{label:12} {perplexity_line(part)}"
+            for name, line in zip((label, ""), perplexity_lines(part), strict=False):
+                yield f"{name:12} {line}"
             if report.parts:
                 network, ngram = (report.parts[name][text]["perplexity"] for name in ("network", "ngram"))
                 yield f"{'':12} (network alone {network:.2f}, n-gram model alone {ngram:.2f})"

@@ -2,7 +2,8 @@
 
 Token by token where vocabulary and tokenizer are the same: d[t] = bits of A - bits of B, positive where B is better.
 Tokens of a unit (a line, or a block of the stream) depend on each other, units hardly: so the interval draws units, and
-the test swaps A and B unit by unit. Models that cut or know other words are compared in bits per character.
+the test swaps A and B unit by unit. Models that cut or know other words are compared in bits per character, with
+unknown words spelled out (`fflm.evaluation.perplexity`): so each pays for every letter of the text.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fflm.config.options import whole_number
 from fflm.errors import ConfigError, FflmError, option_name
 from fflm.evaluation.breakdowns import CONTEXT_COUNTS, bands, by_frequency, by_neighbours, rows, won_words
 from fflm.evaluation.comparison_report import Comparison
-from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
+from fflm.evaluation.perplexity import Perplexity, evaluate_tokens, open_log_probs
 from fflm.evaluation.resampling import group_starts, group_sums, interval, permutation_p_value
 from fflm.lm import LanguageModel, can_count_contexts, difference_between
 from fflm.runtime.progress import Bar
@@ -49,7 +50,8 @@ def compare(
     contexts : LanguageModel, optional
         An n-gram model that says how often contexts were seen, where neither `a` nor `b` can.
     per_character : bool
-        Compare in bits per character; vocabularies and tokenizers may differ.
+        Compare in bits per character, as is done anyway where vocabularies or tokenizers differ and both models have a
+        spelling model.
     top : int
         How many words on which a model wins most.
     encoding : str
@@ -66,7 +68,8 @@ def compare(
     ConfigError
         If `top` is less than 1, or an option does not go with `per_character`.
     FflmError
-        If vocabularies or tokenizers differ and not `per_character`, or a token has no probability.
+        If vocabularies or tokenizers differ, a model has no spelling model and not `per_character`, or a token has no
+        probability.
     TextError
         If a source can't be read.
 
@@ -78,33 +81,40 @@ def compare(
     'no difference that this text can show; p = 1'
     """
     top = whole_number("top", top, low=1)
+    notes: list[str] = []
+    unlike = difference_between(a, b, ("A", "B"))
+    if unlike and not per_character and all(model.vocabulary.spelling is not None for model in (a, b)):
+        per_character = True
+        notes.append(f"compared per character, as {unlike}")
     if per_character:
-        if contexts is not None:
-            raise ConfigError(
-                f"{option_name('contexts')} must not be given together with {option_name('per_character')}: it "
-                "compares no single tokens"
-            )
-        if "-" in sources:
-            raise ConfigError(
-                f"{option_name('sources')} must be files or corpora with {option_name('per_character')}, got '-': each "
-                "model reads them"
-            )
+        _check_per_character(contexts, sources, unlike if notes else None)
     else:
-        _check_comparable(a, b, contexts)
+        _check_comparable(a, unlike, contexts)
     streams = [
         encode(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
         for model in ((a, b) if per_character else (a,))
     ]
     with Bar(len(streams[0]) + len(streams[-1]), "compare", not quiet) as bar:
         if per_character:
-            return _by_character(a, b, streams[0], streams[1], bar.advance)
+            return _by_character(a, b, streams[0], streams[1], notes, bar.advance)
         return _by_token(a, b, streams[0], contexts, top, bar.advance)
 
 
-def _check_comparable(a: LanguageModel, b: LanguageModel, contexts: LanguageModel | None) -> None:
-    if reason := difference_between(a, b, ("A", "B")):
+def _check_per_character(contexts: LanguageModel | None, sources: Sequence[str], unlike: str | None) -> None:
+    """Refuse what a comparison per character can't have; `unlike` says why it is one, if nobody asked for it."""
+    name = option_name("per_character")
+    why = f"together with {name}" if unlike is None else f"as A and B are compared per character ({unlike})"
+    if contexts is not None:
+        raise ConfigError(f"{option_name('contexts')} must not be given {why}: it compares no single tokens")
+    if "-" in sources:
+        why = f"with {name}" if unlike is None else why
+        raise ConfigError(f"{option_name('sources')} must be files or corpora {why}, got '-': each model reads them")
+
+
+def _check_comparable(a: LanguageModel, unlike: str | None, contexts: LanguageModel | None) -> None:
+    if unlike:
         raise FflmError(
-            f"A and B can't be compared per token: {reason}; {option_name('per_character')} compares them in bits per "
+            f"A and B can't be compared per token: {unlike}; {option_name('per_character')} compares them in bits per "
             "character"
         )
     if contexts is None:
@@ -201,22 +211,37 @@ def _context_counts(
 
 
 def _by_character(
-    a: LanguageModel, b: LanguageModel, stream_a: TokenStream, stream_b: TokenStream, on_batch: Progress
+    a: LanguageModel,
+    b: LanguageModel,
+    stream_a: TokenStream,
+    stream_b: TokenStream,
+    notes: list[str],
+    on_batch: Progress,
 ) -> Comparison:
     report_a, bits_a = _score("A", a, stream_a, on_batch)
     report_b, bits_b = _score("B", b, stream_b, on_batch)
-    figures: list[float] = []
     for name, report in (("A", report_a), ("B", report_b)):
         if report.bits_per_character is None:
             raise FflmError(
                 f"{name}: bits per character are undefined: it has no <unk>, and {report.oov:,} of {report.tokens:,} "
                 "tokens are unknown words, which have no probability"
             )
-        figures.append(report.bits_per_character)
-    notes = [
-        "a model pays for <unk>, not for the letters it stands for, and looks the better for it: unknown are "
-        f"{report_a.oov:,} of {report_a.tokens:,} tokens in A, {report_b.oov:,} of {report_b.tokens:,} in B"
-    ]
+    opened = [_open_bits(model, s, bits) for model, s, bits in ((a, stream_a, bits_a), (b, stream_b, bits_b))]
+    spelled = [bits for bits in opened if bits is not None]
+    if len(spelled) == 2:
+        bits_a, bits_b = spelled
+        notes.append("unknown words are spelled out, so both models pay for every letter")
+    elif report_a.oov or report_b.oov:
+        without = " and ".join(name for name, bits in zip("AB", opened, strict=True) if bits is None)
+        notes.append(
+            "a model pays for <unk>, not for the letters it stands for, and looks the better for it, as there is no "
+            f"spelling model in {without}: unknown are {report_a.oov:,} of {report_a.tokens:,} tokens in A, "
+            f"{report_b.oov:,} of {report_b.tokens:,} in B"
+        )
+    if a.tokenizer.config.lowercase != b.tokenizer.config.lowercase:
+        lower = "A" if a.tokenizer.config.lowercase else "B"
+        notes.append(f"{lower} reads the text in lower case and need not predict its capital letters")
+    name = "open_bits_per_character" if len(spelled) == 2 else "bits_per_character"
     significance = dict.fromkeys(("difference_low", "difference_high", "p_value", "units", "groups"))
     if reason := _unpaired(a, b, stream_a, stream_b):
         notes.append(f"no interval and no p-value: {reason}")
@@ -228,12 +253,19 @@ def _by_character(
     return Comparison(
         source=stream_a.source,
         per="character",
+        open=len(spelled) == 2,
         a=report_a,
         b=report_b,
-        difference=figures[0] - figures[1],
+        difference=getattr(report_a, name) - getattr(report_b, name),
         **significance,
         notes=tuple(notes),
     )
+
+
+def _open_bits(model: LanguageModel, stream: TokenStream, bits: np.ndarray) -> np.ndarray | None:
+    """Return the bits (N,) of the tokens with unknown words spelled out, None if that is not known."""
+    opened = open_log_probs(model.vocabulary, stream, -bits * math.log(2.0))
+    return None if opened is None else -opened / math.log(2.0)
 
 
 def _unpaired(a: LanguageModel, b: LanguageModel, stream_a: TokenStream, stream_b: TokenStream) -> str | None:

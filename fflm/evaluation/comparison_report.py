@@ -45,6 +45,8 @@ class Comparison:
     source : str
     per : str
         What the bits are counted by: ``token``, or ``character``; then there is nothing on single tokens.
+    open : bool
+        Whether the bits of unknown words are those of their spelling too.
     a, b : Perplexity
         The report on each model.
     difference : float
@@ -85,6 +87,7 @@ class Comparison:
     p_value: float | None
     units: int | None
     groups: int | None
+    open: bool = False
     perplexity_ratio: float | None = None
     a_wins: float | None = None
     b_wins: float | None = None
@@ -110,7 +113,7 @@ class Comparison:
         """The result as a sentence."""
         name, first, second = ("B", self.b, self.a) if self.difference > 0 else ("A", self.a, self.b)
         ahead = f"{name} is better by {abs(self.difference):.3g} bits per {self.per}"
-        if first.oov > second.oov:
+        if first.oov > second.oov and not self.open:
             ahead += f", but has more unknown words ({first.oov:,} against {second.oov:,})"
         if self.p_value is None:
             return f"{ahead}; no p-value, so it may be chance" if self.difference else "no difference; no p-value"

@@ -4,6 +4,10 @@ Over the N predicted tokens (in the ``line`` boundary each line's ``</s>`` is on
 ``<eos>``; ``<unk>`` counts as the word it stands for): cross-entropy = -(1/N) sum of log P, perplexity =
 e^cross-entropy (Bengio et al. 2003, section 4). Nothing is clipped; sums over tokens are float64 and do not depend on
 batches or threads. No context looks across a break of the stream.
+
+These figures are of a closed vocabulary: an unknown word costs what ``<unk>`` costs, so they can't be compared with
+those of another vocabulary. The open figures can: there an unknown word has the probability P(<unk> | context)
+P(spelling | not in the vocabulary), the latter by the model's spelling model (`fflm.lm.spelling`).
 """
 
 from __future__ import annotations
@@ -47,7 +51,13 @@ class Perplexity:
         Over all tokens, and over those in the vocabulary (None if there is none).
     bits_per_character : float or None
         All bits divided by the characters of the original text. With out-of-vocabulary tokens it is too low: it
-        pays for ``<unk>``, not for the letters of the word.
+        pays for ``<unk>``, not for the letters of the word; `open_bits_per_character` pays for these too.
+    open_perplexity, open_bits_per_token, open_bits_per_word, open_bits_per_character : float or None
+        Over all tokens, unknown words spelled out. A word is what stands between white space in the original text,
+        whatever the tokenizer. None where the model has no spelling model, or an unknown word has no probability.
+        Where the text itself has ``<unk>``, nobody knows what to spell, and it costs what ``<unk>`` does.
+    words : int
+        How many words there are between white space.
     perplexity_low, perplexity_high : float or None
         95 % bootstrap interval (1,000 replicates) over units (lines, or blocks of the stream); more than 2,000 units
         are joined with their neighbours into 2,000 groups or fewer, and these are drawn.
@@ -73,6 +83,11 @@ class Perplexity:
     unknown_words: tuple[str, ...] = ()
     unk_in_text: int = 0
     notes: tuple[str, ...] = ()
+    open_perplexity: float | None = None
+    open_bits_per_token: float | None = None
+    open_bits_per_word: float | None = None
+    open_bits_per_character: float | None = None
+    words: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -168,7 +183,56 @@ def report_on(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray
         unknown_words=stream.unknown_words,
         unk_in_text=stream.unk_in_text,
         notes=tuple(_notes(stream, defined)),
+        words=stream.words,
+        **(_open_figures(vocabulary, stream, log_probs) if defined else {}),
     )
+
+
+def open_log_probs(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray) -> np.ndarray | None:
+    """Return log P (N,) of the tokens with unknown words spelled out; None where the spelling is not known.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    stream : TokenStream
+    log_probs : (N,) float64
+        Natural logarithm of P of each token, of unknown words that of ``<unk>``.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> from fflm.config import DataConfig
+    >>> from fflm.text import encode
+    >>> with open("new.txt", "w") as file:
+    ...     _ = file.write("the zebra sat")
+    >>> model = fflm.load("runs/demo").lm
+    >>> stream = encode(["new.txt"], model.tokenizer, model.vocabulary, DataConfig())
+    >>> (open_log_probs(model.vocabulary, stream, np.zeros(3)) < 0).tolist()
+    [False, True, False]
+    """
+    if vocabulary.spelling is None or (stream.spellings is None and stream.unknown):
+        return None
+    opened = log_probs.copy()
+    if stream.spellings is not None:
+        words = stream.spellings.words
+        spelled = [i for i, word in enumerate(words) if word is not None]
+        costs = np.zeros(len(words))
+        costs[spelled] = vocabulary.spelling.log_probs([words[i] or "" for i in spelled])
+        opened[stream.ids == Vocabulary.UNK] += costs[stream.spellings.places]
+    return opened
+
+
+def _open_figures(vocabulary: Vocabulary, stream: TokenStream, log_probs: np.ndarray) -> dict[str, float | None]:
+    opened = open_log_probs(vocabulary, stream, log_probs)
+    if opened is None:
+        return {}
+    bits = -float(opened.sum()) / math.log(2.0)
+    return {
+        "open_perplexity": _exponential(-float(opened.mean()), stream.source),
+        "open_bits_per_token": bits / len(stream),
+        "open_bits_per_word": bits / stream.words if stream.words else None,
+        "open_bits_per_character": bits / stream.characters,
+    }
 
 
 def _notes(stream: TokenStream, defined: bool) -> Iterator[str]:
@@ -185,7 +249,8 @@ def _notes(stream: TokenStream, defined: bool) -> Iterator[str]:
     if unknown > HIGH_OOV_RATE * len(stream):
         yield (
             f"warning: {100 * unknown / len(stream):.3g} % of the tokens are unknown words{named}, so the "
-            "perplexity is mostly about <unk>; are language, case and tokens of the text those of the model?"
+            "perplexity is mostly about <unk>, and the open figures about their letters; are language, case and tokens "
+            "of the text those of the model?"
         )
 
 

@@ -1,4 +1,8 @@
-"""Surprisal: -log2 P(token | the words before it) of every token, in bits; the same sum that perplexity is made of."""
+"""Surprisal: -log2 P(token | the words before it) of every token, in bits; the same sums that perplexities are made of.
+
+An unknown word is spelled out, so that the sum is that of the open figures; or it is scored as ``<unk>``, so that the
+sum is that of the closed ones; or it has no number.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,15 @@ from typing import Any
 import numpy as np
 
 from fflm.config import DataConfig
+from fflm.config.options import check_value
 from fflm.errors import visible
-from fflm.evaluation.perplexity import Perplexity, evaluate_tokens
+from fflm.evaluation.perplexity import Perplexity, evaluate_tokens, open_log_probs
 from fflm.lm import LanguageModel
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary, encode_tokens
+
+#: What the bits of an unknown word may be.
+UNKNOWN = ("spelled", "unk", "nan")
 
 
 @dataclass(frozen=True)
@@ -31,20 +39,23 @@ class Scores:
     tokens : list of str
         Each token as it stands in the text, known or not; the end of a line is ``</s>`` (``eos`` boundary: ``<eos>``).
     bits : (N,) float64
-        Surprisal of each token. An unknown one is scored as ``<unk>``; in a model without ``<unk>`` its bits are
-        infinite.
+        Surprisal of each token. In a model without ``<unk>`` the bits of an unknown word are infinite; NaN where it is
+        to have none.
+    unknown : {"spelled", "unk", "nan"}
+        What the bits of unknown words are: those of ``<unk>`` and of the spelling, those of ``<unk>``, or NaN.
     """
 
     report: Perplexity
     stream: TokenStream
     tokens: list[str]
     bits: np.ndarray
+    unknown: str = "unk"
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield each token with its unit (line, or block of the stream), position, and bits; counted from 1.
 
         In the ``line`` boundary there is also the number of the ``line`` in its file, empty lines counted, and, where
-        several files were read, the ``file``. Infinite bits are None.
+        several files were read, the ``file``. Bits that are no finite number are None.
         """
         ids, bits = self.stream.ids.tolist(), self.bits.tolist()
         bounds = self.stream.unit_starts.tolist()
@@ -77,19 +88,25 @@ class Scores:
 
         So a token keeps its row and its column, and no control character reaches a terminal.
         """
-        for number, row in enumerate(self.rows()):
+        for number, (row, bits) in enumerate(zip(self.rows(), self.bits.tolist(), strict=True)):
             if number == 0:
                 yield "\t".join(row) + "\n"
             shown = {"token": visible(row["token"].replace("\\", "\\\\")), "known": int(row["known"])}
-            shown["bits"] = "inf" if row["bits"] is None else f"{row['bits']:z.6f}"
+            shown["bits"] = f"{bits:z.6f}"
             yield "\t".join(str(value) for value in (row | shown).values()) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the totals and, under ``scores``, the rows, as plain JSON values."""
-        return {**self.report.to_dict(), "scores": list(self.rows())}
+        return {**self.report.to_dict(), "unknown": self.unknown, "scores": list(self.rows())}
 
 
-def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8", quiet: bool = False) -> Scores:
+def score(
+    model: LanguageModel,
+    sources: Sequence[str],
+    encoding: str = "utf-8",
+    quiet: bool = False,
+    unknown: str = "spelled",
+) -> Scores:
     """Compute the surprisal of every token of a text.
 
     Parameters
@@ -101,9 +118,14 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
         Character encoding of the files.
     quiet : bool
         Show nothing on stderr; without it, a bar if that is a terminal.
+    unknown : {"spelled", "unk", "nan"}
+        Bits of an unknown word: those of ``<unk>`` and of its spelling, where the model has a spelling model; those of
+        ``<unk>``; NaN.
 
     Raises
     ------
+    ConfigError
+        If `unknown` is none of these.
     TextError
         If a source can't be read.
     FflmError
@@ -116,7 +138,16 @@ def score(model: LanguageModel, sources: Sequence[str], encoding: str = "utf-8",
     >>> scores.tokens[:6], bool(scores.bits[5] < 0.1), len(scores.bits)
     (['the', 'cat', 'sat', 'on', 'the', 'mat'], True, 1600)
     """
+    check_value("unknown", unknown, {"choices": UNKNOWN})
     stream, tokens = encode_tokens(sources, model.tokenizer, model.vocabulary, DataConfig(encoding=encoding))
     with Bar(len(stream), "score", not quiet) as bar:
         report, log_probs = evaluate_tokens(model, stream, bar.advance)
-    return Scores(report, stream, tokens, 0.0 - log_probs / math.log(2.0))
+    opened = open_log_probs(model.vocabulary, stream, log_probs) if unknown == "spelled" else None
+    if opened is not None:
+        log_probs = opened
+    elif unknown == "spelled":
+        unknown = "unk"
+    bits = 0.0 - log_probs / math.log(2.0)
+    if unknown == "nan":
+        bits[stream.ids == Vocabulary.UNK] = math.nan
+    return Scores(report, stream, tokens, bits, unknown)

@@ -120,7 +120,8 @@ def _words(model: LanguageModel, scores: Scores, count: int, top: int, bar: Bar)
         if word in ends:
             token, shown = names[word], "&para;"
         if word == Vocabulary.UNK:
-            kind, facts = " u", "unknown, scored as &lt;unk&gt;<br>" + facts
+            how = "spelled out" if scores.unknown == "spelled" else "scored as &lt;unk&gt;"
+            kind, facts = " u", f"unknown, {how}<br>{facts}"
         bars = "".join(_alternative(names[other], p, other == word) for other, p in best)
         yield (
             f'<span class="w s{_step(bits[i])}{kind}" tabindex="0">{shown}'
@@ -163,6 +164,8 @@ def _header(scores: Scores, name: str, count: int) -> str:
             "perplexity": f"{report.perplexity:,.2f}",
             "95 % interval": f"{report.perplexity_low:,.2f} to {report.perplexity_high:,.2f}",
         }
+        if report.open_perplexity is not None and report.oov:
+            figures["open perplexity"] = f"{report.open_perplexity:,.2f}"
     listed = "".join(f"<div><dt>{what}</dt><dd>{figure}</dd></div>" for what, figure in figures.items())
     cut = f"<p>Shown are the first {count:,} tokens; the figures are of all.</p>\n" if count < report.tokens else ""
     return (

@@ -76,6 +76,10 @@ class Mixture:
         if len(self.weights) not in (1, BUCKETS):
             raise ConfigError(f"weights must have 1 or {BUCKETS} rows, got {len(self.weights)}")
         self.vocabulary, self.tokenizer = first.vocabulary, first.tokenizer
+        if self.vocabulary.spelling is None:  # then that of the first part that has one
+            spellings = (part.vocabulary.spelling for part in parts)
+            if spelling := next(filter(None, spellings), None):
+                self.vocabulary = Vocabulary(first.vocabulary.words, first.vocabulary.counts, spelling)
         self.reach = max(part.reach for part in self.parts)
         self.by_context_count = len(self.weights) > 1
         if self.by_context_count:

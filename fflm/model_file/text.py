@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fflm.lm.spelling import spelling_model
 from fflm.text import Tokenizer, Vocabulary
 
 Arrays = dict[str, np.ndarray]
@@ -13,7 +14,10 @@ Arrays = dict[str, np.ndarray]
 
 def pack_text(vocabulary: Vocabulary, tokenizer: Tokenizer) -> tuple[Arrays, dict[str, Any]]:
     """Pack vocabulary and tokenizer into arrays and plain JSON values."""
-    return {"counts": vocabulary.counts}, {"tokenizer": tokenizer.state(), "words": vocabulary.words}
+    text = {"tokenizer": tokenizer.state(), "words": vocabulary.words}
+    if vocabulary.spelling is not None:
+        text["spelling"] = list(vocabulary.spelling.learned)
+    return {"counts": vocabulary.counts}, text
 
 
 def unpack_text(arrays: Arrays, description: dict[str, Any]) -> tuple[Vocabulary, Tokenizer]:
@@ -25,6 +29,8 @@ def unpack_text(arrays: Arrays, description: dict[str, Any]) -> tuple[Vocabulary
     vocabulary = Vocabulary(strings(description, "words"), counts)
     if tokenizer.end_word is not None and tokenizer.end_word not in vocabulary:
         raise ValueError(f"words must have {tokenizer.end_word!r}, which the boundary eos needs")
+    if "spelling" in description:  # files that were written before have none
+        vocabulary.spelling = spelling_model(strings(description, "spelling"), vocabulary, tokenizer)
     return vocabulary, tokenizer
 
 

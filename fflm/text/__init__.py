@@ -7,7 +7,7 @@ from fflm.text.leaks import Leak, find_leaks, leak_warnings
 from fflm.text.notes import Note
 from fflm.text.stream import NO_BREAKS, KnownIds, NewIds, encode_tokens, known_ids
 from fflm.text.tokenizer import Tokenizer
-from fflm.text.vocabulary import Vocabulary
+from fflm.text.vocabulary import Spelling, Vocabulary
 
 __all__ = [
     "CORPORA",
@@ -18,6 +18,7 @@ __all__ = [
     "Leak",
     "NewIds",
     "Note",
+    "Spelling",
     "TokenStream",
     "Tokenizer",
     "Vocabulary",

@@ -20,7 +20,7 @@ from fflm.text.scripts import unspaced_notes
 from fflm.text.sources import given_as, read_blocks
 from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stream
 from fflm.text.tokenizer import Tokenizer
-from fflm.text.vocabulary import Vocabulary
+from fflm.text.vocabulary import SPECIALS, Vocabulary
 
 __all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load"]
 
@@ -35,7 +35,10 @@ HELD_OUT = 0x68656C64
 
 @dataclass(frozen=True)
 class Corpus:
-    """What training needs: a vocabulary with its training counts, the streams, and notes for the report."""
+    """What training needs: a vocabulary with its training counts, the streams, and notes for the report.
+
+    `unknown_words` are the words of the training text that the vocabulary lacks, in the order of first occurrence.
+    """
 
     vocabulary: Vocabulary
     train: TokenStream
@@ -43,6 +46,7 @@ class Corpus:
     test: TokenStream | None
     notes: tuple[Note, ...]
     tokenizer: Tokenizer
+    unknown_words: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> list[Note]:
@@ -134,6 +138,7 @@ def load(
         None if tested is None else new.encoded(tested, vocabulary),
         tuple(notes),
         tokenizer,
+        _unknown_words(train, new, vocabulary),
     )
 
 
@@ -288,6 +293,14 @@ def _check_uncut(data: DataConfig) -> None:
                 f"{option_name(name)} must not be given together with the vocabulary of a model, got "
                 f"{getattr(data, name)!r}"
             )
+
+
+def _unknown_words(train: TokenStream, new: NewIds, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Return the words of the training text that the vocabulary lacks, in the order of first occurrence."""
+    seen = np.bincount(train.ids, minlength=len(new.words)) > 0
+    unknown = seen & (new.lookup(vocabulary) == Vocabulary.UNK)
+    unknown[: len(SPECIALS)] = False
+    return tuple(new.words[i] for i in np.flatnonzero(unknown))
 
 
 def _cut_vocabulary(

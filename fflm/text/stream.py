@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,6 +74,21 @@ def known_ids(ids: np.ndarray, vocab_size: int) -> np.ndarray:
     return known
 
 
+class Spellings(NamedTuple):
+    """How the unknown tokens of a text are spelled.
+
+    Attributes
+    ----------
+    words : tuple of str or None
+        The different ones; None is ``<unk>`` where the text itself has it, which has no spelling.
+    places : (unknown,) int64
+        For each unknown token of the text, in order, its place among the `words`.
+    """
+
+    words: tuple[str | None, ...]
+    places: np.ndarray
+
+
 @dataclass(frozen=True)
 class TokenStream:
     """A text as word ids of a vocabulary, and where its units and breaks are.
@@ -103,6 +118,11 @@ class TokenStream:
         The most frequent of the words that the vocabulary lacks, at most 10, where they are known.
     unk_in_text : int
         How many of the unknown tokens are no words that the vocabulary lacks: the text itself has ``<unk>`` there.
+    spellings : Spellings, optional
+        How the unknown tokens are spelled, where that is known.
+    words : int
+        What stands between white space in the original text, whatever the tokenizer; 0 where that is not known. Of a
+        part of a text it is the same share as of the characters.
 
     Examples
     --------
@@ -120,6 +140,8 @@ class TokenStream:
     files: tuple[tuple[int, str], ...] = ()
     unknown_words: tuple[str, ...] = ()
     unk_in_text: int = 0
+    spellings: Spellings | None = None
+    words: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -149,7 +171,8 @@ class TokenStream:
         begins_anew[1:] |= ~chosen[:-1]
         breaks = unit_starts[:-1][begins_anew[chosen]]
         ids = np.asarray(self.ids)[np.repeat(chosen, sizes)]
-        return TokenStream(ids, unit_starts, characters, self.source, breaks[breaks > 0])
+        words = round(self.words * characters / self.characters)
+        return TokenStream(ids, unit_starts, characters, self.source, breaks[breaks > 0], words=words)
 
 
 def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, data: DataConfig) -> TokenStream:
@@ -176,11 +199,8 @@ def encode(sources: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary,
     >>> encode(["text.txt"], tokenizer, vocabulary, DataConfig()).ids.tolist()  # doctest: +SKIP
     [3, 0, 2]
     """
-    known = _KnownWords((word, vocabulary.id(word)) for word in vocabulary.words)
-    stream = read_stream(sources, tokenizer, known, data.encoding)
-    unknown = tuple(word for word, _ in known.unknown.most_common(MOST_UNKNOWN))
-    written = stream.unknown - known.unknown.total()
-    return replace(stream, ids=known_ids(stream.ids, len(vocabulary)), unknown_words=unknown, unk_in_text=written)
+    new = NewIds()
+    return new.encoded(read_stream(sources, tokenizer, new, data.encoding), vocabulary)
 
 
 def encode_tokens(
@@ -196,18 +216,6 @@ def encode_tokens(
     new = NewIds()
     stream = read_stream(sources, tokenizer, new, data.encoding)
     return new.encoded(stream, vocabulary), [new.words[i] for i in stream.ids]
-
-
-class _KnownWords(dict[str, Any]):
-    """Ids of known words; it counts how often each of the others is asked for."""
-
-    def __init__(self, ids: Iterable[tuple[str, int]]):
-        super().__init__(ids)
-        self.unknown: Counter[str] = Counter()
-
-    def __missing__(self, token: Any) -> int:
-        self.unknown[token] += 1
-        return Vocabulary.UNK
 
 
 class NewIds(dict[Any, int]):
@@ -245,7 +253,9 @@ class NewIds(dict[Any, int]):
         best = np.argsort(-counts, kind="stable")[:MOST_UNKNOWN]
         words = tuple(self.words[i] for i in best if counts[i])
         encoded = stream.in_vocabulary(lookup, len(vocabulary))
-        return replace(encoded, unknown_words=words, unk_in_text=stream.unknown)
+        used, places = np.unique(stream.ids[encoded.ids == Vocabulary.UNK], return_inverse=True)
+        spellings = Spellings(tuple(None if i < len(SPECIALS) else self.words[i] for i in used), places)
+        return replace(encoded, unknown_words=words, unk_in_text=stream.unknown, spellings=spellings)
 
 
 def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int], encoding: str) -> TokenStream:
@@ -270,6 +280,7 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int
         ids[LINE_END] = ends.newline
     parts: list[np.ndarray] = []
     lengths: list[int] = []
+    words: list[int] = []
     breaks: list[int] = []
     places = UnitPlaces()
     position, before = 0, ""
@@ -283,7 +294,7 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int
         begin, before = position, source
         blocks: Iterator[tuple[str, np.ndarray | None]] = (
             (file, None if tokens is None else np.fromiter(map(ids.__getitem__, tokens), np.int32, len(tokens)))
-            for file, tokens in _token_blocks(source, tokenizer, encoding, lengths)
+            for file, tokens in _token_blocks(source, tokenizer, encoding, lengths, words)
         )
         if ends:
             blocks = ends.make_words(blocks, places)
@@ -301,15 +312,15 @@ def read_stream(sources: Sequence[str], tokenizer: Tokenizer, ids: dict[str, int
     lines, files = (np.concatenate(places.lines), tuple(places.files)) if by_line else (None, ())
     characters = max(1, sum(lengths) - places.mark_characters)
     unit_starts = _unit_starts(numbers, by_line, rising)
-    return TokenStream(numbers, unit_starts, characters, ", ".join(sources), rising, lines, files)
+    return TokenStream(numbers, unit_starts, characters, ", ".join(sources), rising, lines, files, words=sum(words))
 
 
 def _token_blocks(
-    source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int]
+    source: str, tokenizer: Tokenizer, encoding: str, lengths: list[int], words: list[int]
 ) -> Iterator[tuple[str, list[str] | None]]:
     """Yield the tokens of a source in blocks, each with its file; None between two that do not belong together.
 
-    The characters of each block are appended to `lengths`.
+    The characters of each block are appended to `lengths`, how many words it has to `words`.
     """
     name = parse_name(source)
     blocks: Iterator[tuple[str, str | list[str] | None]] = (
@@ -321,11 +332,12 @@ def _token_blocks(
         for file, tokens in blocks:
             if isinstance(tokens, list):
                 lengths.append(sum(len(token) + 1 for token in tokens if token != LINE_END))
+                words.append(sum(token != LINE_END for token in tokens))
                 yield file, tokens
         return
     # A tokenizer may read ahead, but gives back one list for each block, in order.
     read: deque[tuple[str, bool]] = deque()
-    for tokens in tokenizer.tokens_of_blocks(_measure(blocks, lengths, read)):
+    for tokens in tokenizer.tokens_of_blocks(_measure(blocks, lengths, words, read)):
         file, begins_anew = read.popleft()
         if begins_anew:
             yield file, None
@@ -333,13 +345,17 @@ def _token_blocks(
 
 
 def _measure(
-    blocks: Iterable[tuple[str, str | list[str] | None]], lengths: list[int], read: deque[tuple[str, bool]]
+    blocks: Iterable[tuple[str, str | list[str] | None]],
+    lengths: list[int],
+    words: list[int],
+    read: deque[tuple[str, bool]],
 ) -> Iterator[str]:
-    """Yield the blocks of text, and append their lengths, their files and whether each follows a None."""
+    """Yield the blocks of text, and append their lengths, their words, their files and whether each follows a None."""
     begins_anew = False
     for file, block in blocks:
         if isinstance(block, str):
             lengths.append(len(block))
+            words.append(len(block.split()))
             read.append((file, begins_anew))
             yield block
         begins_anew = block is None

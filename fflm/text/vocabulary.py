@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -17,6 +17,18 @@ BLANKS = " \t\v\f\r"
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
+class Spelling(Protocol):
+    """The protocol of spelling models: P(spelling | a word that is not in the vocabulary)."""
+
+    learned: Sequence[str]
+
+    def log_probs(self, words: Sequence[str]) -> np.ndarray:
+        """Compute natural log P of each of N words that are not in the vocabulary: (N,) float64."""
+
+    def draw(self, generator: np.random.Generator) -> str:
+        """Draw a word that is not in the vocabulary."""
+
+
 class Vocabulary:
     """Words and their ids: 0 is ``<unk>``, 1 ``<s>``, 2 ``</s>``, then the words.
 
@@ -26,6 +38,8 @@ class Vocabulary:
         All words in the order of their ids, the three special tokens first.
     counts : (V,) int64, optional
         How often each occurred in training, ``<unk>`` and ``</s>`` included; zeros where unknown.
+    spelling : Spelling, optional
+        How words are spelled that are not in the vocabulary (`fflm.lm.spelling`); None in models that have none.
 
     Raises
     ------
@@ -44,8 +58,13 @@ class Vocabulary:
     BOS: ClassVar[int] = 1
     EOS: ClassVar[int] = 2
 
-    def __init__(self, words: Sequence[str], counts: Sequence[int] | np.ndarray | None = None):
-        self.words = list(words)
+    def __init__(
+        self,
+        words: Sequence[str],
+        counts: Sequence[int] | np.ndarray | None = None,
+        spelling: Spelling | None = None,
+    ):
+        self.words, self.spelling = list(words), spelling
         if tuple(self.words[:3]) != SPECIALS:
             raise TextError(f"words must begin with {', '.join(SPECIALS)}, got {shown(self.words[:3])}")
         if len(self.words) == 3:

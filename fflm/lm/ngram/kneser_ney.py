@@ -123,6 +123,22 @@ def estimate(
     fallback : list of int
         The orders whose discounts are `FALLBACK`.
     """
+    probs, backoffs, chosen, fallback = smoothed(table, counts, kept)
+    with np.errstate(divide="ignore"):  # <s> is never predicted: log 0
+        return np.log(probs).astype(np.float32), np.log(backoffs).astype(np.float32), chosen, fallback
+
+
+def smoothed(
+    table: NgramTable, counts: np.ndarray, kept: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, list[tuple[float, float, float]], list[int]]:
+    """Do as `estimate`, but return P (nodes,) and b (C,) themselves, float64, in place of their logarithms.
+
+    Examples
+    --------
+    >>> from fflm.lm.ngram.table import count_ngrams
+    >>> float(smoothed(*count_ngrams(np.array([3, 4, 3, 4, 4], np.int32), order=1, vocab_size=5))[0].sum())
+    1.0
+    """
     vocab_size, order = table.starts[1], table.order
     probs = np.empty(table.starts[-1])
     backoffs = np.ones(len(table.children) - 1)
@@ -151,8 +167,7 @@ def estimate(
         backoffs[contexts][followed] = left[followed] / totals[followed]
         shorter = probs[table.links[nodes]]
         probs[nodes] = (adjusted - discount) / totals[local] + backoffs[parents] * shorter
-    with np.errstate(divide="ignore"):  # <s> is never predicted: log 0
-        return np.log(probs).astype(np.float32), np.log(backoffs).astype(np.float32), chosen, fallback
+    return probs, backoffs, chosen, fallback
 
 
 def _adjusted(table: NgramTable, counts: np.ndarray, order: int) -> np.ndarray:
