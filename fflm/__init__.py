@@ -32,6 +32,7 @@ _LAZY = {
     "ngram": "fflm.api.ngram",
     "rescore": "fflm.api.rescore",
     "score": "fflm.api.score",
+    "surprisal": "fflm.api.surprisal",
     "train": "fflm.api.train",
 }
 

@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rivals import BATCH, VOCAB_SIZE, Contender, fma_peak, token_stream
+from rivals import BATCH, VOCAB_SIZE, Contender, token_stream
+
+from fflm.nn.product_speed import fma_peak
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 AVX2 = "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+lzcnt,+movbe,+cx16,+xsave"

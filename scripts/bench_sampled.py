@@ -11,7 +11,6 @@ import argparse
 import time
 
 import numpy as np
-from rivals import fma_peak
 
 from fflm.config import ModelConfig
 from fflm.nn.batches import Windows
@@ -19,6 +18,7 @@ from fflm.nn.draws import Draws
 from fflm.nn.language_model import context_network
 from fflm.nn.optimizers import Optimizer
 from fflm.nn.outputs.sampled import WordSampler, sample_size
+from fflm.nn.product_speed import fma_peak
 from fflm.runtime.cores import available_cores
 from fflm.runtime.workers import Workers
 from fflm.training.plan import LARGEST_PAIRS, THREE_BAGS

@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from rivals import BATCH, VOCAB_SIZE, K, M, compete, fma_peak, token_stream
+from rivals import BATCH, VOCAB_SIZE, K, M, compete, token_stream
 
+from fflm.nn.product_speed import fma_peak
 from fflm.runtime.cores import available_cores
 
 VARIANTS = ["torch eager", "torch compile", "torch linear_cross_entropy", "torch bf16 autocast"]

@@ -181,32 +181,5 @@ def compete(rivals: list[str], rounds: int, seconds: float, **options) -> dict[s
     return {name: (float(np.median(speeds[name])), float(np.median(ratios.get(name, [1.0])))) for name in speeds}
 
 
-def fma_peak(threads: int, seconds: float = 0.5) -> float:
-    """The most single-precision operations per second: the matrix product's rectangle on operands that never move."""
-    from fflm.kernels.matmul import LANES, ROWS, matmul
-    from fflm.runtime.workers import Workers
-
-    depth, counts = 512, np.zeros(threads, np.int64)
-    still = np.lib.stride_tricks.as_strided
-    a = still(np.ones(1, np.float32), (ROWS * 400, depth), (0, 0))
-    b = still(np.ones(2 * LANES, np.float32), (depth, 2 * LANES), (0, 4))
-    outs = [still(np.zeros(2 * LANES, np.float32), (ROWS * 400, 2 * LANES), (0, 4)) for _ in range(threads)]
-    best = 0.0
-    with Workers(threads) as team:
-        for _ in range(5):
-            counts[:] = 0
-            begin = time.perf_counter()
-
-            def task(worker, begin=begin):
-                while time.perf_counter() - begin < seconds:
-                    matmul(outs[worker], a, b, False)
-                    counts[worker] += 1
-
-            team.run(task)
-            taken = time.perf_counter() - begin
-            best = max(best, counts.sum() * 2.0 * ROWS * 400 * depth * 2 * LANES / taken)
-    return best
-
-
 if __name__ == "__main__":
     work()

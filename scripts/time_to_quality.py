@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 from brown import Results, run, vocabulary_file
-from rivals import fma_peak
 
 import fflm
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.config.options import configurations
 from fflm.errors import FflmError
 from fflm.kernels._jit import LANES, PROCESSOR
+from fflm.nn.product_speed import fma_peak
 from fflm.runtime.cores import available_cores
 from fflm.storage.files import write
 from fflm.text import Corpus, load

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 from brown import Results, perplexity, run, seconds_trained
-from rivals import fma_peak
 
 import fflm
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.kernels._jit import PROCESSOR
 from fflm.lm import CacheModel, Mixture, NgramModel, log_probs_of_parts
+from fflm.nn.product_speed import fma_peak
 from fflm.runtime.cores import available_cores
 from fflm.storage.files import write
 from fflm.text import Tokenizer, encode, load

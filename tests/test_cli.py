@@ -224,7 +224,9 @@ def test_info(fflm_main, demo):
     code, out, err = fflm_main("info", demo, "--json")
     assert (code, err) == (0, "")
     facts = json.loads(out)
+    run = facts.pop("run")
     assert facts == fflm.load(demo).info()
+    assert run["report"]["parameters"] == 1165
     assert (facts["vocab_size"], facts["parameters"], facts["train_tokens"]) == (13, 1165, 1520)
     out = fflm_main("info", demo).out
     assert re.search(r"^parameters +1165$", out, re.MULTILINE)

@@ -14,6 +14,7 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 LAYERS = [
     ["errors"],
     ["config", "runtime", "storage"],
+    ["html"],
     ["kernels"],
     ["text"],
     ["nn"],
@@ -37,10 +38,10 @@ INSIDE = {
     ],
     "text": [
         ["notes", "order", "sources", "tokenizer"],
-        ["vocabulary", "corpora", "scripts"],
+        ["vocabulary", "corpora", "scripts", "records", "spans"],
         ["marks"],
         ["stream", "labelled"],
-        ["leaks"],
+        ["leaks", "documents"],
         ["dataset"],
     ],
 }

@@ -217,7 +217,7 @@ def test_score_on_the_command_line(models, fflm_main):
     folder, _ = models
     code, out, err = fflm_main("score", folder / "word.safetensors", folder / "new", "--unknown", "nan")
     assert code == 0
-    assert [line.split("\t")[-1] for line in out.splitlines()].count("nan") == 2
+    assert [line.split("\t")[-1] for line in out.splitlines()].count("NA") == 2
     assert "unknown words spelled out" in err
     code, _, err = fflm_main(
         "score", folder / "word.safetensors", folder / "new", "--unknown", "nan", "--html", folder / "x.html"

@@ -20,7 +20,7 @@ from fflm.model_file import MODEL
 from fflm.text import Tokenizer, Vocabulary, load
 from fflm.training import partner
 from fflm.training.partner import Partner
-from fflm.training.run_folder import CONFIG, LOG, NETWORK, STATE
+from fflm.training.run_folder import CONFIG, LOG, NETWORK, REPORT, STATE
 
 MIXED = SMALL | {"ngram_order": 3, "epochs": 2, "dropout": 0.1}
 NUMBER = r"\d+\.\d\d"
@@ -46,7 +46,7 @@ def test_the_model_of_a_run_is_the_mixture(text, tmp_path):
     held_out = {name: half_certain(tmp_path / name, 1200, seed) for name, seed in (("valid", 4), ("test", 5))}
     model = fflm.train(text, **held_out, out=tmp_path / "run", **MIXED | {"epochs": 6, "learning_rate": 0.01})
     report = model.report
-    assert files_of(tmp_path / "run") == [CONFIG, LOG, MODEL, NETWORK, STATE]
+    assert files_of(tmp_path / "run") == [CONFIG, LOG, MODEL, NETWORK, REPORT, STATE]
     assert isinstance(model.lm, Mixture)
     network, ngram = model.lm.parts
     assert isinstance(network, NeuralLanguageModel) and isinstance(ngram, NgramModel) and ngram.table.order == 3
@@ -79,7 +79,7 @@ def test_the_network_is_the_one_that_is_trained_alone(text, tmp_path):
     mixed = fflm.train(text, out=tmp_path / "mixed", **MIXED)
     alone = fflm.train(text, out=tmp_path / "alone", **MIXED | {"ngram_order": 0})
     assert (tmp_path / "mixed" / NETWORK).read_bytes() == model_bytes(tmp_path / "alone")
-    assert files_of(tmp_path / "alone") == [CONFIG, LOG, MODEL, STATE]
+    assert files_of(tmp_path / "alone") == [CONFIG, LOG, MODEL, REPORT, STATE]
     assert (alone.report.parts, alone.report.weights) == ({}, None)
     assert alone.report.valid_perplexity == mixed.report.parts["network"]["valid"]["perplexity"]
     assert isinstance(alone.lm, NeuralLanguageModel)
@@ -148,7 +148,7 @@ def test_a_run_may_lose_its_partner_and_get_one(text, tmp_path):
     assert isinstance(fflm.load(run).lm, Mixture)
     fflm.train(text, out=run, resume=True, **alone)
     assert isinstance(fflm.load(run).lm, NeuralLanguageModel)
-    assert files_of(run) == [CONFIG, LOG, MODEL, STATE]
+    assert files_of(run) == [CONFIG, LOG, MODEL, REPORT, STATE]
 
 
 def test_a_killed_run_leaves_the_best_network(text, tmp_path, monkeypatch):

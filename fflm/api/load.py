@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fflm.api.model import Model
 from fflm.model_file import is_classifier, load_model
+from fflm.storage.files import is_stream
 
 if TYPE_CHECKING:
     from fflm.api.text_classifier import TextClassifier
@@ -44,4 +46,5 @@ def load(path: str | Path, threads: int | None = None) -> Model | TextClassifier
         from fflm.api.text_classifier import TextClassifier  # with its kernels, where they are needed
 
         return TextClassifier.load(path, threads)
-    return Model(load_model(path, threads))
+    model = load_model(path, threads)
+    return Model(model, loaded_from=None if is_stream(path) else (os.path.abspath(path), threads))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import gzip
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fflm import generation
+import numpy as np
+
+from fflm import generation, html
 from fflm.api.adaptation import adapted
 from fflm.api.arguments import check_new_file, check_new_model, source_names
 from fflm.api.reports import MixtureReport, NgramReport
 from fflm.config import ApproximationConfig, DataConfig, SampleConfig, check_threads, make
 from fflm.config.options import whole_number
 from fflm.errors import ConfigError, FflmError, option_name, shown
-from fflm.evaluation import perplexity, surprisal
+from fflm.evaluation import perplexity, surprisal, text_scores
 from fflm.evaluation.perplexity import Perplexity
 from fflm.evaluation.surprisal import Scores
+from fflm.evaluation.text_scores import TextScore
 from fflm.generation import Prediction, Predictor, Sample
-from fflm.lm import LanguageModel, network_in
+from fflm.lm import LanguageModel, NeuralLanguageModel, network_in
 from fflm.model_file import load_model, save_model
 from fflm.runtime.progress import Bar
 from fflm.storage.files import write
@@ -55,12 +59,80 @@ class Model:
         lm: LanguageModel,
         report: TrainReport | NgramReport | MixtureReport | None = None,
         prompts: Sequence[str] = ("", "", ""),
+        loaded_from: tuple[str, int | None] | None = None,
     ):
         self.lm, self.report, self.prompts = lm, report, prompts
+        self._loaded_from = loaded_from  # path and threads
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send the name of the file that the model was loaded from to another process, else what a file would hold."""
+        if self._loaded_from is not None:
+            return _loaded, self._loaded_from
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            save_model(self.lm, path)
+            return _unpacked, (path.read_bytes(),)
 
     def __repr__(self) -> str:
         size = self.lm.describe()["parameters"]
         return f"Model({len(self.lm.vocabulary):,} words, reach {self.lm.reach}, {size:,} parameters)"
+
+    def _repr_html_(self) -> str:
+        info = self.info()
+        figures = {name: f"{info[name]:,}" for name in ("vocab_size", "train_tokens", "parameters", "reach")}
+        head = html.title(f"Model: {info['kind']}"), html.facts(figures)
+        return html.box(*head) + ("" if self.report is None else _report_html(self.report))
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """The arrays of the network by name: read-only views, float32.
+
+        Raises
+        ------
+        ConfigError
+            If the model has no network.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> fflm.load("runs/demo").parameters["embeddings"].shape
+        (13, 4)
+        """
+        network = self.network.lm
+        assert isinstance(network, NeuralLanguageModel)
+        views = {name: value.view() for name, value in network.parameters.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return views
+
+    def surprisal(self, texts: str | Sequence[str], **options: Any) -> list[dict[str, Any]]:
+        """Compute the surprisal of every word of some texts: rows that `pandas.DataFrame` takes (`fflm.surprisal`).
+
+        Examples
+        --------
+        >>> import fflm
+        >>> [row["word"] for row in fflm.load("runs/demo").surprisal("the cat sat")]
+        ['the', 'cat', 'sat']
+        """
+        from fflm.api.surprisal import surprisal as of_words  # it takes a Model, and so is above this module
+
+        return of_words(self, texts, **options)
+
+    def plot_words(self, words: int = 200) -> html.Picture:
+        """Draw a map of the most frequent words by their vectors (needs the plot extra).
+
+        Raises
+        ------
+        ConfigError
+            If the model has no vectors.
+        FflmError
+            If matplotlib or scikit-learn is not installed.
+        """
+        from fflm.plots.word_map import check_can_draw_maps, embedding_map
+
+        vectors = self.word_vectors()
+        check_can_draw_maps()
+        return html.Picture(embedding_map(*vectors.most_frequent(words), "png"), "map of words")
 
     @property
     def network(self) -> Model:
@@ -151,6 +223,31 @@ class Model:
         """
         return surprisal.score(adapted(self.lm, options), source_names(sources), encoding, quiet, unknown)
 
+    def score_texts(self, texts: str | Sequence[str]) -> list[TextScore]:
+        """Score some texts, each by itself: log probability, perplexity, open figures, tokens, unknown words.
+
+        Many texts in one call are faster than one in each. Several threads may call it at once.
+
+        Parameters
+        ----------
+        texts : str or sequence of str
+            The texts themselves; `score` reads files.
+
+        Raises
+        ------
+        ConfigError
+            If a text is no string.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> scores = fflm.load("runs/demo").score_texts(["the cat sat", "the sat cat", ""])
+        >>> scores[0].perplexity < scores[1].perplexity, scores[2].perplexity
+        (True, None)
+        """
+        texts = [_text("texts", text) for text in ([texts] if isinstance(texts, str) else texts)]
+        return text_scores.score_texts(self.lm, self.lm, texts)
+
     def predict(self, context: str, top: int = 10, prefix: str = "", special: bool = False) -> list[Prediction]:
         """Return the `top` likeliest next words after the text `context`, by falling probability.
 
@@ -172,7 +269,8 @@ class Model:
         ['with']
         """
         top = whole_number("top", top, low=1)
-        return generation.predict(self.lm, _text("context", context), top, _text("prefix", prefix), special)
+        found = generation.predict(self.lm, _text("context", context), top, _text("prefix", prefix), special)
+        return html.Listing(found, lambda items: html.box(html.bars((p.word, p.probability, p.parts) for p in items)))
 
     def predictor(self) -> Predictor:
         """Open a predictor, which does as `predict` for many contexts, for a ``with`` statement.
@@ -202,7 +300,8 @@ class Model:
         >>> fflm.load("runs/demo").sample("the cat", tokens=4, temperature=0)[0].text
         'sat on the mat'
         """
-        return generation.sample(self.lm, _text("prompt", prompt), make(SampleConfig, options), special)
+        drawn = generation.sample(self.lm, _text("prompt", prompt), make(SampleConfig, options), special)
+        return html.Listing(drawn, lambda items: html.box(*(_sample_html(item) for item in items)))
 
     def continued(self, sample: Sample) -> str:
         """Return the prompt of a sample and its text as one."""
@@ -385,6 +484,36 @@ def language_model(model: Model | str | Path, threads: int | None = None) -> Lan
     if isinstance(model, (str, os.PathLike)):
         return load_model(model, threads)
     raise ConfigError(f"a model must be a Model or the path of one, got {shown(model)}")
+
+
+def _loaded(path: str, threads: int | None) -> Model:
+    """Load a model in another process."""
+    return Model(load_model(path, threads), loaded_from=(path, threads))
+
+
+def _unpacked(content: bytes) -> Model:
+    """Make the model that a file of this content holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        path.write_bytes(content)
+        return Model(load_model(path))
+
+
+def _sample_html(sample: Sample) -> str:
+    prompt, text = (html.escape(part).replace("\n", "<br>") for part in (sample.prompt, sample.text))
+    return f'<p style="margin:0.3rem 0"><b>{prompt}</b> {text}</p>'
+
+
+def _report_html(report: TrainReport | NgramReport | MixtureReport) -> str:
+    if isinstance(report, TrainReport):
+        return report._repr_html_()
+    parts = [(name, figures) for name, figures in (("validation", report.valid), ("test", report.test)) if figures]
+    rows = [
+        (name, f"{f['perplexity']:,.2f}", f"{100 * f['oov_rate']:.2f} %")
+        for name, f in parts
+        if f["perplexity"] is not None
+    ]
+    return html.box(html.table(["", "perplexity", "unknown words"], rows))
 
 
 def _text(name: str, value: object) -> str:

@@ -6,11 +6,13 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fflm.api.arguments import names
 from fflm.api.model import Model
+from fflm.api.system import versions
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.config.options import configurations
 from fflm.errors import ConfigError, Interrupted, option_name, shown
@@ -19,12 +21,13 @@ from fflm.kernels._cache import compile_seconds
 from fflm.lm import NeuralLanguageModel
 from fflm.lm.spelling import learn_spelling
 from fflm.nn.language_model import initialise
-from fflm.nn.product_speed import product_speed
+from fflm.nn.product_speed import fma_peak, product_speed
 from fflm.runtime.progress import tell
 from fflm.storage.files import is_standard_output
-from fflm.text import Corpus, Note, fingerprint
+from fflm.text import Corpus, Note, fingerprint, stream_fingerprint
 from fflm.text import load as load_corpus
 from fflm.training.plan import make_plan, planned_before, training_seconds, with_plan
+from fflm.training.report import TrainReport
 from fflm.training.run_folder import RunFolder
 from fflm.training.trainer import Trainer
 from fflm.word_vectors.files import check_vectors
@@ -136,11 +139,31 @@ def train(
         else:
             folder.begin(described)
         report = trainer.run(resume_from=folder if resume else None)
+        if out is not None:
+            folder.save_report(_record(report, described, corpus))
     model = Model(trainer.result, report, prompts(trainer.result, corpus.valid.ids))
     if report.interrupted:
         kept = "nothing was written, since there was no out" if out is None else f"resume=True goes on with {out}"
         raise Interrupted(f"training was interrupted after {report.steps:,} steps; {kept}", model)
     return model
+
+
+def _record(report: TrainReport, described: dict[str, Any], corpus: Corpus) -> dict[str, Any]:
+    """Return what ``report.json`` holds: results, options as they took effect, texts, versions and the machine."""
+    effective = {"learning_rate": report.learning_rate, "weight_decay": report.weight_decay}
+    texts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
+    return {
+        "report": report.to_dict(),
+        "options": described | effective,
+        "texts": {
+            name: {"source": text.source, "tokens": len(text), "sha256": stream_fingerprint(text)}
+            for name, text in texts.items()
+            if text is not None
+        },
+        "machine": versions()
+        | {"peak_gflops": round(fma_peak(described["threads"], repetitions=50, tries=3) / 1e9, 1)},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def _plan(corpus: Corpus, config: TrainConfig, options: dict[str, Any], started: float) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fflm import html
+
 NORMAL_95 = 1.959963984540054  # of 95 % of the normal distribution
 
 
@@ -43,6 +45,16 @@ class ClassificationReport:
     macro_f1: float
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    def _repr_html_(self) -> str:
+        figures = {
+            "texts": f"{self.texts:,}",
+            "accuracy": f"{100 * self.accuracy:.2f} %",
+            "95 % interval": f"{100 * self.accuracy_low:.2f} % to {100 * self.accuracy_high:.2f} %",
+            "macro F1": f"{self.macro_f1:.4f}",
+        }
+        rows = [(label, *counts) for label, counts in zip(self.labels, self.confusion, strict=True)]
+        return html.box(html.facts(figures), html.table(["true / predicted", *self.labels], rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

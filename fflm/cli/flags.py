@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import Field, fields
 from typing import TYPE_CHECKING, Any
 
-from fflm.config import Checked, DynamicConfig, NeuralCacheConfig
+from fflm.config import Checked, DynamicConfig, NeuralCacheConfig, RecordsConfig
 from fflm.errors import ConfigError, ModelFileError, option_name, shown
 
 if TYPE_CHECKING:
@@ -111,6 +111,19 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoding", default="utf-8", metavar="NAME", help="character encoding of the text files (default: utf-8)"
     )
+
+
+def add_records(parser: argparse._ActionsContainer) -> None:
+    """Add the flags of the verbs that read many texts from one file (`RecordsConfig`)."""
+    about = {item.name: item.metadata["help"] for item in fields(RecordsConfig)}
+    choices = next(item.metadata["choices"] for item in fields(RecordsConfig) if item.name == "format")
+    parser.add_argument(
+        "--format", default=argparse.SUPPRESS, metavar="{" + ",".join(choices) + "}", help=about["format"]
+    )
+    parser.add_argument(
+        "--field", "--column", dest="column", default=argparse.SUPPRESS, metavar="NAME", help=about["column"]
+    )
+    parser.add_argument("--by", "--id", dest="id", default=argparse.SUPPRESS, metavar="NAME", help=about["id"])
 
 
 def add_adaptation(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from fflm.cli import (
     compare,
     explain_graph,
     export,
+    filter,
     info,
     mix,
     neighbors,
@@ -23,6 +24,7 @@ from fflm.cli import (
     predict,
     repl,
     rescore,
+    runs,
     sample,
     score,
     similarity,
@@ -34,11 +36,11 @@ from fflm.errors import FflmError, did_you_mean, shown, visible
 
 VERBS = (
     *(train, ngram, mix),
-    *(perplexity, score, compare, rescore),
+    *(perplexity, score, filter, compare, rescore),
     *(predict, repl, sample),
     *(neighbors, similarity, plot_embeddings),
     classify,
-    *(info, export, explain_graph),
+    *(info, runs, export, explain_graph),
 )
 HUNGRY = ("vocab_size", "embedding_dim", "hidden_dims", "batch_size", "bigrams")  # options that decide about memory
 

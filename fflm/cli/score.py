@@ -13,7 +13,9 @@ from fflm.cli.flags import (
     adaptation,
     add_adaptation,
     add_encoding,
+    add_flags,
     add_force,
+    add_records,
     add_threads,
     as_flags,
     load_model,
@@ -21,6 +23,8 @@ from fflm.cli.flags import (
     verb,
 )
 from fflm.cli.printing import note, print_json, warn
+from fflm.cli.score_tables import asked_for, model_names, print_texts, print_words
+from fflm.config import WordsConfig
 from fflm.errors import ConfigError, option_name, shown
 
 if TYPE_CHECKING:
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from fflm.evaluation.surprisal import Scores
 
 TOP = 5
-UNKNOWN = ("spelled", "unk", "nan")
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,7 +40,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         verbs,
         "score",
         run,
-        "print the surprisal of each token of a text in bits, as TSV, and write it as a coloured page",
+        "print the surprisal of each token, each word or each line of a text, as TSV, and write it as a coloured page",
         "fflm score runs/stdlib stdlib:test --html surprisal.html",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
@@ -51,15 +54,21 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--top", type=int, metavar="N", help=f"alternatives of each word on the page, 1 to 20 (default: {TOP})"
     )
-    parser.add_argument(
-        "--unknown",
-        choices=UNKNOWN,
-        default=UNKNOWN[0],
-        help="bits of an unknown word: spelled, those of <unk> and of its spelling, where the model has a spelling "
-        "model; unk, those of <unk>; nan, none (default: spelled)",
-    )
     add_force(parser, "the page FILE")
     add_encoding(parser)
+    parser.add_argument(
+        "--per-line",
+        action="store_true",
+        help="a row for each text of SOURCE, a file of one text a line or a table, as it comes: log probability in "
+        "nats, perplexity, open figures, tokens and unknown words",
+    )
+    add_records(parser.add_argument_group("texts of a file, each by itself (with --per-line, or a table of words)"))
+    words = parser.add_argument_group("a table of words, a row for each (also asked for by --column)")
+    words.add_argument("--words", action="store_true", help="a row for each word of the texts of SOURCE")
+    words.add_argument(
+        "--also", action="append", metavar="MODEL", help="another model, with columns of its own; may be repeated"
+    )
+    add_flags(words, WordsConfig)
     add_adaptation(parser)
     add_threads(parser)
 
@@ -67,10 +76,25 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the surprisal of every token as TSV, and write it as a page where that is asked for."""
     silent = takes_stdout(arguments, arguments.html)
+    table = asked_for(arguments)
     _check(arguments)
     model = load_model(arguments)
+    if table == "per_line":
+        print_texts(arguments, model)
+        return 0
+    if table is not None:
+        from fflm.api.model import language_model
+
+        others = arguments.also or []
+        names = model_names([arguments.model, *others])
+        print_words(
+            arguments,
+            dict(zip(names, [model.lm, *(language_model(other, arguments.threads) for other in others)], strict=True)),
+        )
+        return 0
     options = adaptation(arguments)
-    scores = model.score(*arguments.sources, encoding=arguments.encoding, unknown=arguments.unknown, **options)
+    unknown = getattr(arguments, "unknown", WordsConfig.unknown)
+    scores = model.score(*arguments.sources, encoding=arguments.encoding, unknown=unknown, **options)
     if arguments.html is not None:
         _write_page(arguments, model, scores)
     report = scores.report
@@ -106,7 +130,7 @@ def _check(arguments: argparse.Namespace) -> None:
             )
     if arguments.html is None:
         return
-    if arguments.unknown == "nan":
+    if getattr(arguments, "unknown", None) == "nan":
         raise ConfigError(f"{option_name('html')} must not be given with --unknown nan: each word has a colour")
     if options := adaptation(arguments):
         raise ConfigError(

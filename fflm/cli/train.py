@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
 from fflm.cli.printing import perplexity_lines, print_json, print_line, warn, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
-from fflm.errors import Interrupted
+from fflm.errors import ConfigError, Interrupted, option_name
 
 if TYPE_CHECKING:
     from fflm.api.model import Model
@@ -33,7 +36,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "train a model on text and report its perplexity",
         "fflm train corpus.txt --out runs/mine --context-size 4 --minutes 10",
     )
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help=SOURCE)
     parser.add_argument(
         "--out", required=True, metavar="RUN", help="folder for the model, the training state and the log"
     )
@@ -44,6 +47,18 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--test", metavar="SOURCE", help="test text, read once at the end (default: a named corpus's own)"
     )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the report.json of a run, or its folder: take its texts and every option that is not given",
+    )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="train a run for each seed, in RUN/seed-N, and print a table with mean and deviation",
+    )
     add_flags(parser, DataConfig, "words and held-out text")
     add_flags(parser, TokenizerConfig, "tokens")
     add_flags(parser, ModelConfig, "network")
@@ -52,27 +67,77 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print the figures of the run and samples of the model; also after Ctrl-C, with status 130."""
+    options = given(arguments, TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
+    if arguments.config is not None:
+        options = _repeated(arguments) | options
+    if not arguments.sources:
+        arguments.parser.error("the following arguments are required: SOURCE")
+    if arguments.seeds is None:
+        model, report = _train(arguments, arguments.out, options)
+        _print(arguments, model, report)
+        return 130 if report.interrupted else 0
+    return _train_seeds(arguments, options)
+
+
+def _train(arguments: argparse.Namespace, out: str, options: dict[str, Any]) -> tuple[Model, TrainReport]:
+    texts = {"valid": arguments.valid, "test": arguments.test}
     try:
         model = fflm.train(
-            *arguments.sources,
-            valid=arguments.valid,
-            test=arguments.test,
-            out=arguments.out,
-            resume=arguments.resume,
-            started=arguments.started,
-            **given(arguments, TokenizerConfig, DataConfig, ModelConfig, TrainConfig),
+            *arguments.sources, **texts, out=out, resume=arguments.resume, started=arguments.started, **options
         )
     except Interrupted as stop:
         model = stop.model
-    report = model.report
+    return model, model.report
+
+
+def _repeated(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of an earlier run; its texts are put into the arguments, where none are given."""
+    from fflm.api.runs import read_run
+
+    record = read_run(arguments.config)["options"]
+    if not arguments.sources:
+        arguments.sources = record.get("sources") or []
+        arguments.valid = record.get("valid") if arguments.valid is None else arguments.valid
+        arguments.test = record.get("test") if arguments.test is None else arguments.test
+    kinds = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
+    names = [item.name for kind in kinds for item in fields(kind)]
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name in names
+        if (value := record.get(name)) is not None
+    }
+
+
+def _train_seeds(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
+    """Train a run for each seed, and print a table of them."""
+    from fflm.api.runs import table_of_runs
+    from fflm.cli.runs import print_runs
+
+    if "seed" in options and arguments.config is None:
+        raise ConfigError(f"{option_name('seeds')} must not be given together with {option_name('seed')}")
+    if len(set(arguments.seeds)) < len(arguments.seeds):
+        raise ConfigError(f"{option_name('seeds')} must differ, got {' '.join(map(str, arguments.seeds))}")
+    folders = []
+    for seed in arguments.seeds:
+        folders.append(os.path.join(arguments.out, f"seed-{seed}"))
+        model, report = _train(arguments, folders[-1], options | {"seed": seed})
+        arguments.started = time.monotonic()
+        if report.interrupted:
+            _print(arguments, model, report)
+            return 130
+    rows = table_of_runs(folders)
+    print_json(rows) if arguments.json else print_runs(rows)
+    return 0
+
+
+def _print(arguments: argparse.Namespace, model: Model, report: TrainReport) -> None:
     if arguments.json:
         print_json(report.to_dict())
-    else:
-        for line in _train_lines(model, report):
-            print_line(line)
-        for part in filter(None, (report.valid, report.test)):
-            warn(part["notes"])
-    return 130 if report.interrupted else 0
+        return
+    for line in _train_lines(model, report):
+        print_line(line)
+    for part in filter(None, (report.valid, report.test)):
+        warn(part["notes"])
 
 
 def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:

@@ -10,6 +10,7 @@ from fflm.config.ngrams import ApproximationConfig, CacheConfig, NgramConfig
 from fflm.config.options import Checked, make
 from fflm.config.rescoring import RescoreConfig
 from fflm.config.sampling import SampleConfig
+from fflm.config.scoring import FilterConfig, RecordsConfig, WordsConfig
 from fflm.config.text import DataConfig, TokenizerConfig
 from fflm.config.training import TrainConfig, check_threads
 
@@ -21,13 +22,16 @@ __all__ = [
     "ClassifierTrainConfig",
     "DataConfig",
     "DynamicConfig",
+    "FilterConfig",
     "ModelConfig",
     "NeuralCacheConfig",
     "NgramConfig",
     "RescoreConfig",
+    "RecordsConfig",
     "SampleConfig",
     "TokenizerConfig",
     "TrainConfig",
+    "WordsConfig",
     "check_threads",
     "make",
 ]

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fflm import html
 from fflm.evaluation.perplexity import Perplexity
 
 SIGNIFICANT = 0.05
+
+
+def _figure(perplexity: float | None) -> str:
+    return "> 1e304" if perplexity is None else f"{perplexity:,.2f}" if perplexity < 1e9 else f"{perplexity:.3g}"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class WonWord:
     bits: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Models A and B on one text. A difference is bits of A minus bits of B: positive where B is better.
 
@@ -100,6 +105,35 @@ class Comparison:
     notes: tuple[str, ...] = ()
     bits_a: np.ndarray | None = field(default=None, repr=False, compare=False)
     bits_b: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Say the result in a line."""
+        return f"Comparison({self.conclusion}; on {self.source})"
+
+    def _repr_html_(self) -> str:
+        shown = [part.shown() for part in (self.a, self.b)]
+        both = [(name, *(part.get(name, "") for part in shown)) for name in dict.fromkeys([*shown[0], *shown[1]])]
+        result = {"conclusion": self.conclusion, f"A - B, bits per {self.per}": f"{self.difference:+.4f}"}
+        if self.difference_low is not None:
+            result["95 % interval"] = f"{self.difference_low:+.4f} to {self.difference_high:+.4f}"
+        groups = [
+            html.table(
+                [title, "tokens", "perplexity A", "perplexity B", "bits A - B"],
+                [
+                    (
+                        row.label,
+                        f"{row.tokens:,}",
+                        *map(_figure, (row.perplexity_a, row.perplexity_b)),
+                        f"{row.difference:+.3f}",
+                    )
+                    for row in rows
+                ],
+            )
+            for title, rows in (("count in training", self.by_frequency), ("last 2 words seen", self.by_context))
+            if rows
+        ]
+        head = html.title(f"Comparison on {self.source}")
+        return html.box(head, html.facts(result), html.table(["", "A", "B"], both), *groups)
 
     @property
     def better(self) -> str | None:

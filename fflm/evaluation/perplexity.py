@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fflm import html
 from fflm.errors import PerplexityError
 from fflm.evaluation.resampling import interval
 from fflm.lm import LanguageModel
@@ -32,7 +33,7 @@ HIGH_OOV_RATE = 0.2
 SHOWN_WORDS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Perplexity:
     """A model's report on a text.
 
@@ -88,6 +89,32 @@ class Perplexity:
     open_bits_per_word: float | None = None
     open_bits_per_character: float | None = None
     words: int = 0
+
+    def __repr__(self) -> str:
+        """Say the figures in a line."""
+        on = f"on {self.tokens:,} tokens of {self.source}, {100 * self.oov_rate:.2f} % unknown"
+        if self.perplexity is None:
+            return f"Perplexity(undefined, {self.perplexity_without_oov:.2f} without unknown words, {on})"
+        interval = f"95 % interval {self.perplexity_low:.2f} to {self.perplexity_high:.2f}"
+        return f"Perplexity({self.perplexity:.2f}, {interval}, {on})"
+
+    def _repr_html_(self) -> str:
+        return html.box(html.title(f"Perplexity on {self.source}"), html.facts(self.shown()))
+
+    def shown(self) -> dict[str, str]:
+        """Return the figures as they are shown, by their names."""
+        figures = {
+            "tokens": f"{self.tokens:,}",
+            "unknown words": f"{self.oov:,} ({100 * self.oov_rate:.2f} %)",
+            "perplexity": "undefined" if self.perplexity is None else f"{self.perplexity:,.2f}",
+        }
+        if self.perplexity is not None:
+            figures["95 % interval"] = f"{self.perplexity_low:,.2f} to {self.perplexity_high:,.2f}"
+            figures["bits per token"] = f"{self.bits_per_token:.4f}"
+        if self.open_perplexity is not None:
+            figures["open perplexity"] = f"{self.open_perplexity:,.2f}"
+            figures["open bits per character"] = f"{self.open_bits_per_character:.4f}"
+        return figures
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

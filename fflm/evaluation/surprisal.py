@@ -14,19 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from fflm import html
 from fflm.config import DataConfig
 from fflm.config.options import check_value
+from fflm.config.scoring import UNKNOWN
 from fflm.errors import visible
 from fflm.evaluation.perplexity import Perplexity, evaluate_tokens, open_log_probs
 from fflm.lm import LanguageModel
 from fflm.runtime.progress import Bar
 from fflm.text import TokenStream, Vocabulary, encode_tokens
 
-#: What the bits of an unknown word may be.
-UNKNOWN = ("spelled", "unk", "nan")
+#: So many tokens are shown in a notebook.
+SHOWN = 400
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores:
     """A text with the surprisal of each token in a model.
 
@@ -50,6 +52,20 @@ class Scores:
     tokens: list[str]
     bits: np.ndarray
     unknown: str = "unk"
+
+    def __repr__(self) -> str:
+        """Say the totals in a line."""
+        return f"Scores({len(self.tokens):,} tokens, {self.report!r})"
+
+    def _repr_html_(self) -> str:
+        count = min(len(self.tokens), SHOWN)
+        text = html.coloured(zip(self.tokens[:count], self.bits[:count].tolist(), strict=True))
+        more = (
+            f"<p>The first {count:,} tokens; score --html writes a page of more.</p>"
+            if count < len(self.tokens)
+            else ""
+        )
+        return html.box(html.title(f"Surprisal of {self.report.source}"), html.facts(self.report.shown()), text, more)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield each token with its unit (line, or block of the stream), position, and bits; counted from 1.
@@ -92,7 +108,7 @@ class Scores:
             if number == 0:
                 yield "\t".join(row) + "\n"
             shown = {"token": visible(row["token"].replace("\\", "\\\\")), "known": int(row["known"])}
-            shown["bits"] = f"{bits:z.6f}"
+            shown["bits"] = "NA" if math.isnan(bits) else f"{bits:z.6f}"  # as R and pandas read it
             yield "\t".join(str(value) for value in (row | shown).values()) + "\n"
 
     def to_dict(self) -> dict[str, Any]:

@@ -158,3 +158,38 @@ def rectangles(rows: int):
         return types.void(out, a, b, *index, types.boolean), generate
 
     return compiled
+
+
+def register_loop(sums: int):
+    """Make the function `f(factor, rounds)`: so many sums, each a register, grow to sum * factor + factor."""
+
+    @intrinsic
+    def compiled(typing, factor, rounds):
+        def generate(context, builder, signature, arguments):
+            factor, rounds = arguments
+            operation = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+            fma = cgutils.get_or_insert_function(builder.module, operation, f"llvm.fmuladd.v{LANES}f32")
+            factors = _splat(builder, factor, _VECTOR)
+            before = builder.block
+            loop, after = builder.append_basic_block("round"), builder.append_basic_block("done")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            number = builder.phi(rounds.type)
+            values = [builder.phi(_VECTOR) for _ in range(sums)]
+            grown = [builder.call(fma, [value, factors, factors]) for value in values]
+            following = builder.add(number, ir.Constant(rounds.type, 1))
+            starts = [ir.Constant(_VECTOR, [float(place)] * LANES) for place in range(sums)]
+            counted = (number, ir.Constant(rounds.type, 0), following)
+            for phi, start, step in [counted, *zip(values, starts, grown, strict=True)]:
+                phi.add_incoming(start, before)
+                phi.add_incoming(step, loop)
+            builder.cbranch(builder.icmp_signed("<", following, rounds), loop, after)
+            builder.position_at_end(after)
+            total = grown[0]
+            for value in grown[1:]:
+                total = builder.fadd(total, value)
+            return builder.extract_element(total, ir.Constant(_INT, 0))
+
+        return types.float32(types.float32, types.int64), generate
+
+    return compiled

@@ -1,8 +1,10 @@
-"""The measured speed of the matrix product."""
+"""Measured speeds: of the matrix product, and of the cores at most."""
 
 from __future__ import annotations
 
 import time
+
+import numpy as np
 
 from fflm.kernels.matmul import matmul
 from fflm.nn.buffers import buffer
@@ -31,3 +33,31 @@ def product_speed(threads: int | None = None, size: int = 384, repetitions: int 
         team.run(task)
         seconds = time.perf_counter() - begin
     return team.size * repetitions * 2 * size**3 / max(seconds, 1e-9)
+
+
+def fma_peak(threads: int | None = None, repetitions: int = 600, tries: int = 5) -> float:
+    """Measure the most floating-point operations per second: fused multiply-adds of registers alone, on all workers.
+
+    The best of some tries counts: what disturbs a measurement makes it slower. A repetition takes about 0.3 ms.
+
+    Examples
+    --------
+    >>> fma_peak(threads=1, repetitions=3, tries=1) > 1e6
+    True
+    """
+    from fflm.kernels.peak import OPERATIONS, multiply_adds  # compiled where it is measured
+
+    rounds, best = 100_000, 0.0
+    with Workers(threads) as team:
+        outs = [np.zeros(1, np.float32) for _ in range(team.size)]
+
+        def task(worker: int) -> None:
+            for _ in range(repetitions):
+                multiply_adds(outs[worker], np.float32(0.5), rounds)
+
+        for _ in range(tries):
+            begin = time.perf_counter()
+            team.run(task)
+            seconds = time.perf_counter() - begin
+            best = max(best, team.size * repetitions * rounds * OPERATIONS / max(seconds, 1e-9))
+    return best

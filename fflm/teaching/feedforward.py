@@ -9,6 +9,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fflm import html
 from fflm.errors import DivergenceError
 from fflm.nn.batches import Examples
 from fflm.nn.inputs import Inputs
@@ -114,6 +115,15 @@ class FeedForward:
         return f"FeedForward({self.layer_sizes}, {self.activations}, {self.cost!r})"
 
     # One batch
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f"layer {i}", inputs, units, self.activations[i], f"{inputs * units + units:,}")
+            for i, (inputs, units) in enumerate(zip(self.layer_sizes, self.layer_sizes[1:], strict=False))
+        ]
+        return html.box(
+            html.title("FeedForward"), html.table(["", "inputs", "units", "activation", "parameters"], rows)
+        )
 
     def forward(self, X: ArrayLike) -> ForwardPass:
         """Compute z and a of every layer for examples X (N, inputs).

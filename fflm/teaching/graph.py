@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fflm import html
+
 Pull = Callable[[np.ndarray], np.ndarray]
 
 
@@ -65,6 +67,19 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name or self.operation or 'value'}: {shown(self.value)}>"
+
+    def _repr_html_(self) -> str:
+        """Draw the graph that ends here, without Graphviz."""
+        order = in_order(self)
+        number = {id(node): i for i, node in enumerate(order)}
+        boxes = [(node.lines(), [number[id(parent)] for parent in node.parents]) for node in order]
+        return html.box(html.graph(boxes))
+
+    def lines(self) -> list[str]:
+        """Return what the node's box says: its name and operation, its value, its gradient."""
+        title = " = ".join(filter(None, (self.name, self.operation)))
+        fields = [*([title] if title else []), f"value {shown(self.value)}"]
+        return fields if self.grad is None else [*fields, f"gradient {shown(self.grad)}"]
 
     def named(self, name: str) -> Node:
         """Give the node a name for the drawing, and return it."""
@@ -262,12 +277,7 @@ class Node:
         number = {id(node): i for i, node in enumerate(order)}
         lines = ["digraph {", "  rankdir=LR", '  node [shape=record fontname="Helvetica"]']
         for i, node in enumerate(order):
-            title = " = ".join(filter(None, (node.name, node.operation)))
-            fields = [title] if title else []
-            fields.append(f"value {shown(node.value)}")
-            if node.grad is not None:
-                fields.append(f"gradient {shown(node.grad)}")
-            lines.append(f'  n{i} [label="{"|".join(map(_escaped, fields))}"]')
+            lines.append(f'  n{i} [label="{"|".join(map(_escaped, node.lines()))}"]')
         for i, node in enumerate(order):
             lines += [f"  n{number[id(parent)]} -> n{i}" for parent in node.parents]
         return "\n".join([*lines, "}"])

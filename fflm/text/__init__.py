@@ -1,7 +1,7 @@
 """Text to ids: tokenizers, vocabularies, named corpora, splits. Knows nothing of models."""
 
 from fflm.text.corpora import NAMES as CORPORA
-from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load
+from fflm.text.dataset import Corpus, TokenStream, encode, encode_texts, fingerprint, load, stream_fingerprint
 from fflm.text.labelled import Examples, folds, part_of, read_examples
 from fflm.text.leaks import Leak, find_leaks, leak_warnings
 from fflm.text.notes import Note
@@ -33,4 +33,5 @@ __all__ = [
     "load",
     "part_of",
     "read_examples",
+    "stream_fingerprint",
 ]

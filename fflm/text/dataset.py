@@ -22,7 +22,7 @@ from fflm.text.stream import STREAM_UNIT, NewIds, TokenStream, encode, read_stre
 from fflm.text.tokenizer import Tokenizer
 from fflm.text.vocabulary import SPECIALS, Vocabulary
 
-__all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load"]
+__all__ = ["Corpus", "TokenStream", "encode", "encode_texts", "fingerprint", "load", "stream_fingerprint"]
 
 DEFAULT_VALID_FRACTION = 0.05
 
@@ -199,6 +199,15 @@ def fingerprint(corpus: Corpus) -> str:
         if stream is not None and len(stream.breaks):
             digest.update(b"breaks %d:" % len(stream.breaks))
             digest.update(stream.breaks.data.cast("B"))
+    return digest.hexdigest()
+
+
+def stream_fingerprint(stream: TokenStream) -> str:
+    """Compute the SHA-256 of the ids and breaks of a text: the same only for the same text in the same vocabulary."""
+    digest = hashlib.sha256(b"%d:" % len(stream))
+    digest.update(np.ascontiguousarray(stream.ids).data.cast("B"))
+    if len(stream.breaks):
+        digest.update(stream.breaks.data.cast("B"))
     return digest.hexdigest()
 
 

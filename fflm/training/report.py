@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fflm import html
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class TrainReport:
     """The figures of a run.
 
@@ -45,6 +48,11 @@ class TrainReport:
         Whether Ctrl-C was pressed, be it in the last step.
     notes : tuple of str
         Notes on the texts, and on the learning rate of a resumed run.
+    history : tuple of dict
+        The learning curve: for each validation the step, the epoch, the losses, the validation perplexity, the learning
+        rate, the speed and the seconds, as in ``log.jsonl``; `pandas.DataFrame` takes it.
+    learning_rate, weight_decay : float
+        Those that took effect: given, planned or the update rule's own. The rate is that of the first step.
     """
 
     out: str | None
@@ -65,6 +73,59 @@ class TrainReport:
     stopped: str
     interrupted: bool
     notes: tuple[str, ...]
+    history: tuple[dict[str, Any], ...] = ()
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
+
+    def __repr__(self) -> str:
+        """Say the figures in a line."""
+        test = "" if self.test_perplexity is None else f", test {self.test_perplexity:.2f}"
+        return (
+            f"TrainReport(validation {self.valid_perplexity:.2f}{test}, {self.epochs:.4g} epochs of "
+            f"{self.train_tokens:,} tokens, {self.seconds:.1f} s)"
+        )
+
+    def _repr_html_(self) -> str:
+        figures: dict[str, object] = {"plan": self.plan, "vocabulary": f"{self.vocab_size:,} words"}
+        figures |= {
+            "training": f"{self.epochs:.4g} epochs of {self.train_tokens:,} tokens, {self.seconds:.1f} s",
+            "parameters": f"{self.parameters:,}",
+        }
+        names = ["", "perplexity", "95 % interval", "unknown words"]
+        rows = [
+            (
+                label,
+                f"{part['perplexity']:,.2f}",
+                f"{part['perplexity_low']:,.2f} to {part['perplexity_high']:,.2f}",
+                f"{100 * part['oov_rate']:.2f} %",
+            )
+            for label, part in self._parts()
+            if part is not None and part["perplexity"] is not None
+        ]
+        drawn = html.curve(self._points(), "epoch", "validation perplexity")
+        return html.box(html.title("Training"), html.facts(figures), html.table(names, rows), drawn)
+
+    def plot(self) -> html.Picture:
+        """Draw the learning curve: the validation perplexity by the epoch.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> model = fflm.train("text.txt", hidden_dims=8, epochs=2, quiet=True)
+        >>> model.report.plot()
+        <learning curve; a notebook shows it, .save(path) writes it>
+        """
+        return html.Picture(html.curve(self._points(), "epoch", "validation perplexity"), "learning curve")
+
+    def _points(self) -> list[tuple[float, float]]:
+        return [(row["epochs"], row["valid_perplexity"]) for row in self.history]
+
+    def _parts(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+        for name in ("valid", "test"):
+            label = "validation" if name == "valid" else name
+            yield label, getattr(self, name)
+            for part, figures in self.parts.items():
+                yield f"{label}, {'n-gram model' if part == 'ngram' else part} alone", figures[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""

@@ -19,6 +19,7 @@ from fflm.storage.files import Lock, LockUnsupported, leftovers, read_json, writ
 from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
 
 STATE, LOG, CONFIG, CURVE = "state.safetensors", "log.jsonl", "config.json", "learning_curve.png"
+REPORT = "report.json"  # what came of the run, with all that is needed to repeat it
 NETWORK = "network.safetensors"  # the network alone, where the model of the run is a mixture
 LOCK = ".fflm.lock"
 STATE_KIND = "training state"
@@ -163,7 +164,7 @@ class RunFolder:
                 raise FflmError(
                     f"{path} holds a model without its training state; choose another folder, or remove {name}"
                 )
-        for name, is_ours in ((CONFIG, _is_config), (LOG, _is_log), (CURVE, _is_curve)):
+        for name, is_ours in ((CONFIG, _is_config), (LOG, _is_log), (CURVE, _is_curve), (REPORT, _is_config)):
             if (path / name).exists() and not (is_ours(path / name) or _is_config(path / CONFIG)):
                 raise FflmError(f"{path} holds a file {name} that is not fflm's; choose another folder")
         self._take_lock()
@@ -188,9 +189,10 @@ class RunFolder:
     # What is in it
 
     def clear_leftovers(self) -> None:
-        """Remove the temporary files of a process that was killed while it wrote into the folder."""
+        """Remove the temporary files of a process that was killed while it wrote, and the report of an earlier call."""
         if self.path is not None:
-            for path in leftovers(self.path, (MODEL, NETWORK, STATE, LOG, CONFIG, CURVE)):
+            (self.path / REPORT).unlink(missing_ok=True)
+            for path in leftovers(self.path, (MODEL, NETWORK, STATE, LOG, CONFIG, CURVE, REPORT)):
                 path.unlink(missing_ok=True)
 
     def save_model(self, model: LanguageModel, name: str = MODEL) -> None:
@@ -232,6 +234,11 @@ class RunFolder:
         """Write the log: one JSON object a line, one line a validation."""
         if self.path is not None:
             write(self.path / LOG, "".join(json.dumps(record) + "\n" for record in records).encode())
+
+    def save_report(self, record: dict[str, Any]) -> None:
+        """Write what came of the run, and with what options, versions and machine."""
+        if self.path is not None:
+            write_json(self.path / REPORT, {FORMAT: VERSION, **record})
 
     def draw_curve(self, records: list[dict[str, Any]]) -> None:
         """Draw the learning curve from the records of the log, where there are two of them and matplotlib.

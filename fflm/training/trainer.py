@@ -94,7 +94,7 @@ class Trainer:
         self.budget = TimeBudget(config.minutes, self.started + compile_seconds(self.started))
         self.interrupt = Interrupt()
         self.steps_per_epoch = -(-size // config.batch_size)
-        rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
+        self.rates = rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
         optimizer = Optimizer(config.optimizer, model.parameters, decay)
         position = Position(learning_rate=rate, rate=rate)
         self.state = TrainingState(model.parameters, optimizer, position)
@@ -357,6 +357,9 @@ class Trainer:
             stopped=stopped,
             interrupted=self.interrupt.asked,
             notes=(*map(str, corpus.notes), *notes),
+            history=tuple(self.state.log),
+            learning_rate=self.rates[0],
+            weight_decay=self.rates[1],
         )
 
     def _run_model(self) -> RunModel:

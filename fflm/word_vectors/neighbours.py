@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fflm import html
 from fflm.config.options import whole_number
 from fflm.errors import ConfigError, shown
 from fflm.lm import LanguageModel, network_in
@@ -158,7 +159,10 @@ class WordVectors:
         cosines = self.directions @ (wanted / max(float(np.linalg.norm(wanted)), 1e-30))
         cosines[[*range(SPECIALS), *map(self._id, left_out)]] = -np.inf
         best = np.argsort(-cosines, kind="stable")[:top]
-        return [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
+        found = [Neighbor(self.vocabulary.words[i], float(cosines[i])) for i in best if np.isfinite(cosines[i])]
+        return html.Listing(
+            found, lambda items: html.box(html.table(["word", "cosine"], [(n.word, f"{n.cosine:.4f}") for n in items]))
+        )
 
     def similarity(self, path: str | Path, encoding: str = "utf-8") -> Similarity:
         """Compute Spearman's rank correlation of the cosines with the scores of a file such as WordSim-353.
