@@ -174,7 +174,8 @@ def test_vocabulary_file(refused, in_temporary_folder):
 
 def test_out_that_holds_another_run(refused):
     refused(
-        "^runs/demo holds another run; give --resume to go on with it, or choose another folder$",
+        "^runs/demo holds another run; give --resume to go on with it, --overwrite to replace it, or choose another "
+        "folder$",
         *["train", "text.txt", "--out", "runs/demo", *SHORT],
     )
 

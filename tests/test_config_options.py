@@ -1,7 +1,9 @@
 """Options as Python users have them: numbers of NumPy, lists, arrays, paths; and what is refused."""
 
+import inspect
 import json
 import re
+from dataclasses import fields
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +12,18 @@ import numpy as np
 import pytest
 
 import fflm
-from fflm.config import CacheConfig, DataConfig, ModelConfig, SampleConfig, TokenizerConfig, TrainConfig, check_threads
+from fflm.config import (
+    CacheConfig,
+    DataConfig,
+    DynamicConfig,
+    ModelConfig,
+    NeuralCacheConfig,
+    NgramConfig,
+    SampleConfig,
+    TokenizerConfig,
+    TrainConfig,
+    check_threads,
+)
 from fflm.errors import ConfigError
 from fflm.teaching.arguments import check_flag, check_number, checked_sizes
 
@@ -148,3 +161,27 @@ def test_training_takes_them(tmp_path):
     assert config["vocab"] == str(tmp_path / "words")
     assert len(model.predict("the", top=np.int64(2))) == 2
     assert model.sample("the", tokens=np.int64(2), temperature=np.float32(0.5))[0].tokens
+
+
+def test_signatures_list_every_option():
+    """`help` and editors see the options; they are written down once, in the configurations."""
+    kinds = {
+        fflm.train: (TokenizerConfig, DataConfig, ModelConfig, TrainConfig),
+        fflm.ngram: (NgramConfig, TokenizerConfig, DataConfig),
+        fflm.mix: (CacheConfig, NeuralCacheConfig, DynamicConfig),
+        fflm.Model.sample: (SampleConfig,),
+    }
+    for function, configs in kinds.items():
+        parameters = inspect.signature(function).parameters
+        assert "options" not in parameters
+        for item in (item for kind in configs for item in fields(kind)):
+            assert parameters[item.name].kind is inspect.Parameter.KEYWORD_ONLY or item.name in ("threads", "seed")
+            assert f"\n    {item.name} : " in function.__doc__ or item.name in ("threads", "seed")
+
+
+@pytest.mark.parametrize(
+    ("letter", "name"), [("n", "context_size, which is n - 1"), ("h", "hidden_dims"), ("m", "embedding_dim")]
+)
+def test_the_letters_of_the_paper_are_pointed_to_their_names(letter, name):
+    with pytest.raises(ConfigError, match=f"; the paper's {letter} is {name}$"):
+        fflm.train("missing.txt", **{letter: 3})

@@ -736,9 +736,32 @@ def test_an_existing_run_is_untouched_by_a_second_one(certain, tmp_path):
     run = tmp_path / "run"
     fflm.train(certain, out=run, epochs=1, **PLAIN)
     before = hashes(run)
-    with pytest.raises(FflmError, match="run holds another run; give resume to go on with it, or choose another"):
+    with pytest.raises(FflmError, match="run holds another run; give resume=True to go on with it, overwrite=True to"):
         fflm.train(certain, out=run, epochs=2, **PLAIN)
     assert hashes(run) == before
+
+
+def test_a_run_is_replaced_where_that_is_asked_for(certain, tmp_path):
+    run = tmp_path / "run"
+    fflm.train(certain, out=run, epochs=2, **PLAIN)
+    (run / "notes.txt").write_text("mine")
+    before = hashes(run)
+    with pytest.raises(TextError):  # nothing is lost to a run that can't begin
+        fflm.train(tmp_path / "missing.txt", out=run, epochs=1, overwrite=True, **PLAIN)
+    assert hashes(run) == before
+    fflm.train(certain, out=run, epochs=1, overwrite=True, **PLAIN)
+    assert files_of(run) == sorted([*WHOLE_RUN, "notes.txt"])
+    assert len(log_of(run)) == 1 and (run / "notes.txt").read_text() == "mine"
+    with pytest.raises(ConfigError, match="^overwrite must not be given together with resume$"):
+        fflm.train(certain, out=run, resume=True, overwrite=True, **PLAIN)
+
+
+def test_a_model_of_someone_else_is_not_replaced(certain, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / MODEL).write_bytes(b"mine")
+    with pytest.raises(FflmError, match="holds a model without its training state"):
+        fflm.train(certain, out=tmp_path / "run", epochs=1, overwrite=True, **PLAIN)
+    assert (tmp_path / "run" / MODEL).read_bytes() == b"mine"
 
 
 def test_other_files_in_the_folder_are_left_alone(certain, tmp_path):

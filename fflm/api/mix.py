@@ -17,7 +17,7 @@ from fflm.api.arguments import check_new_model, names
 from fflm.api.model import Model, language_model
 from fflm.api.reports import MixtureReport
 from fflm.config import CacheConfig, DataConfig, check_threads
-from fflm.config.options import configurations
+from fflm.config.options import configurations, takes_options
 from fflm.errors import ConfigError, option_name, shown
 from fflm.evaluation.perplexity import evaluated, report_on
 from fflm.lm import (
@@ -38,6 +38,7 @@ from fflm.text import Note, TokenStream, encode_texts
 THETAS = (0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 20.0, 30.0, 50.0)
 
 
+@takes_options(CacheConfig, *ADAPTATION)
 def mix(
     *models: Model | str | Path,
     valid: str | Path | Sequence[str],

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from fflm import generation, html
-from fflm.api.adaptation import adapted
+from fflm.api.adaptation import ADAPTATION, adapted
 from fflm.api.arguments import check_new_file, check_new_model, source_names
 from fflm.api.reports import MixtureReport, NgramReport
 from fflm.config import ApproximationConfig, DataConfig, SampleConfig, check_threads, make
-from fflm.config.options import whole_number
+from fflm.config.options import takes_options, whole_number
 from fflm.errors import ConfigError, FflmError, option_name, shown
 from fflm.evaluation import perplexity, surprisal, text_scores
 from fflm.evaluation.perplexity import Perplexity
@@ -154,6 +154,7 @@ class Model:
             raise ConfigError(f"a model of kind {self.lm.describe()['kind']!r} has no network in it")
         return Model(network, prompts=self.prompts)
 
+    @takes_options(*ADAPTATION)
     def perplexity(
         self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any
     ) -> Perplexity:
@@ -196,6 +197,7 @@ class Model:
         with Bar(len(stream), "perplexity", not quiet) as bar:
             return perplexity.evaluate(model, stream, bar.advance)
 
+    @takes_options(*ADAPTATION)
     def score(
         self,
         *sources: str | Path,
@@ -284,6 +286,7 @@ class Model:
         """
         return Predictor(self.lm)
 
+    @takes_options(SampleConfig)
     def sample(self, prompt: str = "", special: bool = False, **options: Any) -> list[Sample]:
         """Draw continuations of `prompt`; `options` are those of `SampleConfig`, `special` lets ``<unk>`` be drawn.
 
@@ -330,6 +333,7 @@ class Model:
         check_new_model(path, force)
         save_model(self.lm, path)
 
+    @takes_options(ApproximationConfig)
     def approximate(self, *sources: str | Path, encoding: str = "utf-8", quiet: bool = False, **options: Any) -> Model:
         """Make an n-gram model that comes as close to this model as one of its size does (`fflm.lm.approximate`).
 

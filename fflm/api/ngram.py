@@ -13,7 +13,7 @@ from fflm.api.arguments import check_new_model, names, source_names
 from fflm.api.model import Model, language_model
 from fflm.api.reports import NgramReport
 from fflm.config import DataConfig, NgramConfig, TokenizerConfig, TrainConfig, check_threads
-from fflm.config.options import configurations, path_name
+from fflm.config.options import configurations, path_name, takes_options
 from fflm.errors import ConfigError, option_name
 from fflm.evaluation.perplexity import evaluated
 from fflm.generation import prompts
@@ -28,6 +28,7 @@ from fflm.text import load as load_corpus
 COUNTING = (NgramConfig, TokenizerConfig, DataConfig)
 
 
+@takes_options(*COUNTING)
 def ngram(
     *sources: str | Path,
     valid: str | Path | Sequence[str] | None = None,

@@ -7,12 +7,13 @@ from typing import Any
 
 from fflm.api.model import Model, language_model
 from fflm.config import RescoreConfig, make
-from fflm.config.options import path_name
+from fflm.config.options import path_name, takes_options
 from fflm.rescoring.nbest import read_lists, read_references
 from fflm.rescoring.ranking import Ranking, rank
 from fflm.text.sources import given_as
 
 
+@takes_options(RescoreConfig)
 def rescore(
     nbest: str | Path,
     model: Model | str | Path,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fflm.api.adaptation import adapted
+from fflm.api.adaptation import ADAPTATION, adapted
 from fflm.api.arguments import source_names
 from fflm.api.model import Model, language_model
+from fflm.config.options import takes_options
 from fflm.evaluation import surprisal
 from fflm.evaluation.surprisal import Scores
 
 
+@takes_options(*ADAPTATION)
 def score(
     model: Model | str | Path,
     *sources: str | Path,

@@ -8,10 +8,12 @@ from typing import Any
 
 from fflm.api.model import Model, language_model
 from fflm.config import WordsConfig, make
+from fflm.config.options import takes_options
 from fflm.errors import ConfigError, option_name, shown
 from fflm.evaluation.surprisal_words import Sentence, word_rows
 
 
+@takes_options(WordsConfig)
 def surprisal(
     model: Model | str | Path | Mapping[str, Model | str | Path],
     texts: str | Sequence[str],

@@ -14,7 +14,7 @@ from fflm.classification import ClassificationReport, Classifier, fit, learn_wor
 from fflm.classification.classifier import text_network
 from fflm.classification.report import report
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
-from fflm.config.options import configurations
+from fflm.config.options import configurations, takes_options
 from fflm.errors import ConfigError, FflmError, option_name, shown
 from fflm.model_file.classifier import load_classifier, save_classifier
 from fflm.runtime.progress import Bar
@@ -88,6 +88,7 @@ class TextClassifier:
     ['good', 'bad']
     """
 
+    @takes_options(*OPTIONS)
     def __init__(self, **options: Any):
         if "boundary" in options:
             raise ConfigError(

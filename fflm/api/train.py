@@ -14,7 +14,7 @@ from fflm.api.arguments import names
 from fflm.api.model import Model
 from fflm.api.system import versions
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
-from fflm.config.options import configurations
+from fflm.config.options import configurations, takes_options
 from fflm.errors import ConfigError, Interrupted, option_name, shown
 from fflm.generation import prompts
 from fflm.kernels._cache import compile_seconds
@@ -36,12 +36,14 @@ from fflm.word_vectors.pretrained import GivenVectors
 TRAINING = (TokenizerConfig, DataConfig, ModelConfig, TrainConfig)
 
 
+@takes_options(*TRAINING)
 def train(
     *sources: str | Path,
     valid: str | Path | Sequence[str] | None = None,
     test: str | Path | Sequence[str] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     quiet: bool = False,
     started: float | None = None,
     **options: Any,
@@ -64,6 +66,8 @@ def train(
         as if it had never stopped. To another one (other `epochs`, or any `minutes`) the linear learning rate falls
         once more, from its full height (lower if less than a tenth of the run is to come) to 0 at the new end; the
         report has a note of it.
+    overwrite : bool
+        Replace the run that is in `out`, once the text has been read and the new run begins.
     quiet : bool
         Whether to say nothing on stderr.
     started : float, optional
@@ -100,7 +104,9 @@ def train(
         raise ConfigError(
             f"{option_name('out')} must name a folder, as a run can't go to standard output, got {shown(str(out))}"
         )
-    with RunFolder(None if out is None else Path(out), resume, quiet) as folder:
+    if resume and overwrite:
+        raise ConfigError(f"{option_name('overwrite')} must not be given together with {option_name('resume')}")
+    with RunFolder(None if out is None else Path(out), resume, quiet, overwrite) as folder:
         read, read_valid, read_test = names(sources) or [], names(valid, "valid"), names(test, "test")
         if config.vectors is not None:
             check_vectors(config.vectors)

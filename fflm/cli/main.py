@@ -106,6 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         return status
     except FflmError as error:
         names = flag_names(arguments.parser)
+        names |= {f"{name}=True": flag for name, flag in names.items()}
         return _fail(error.worded(lambda name: names.get(name, "--" + name.replace("_", "-"))))
     except KeyboardInterrupt:
         print_aside("fflm: interrupted")

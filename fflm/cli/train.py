@@ -41,6 +41,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--out", required=True, metavar="RUN", help="folder for the model, the training state and the log"
     )
     parser.add_argument("--resume", action="store_true", help=RESUME)
+    parser.add_argument("--overwrite", action="store_true", help="replace the run that is in RUN")
     parser.add_argument(
         "--valid", metavar="SOURCE", help="validation text (default: a named corpus's own, else held out)"
     )
@@ -83,7 +84,13 @@ def _train(arguments: argparse.Namespace, out: str, options: dict[str, Any]) -> 
     texts = {"valid": arguments.valid, "test": arguments.test}
     try:
         model = fflm.train(
-            *arguments.sources, **texts, out=out, resume=arguments.resume, started=arguments.started, **options
+            *arguments.sources,
+            **texts,
+            out=out,
+            resume=arguments.resume,
+            overwrite=arguments.overwrite,
+            started=arguments.started,
+            **options,
         )
     except Interrupted as stop:
         model = stop.model

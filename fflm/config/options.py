@@ -5,6 +5,7 @@ Numbers may be those of NumPy and paths those of `pathlib`; they are kept as bui
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -177,6 +178,7 @@ def _checked(item: Field[Any], value: Any) -> Any:
 
 
 Configuration = TypeVar("Configuration", bound=Checked)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def make(kind: type[Configuration], options: dict[str, Any], complete: bool = False) -> Configuration:
@@ -200,7 +202,57 @@ def configurations(kinds: Sequence[type[Any]], options: dict[str, Any]) -> list[
     return [make(kind, {name: value for name, value in options.items() if names[name] is kind}) for kind in kinds]
 
 
+#: What the letters of Bengio et al. (2003) are called here.
+LETTERS = {
+    "n": ("context_size", "context_size, which is n - 1"),
+    "h": ("hidden_dims", "hidden_dims"),
+    "m": ("embedding_dim", "embedding_dim"),
+    "V": ("vocab_size", "vocab_size"),
+}
+
+
+def takes_options(*kinds: type[Any]) -> Callable[[_Function], _Function]:
+    """Make the decorator that lists the options of configurations in the signature and the help of a function.
+
+    The function takes them as ``**options``: so they are written down once, and `help` and editors see them.
+
+    Examples
+    --------
+    >>> import inspect
+    >>> from fflm.config import SampleConfig
+    >>> @takes_options(SampleConfig)
+    ... def draw(prompt, **options):
+    ...     "Draw."
+    >>> list(inspect.signature(draw).parameters)[:3], "tokens : int" in draw.__doc__
+    (['prompt', 'samples', 'tokens'], True)
+    """
+
+    def mark(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+        own = [item for item in signature.parameters.values() if item.kind is not inspect.Parameter.VAR_KEYWORD]
+        names = {item.name for item in own}
+        options = [item for kind in kinds for item in fields(kind) if item.name not in names]
+        listed = [
+            inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
+            for item in options
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
+        lines = [f"    {item.name} : {item.type}\n        {_sentence(item.metadata['help'])}" for item in options]
+        section = "\n".join(["", "    Other Parameters", "    ----------------", *lines, "    "])
+        function.__doc__ = (function.__doc__ or "").rstrip() + "\n" + section
+        return function
+
+    return mark
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].replace("%%", "%") + "."
+
+
 def _unknown(name: str, known: Iterable[str]) -> ConfigError:
     meant = did_you_mean(name, known)
     hint = "" if meant is None else f"; did you mean {meant}?"
+    option, called = LETTERS.get(name, ("", ""))
+    if option in known:
+        hint = f"; the paper's {name} is {called}"
     return ConfigError(f"unknown option {shown(name)}, expected one of {', '.join(sorted(known))}{hint}")

@@ -21,6 +21,8 @@ from fflm.storage.tensors import FORMAT, VERSION, read_tensors, write_tensors
 STATE, LOG, CONFIG, CURVE = "state.safetensors", "log.jsonl", "config.json", "learning_curve.png"
 REPORT = "report.json"  # what came of the run, with all that is needed to repeat it
 NETWORK = "network.safetensors"  # the network alone, where the model of the run is a mixture
+#: All that a run writes into its folder.
+FILES = (MODEL, NETWORK, STATE, LOG, CONFIG, CURVE, REPORT)
 LOCK = ".fflm.lock"
 STATE_KIND = "training state"
 #: Options that may differ when a run is resumed. The text is compared by its fingerprint, wherever it is read from.
@@ -47,6 +49,8 @@ class RunFolder:
         Whether the run in the folder is resumed; else a new run is begun.
     quiet : bool
         Whether to say nothing on stderr.
+    overwrite : bool
+        Whether a run that is in the folder is replaced, once the new one begins.
 
     Raises
     ------
@@ -64,8 +68,8 @@ class RunFolder:
     ['.fflm.lock', 'config.json']
     """
 
-    def __init__(self, path: Path | None, resume: bool = False, quiet: bool = False):
-        self.path, self.quiet = path, quiet
+    def __init__(self, path: Path | None, resume: bool = False, quiet: bool = False, overwrite: bool = False):
+        self.path, self.quiet, self._overwrite = path, quiet, overwrite
         self._lock = Lock((path or Path()) / LOCK)
         self._unlockable = False
         if path is None:
@@ -101,6 +105,9 @@ class RunFolder:
         except OSError as error:
             raise FflmError(f"can't make the folder {self.path}: {error.strerror or error}") from error
         self._guarded(self._check_to_begin, self.path)
+        if self._overwrite and _is_config(self.path / CONFIG):
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
         write_json(self.path / CONFIG, {FORMAT: VERSION, **described})
 
     def described(self) -> dict[str, Any]:
@@ -155,12 +162,14 @@ class RunFolder:
             return
         if not path.is_dir():
             raise FflmError(f"can't write a run to {path}: it is a file; choose another folder")
-        if (path / STATE).exists():
+        ours = self._overwrite and _is_config(path / CONFIG)
+        if (path / STATE).exists() and not ours:
             raise FflmError(
-                f"{path} holds another run; give {option_name('resume')} to go on with it, or choose another folder"
+                f"{path} holds another run; give {option_name('resume=True')} to go on with it, "
+                f"{option_name('overwrite=True')} to replace it, or choose another folder"
             )
         for name in (MODEL, NETWORK):
-            if (path / name).exists():
+            if (path / name).exists() and not ours:
                 raise FflmError(
                     f"{path} holds a model without its training state; choose another folder, or remove {name}"
                 )
@@ -192,7 +201,7 @@ class RunFolder:
         """Remove the temporary files of a process that was killed while it wrote, and the report of an earlier call."""
         if self.path is not None:
             (self.path / REPORT).unlink(missing_ok=True)
-            for path in leftovers(self.path, (MODEL, NETWORK, STATE, LOG, CONFIG, CURVE, REPORT)):
+            for path in leftovers(self.path, FILES):
                 path.unlink(missing_ok=True)
 
     def save_model(self, model: LanguageModel, name: str = MODEL) -> None:
