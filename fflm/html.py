@@ -128,16 +128,18 @@ def curve(points: Sequence[tuple[float, float]], x: str, y: str, width: int = 42
         for (a, b), u, v in zip(places, xs, ys, strict=True)
     )
     label = 'font-size="11" fill="currentColor"'
-    return (
-        f'<svg role="img" aria-label="{escape(y)} by {escape(x)}" viewBox="0 0 {width} {height}" width="{width}" '
-        f'style="max-width:100%"><polyline points="{line}" fill="none" stroke="{_BLUE}" stroke-width="2"/>{dots}'
+    return _svg(
+        f"{y} by {x}",
+        width,
+        height,
+        f'<polyline points="{line}" fill="none" stroke="{_BLUE}" stroke-width="2"/>{dots}'
         f'<text x="{left - 6}" y="{top + 6}" text-anchor="end" {label}>{max(ys):.4g}</text>'
         f'<text x="{left - 6}" y="{height - bottom}" text-anchor="end" {label}>{min(ys):.4g}</text>'
         f'<text x="{left}" y="{height - 16}" {label}>{min(xs):.3g}</text>'
         f'<text x="{width - right}" y="{height - 16}" text-anchor="end" {label}>{max(xs):.3g}</text>'
         f'<text x="{(left + width) / 2}" y="{height - 4}" text-anchor="middle" {label}>{escape(x)}</text>'
         f'<text x="12" y="{height / 2}" text-anchor="middle" transform="rotate(-90 12 {height / 2})" {label}>'
-        f"{escape(y)}</text></svg>"
+        f"{escape(y)}</text>",
     )
 
 
@@ -209,9 +211,13 @@ def graph(boxes: Sequence[tuple[Sequence[str], Sequence[int]]]) -> str:
             f'<text x="{x + 8}" y="{top + 18 + 16 * n}" font-size="12" fill="currentColor">{escape(line)}</text>'
             for n, line in enumerate(lines)
         ]
+    return _svg("computation graph", sum(wide), total + 8, "".join(drawn))
+
+
+def _svg(label: str, width: int, height: int, content: str) -> str:
     return (
-        f'<svg role="img" aria-label="computation graph" viewBox="0 0 {sum(wide)} {total + 8}" width="{sum(wide)}" '
-        f'style="max-width:100%">{"".join(drawn)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(label)}" '
+        f'viewBox="0 0 {width} {height}" width="{width}" style="max-width:100%">{content}</svg>'
     )
 
 

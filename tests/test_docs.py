@@ -73,12 +73,15 @@ def test_example_of_every_help_text_parses():
             assert make_parser().parse_args(line)
 
 
-# README
+# README and the pages of fflm/docs/
+
+PAGES = [REPOSITORY / "README.md", *sorted((CODE / "fflm" / "docs").glob("*.md"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-def snippets(*languages):
-    """(first line number, text) of the fenced blocks of README.md in these languages, unless marked as not run."""
-    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+def snippets(page, *languages):
+    """(first line number, text) of the fenced blocks of a page in these languages, unless marked as not run."""
+    lines = page.read_text(encoding="utf-8").splitlines()
     found, start, run = [], None, True
     for number, line in enumerate(lines, start=1):
         if line.startswith("```"):
@@ -90,7 +93,7 @@ def snippets(*languages):
                 if language in languages and run:
                     found.append((start, "\n".join(lines[start - 1 : number - 1])))
                 start = None
-    assert start is None, f"the block that begins on line {start - 1} of README.md does not end"
+    assert start is None, f"the block that begins on line {start - 1} of {page} does not end"
     return found
 
 
@@ -128,43 +131,53 @@ fflm predict runs/a "the value of" """
     ]
 
 
-def test_readme_python_runs(in_temporary_folder):
+def test_there_are_pages():
+    assert len(PAGES) > 5 and any(snippets(page, "python", "pycon") for page in PAGES)
+
+
+@each_page
+def test_python_on_a_page_runs(page, in_temporary_folder):
     """The snippets run one after the other, as a reader would run them, in a folder with ``corpus.txt``."""
-    blocks = snippets("python", "pycon")
-    assert blocks
+    blocks = snippets(page, "python", "pycon")
     names = {"__name__": "__main__"}
     for line, source in blocks:
         if ">>>" in source:
-            example = doctest.DocTestParser().get_doctest(source + "\n", names, "README.md", "README.md", line)
+            example = doctest.DocTestParser().get_doctest(source + "\n", names, page.name, str(page), line)
             assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
             names.update(example.globs)
         else:
-            exec(compile("\n" * (line - 1) + source, "README.md", "exec"), names)
+            exec(compile("\n" * (line - 1) + source, str(page), "exec"), names)
 
 
-def test_readme_command_lines_parse():
-    commands = [words for _, text in snippets("console", "sh", "shell", "bash") for words in fflm_lines(text)]
-    assert commands
+def commands_of(page):
+    return [words for _, text in snippets(page, "console", "sh", "shell", "bash") for words in fflm_lines(text)]
+
+
+@each_page
+def test_command_lines_of_a_page_parse(page):
+    commands = commands_of(page)
     for words in commands:
         try:
             make_parser().parse_args(words)
         except SystemExit as stop:
-            assert stop.code == 0, f"README.md: fflm {shlex.join(words)}"
+            assert stop.code == 0, f"{page}: fflm {shlex.join(words)}"
 
 
-def test_readme_shows_every_verb():
-    shown = {words[0] for _, text in snippets("console", "sh", "shell", "bash") for words in fflm_lines(text) if words}
+def test_the_pages_show_every_verb():
+    shown = {words[0] for page in PAGES for words in commands_of(page) if words}
     assert set(verbs()) <= shown
 
 
-def test_readme_links_exist():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+@each_page
+def test_links_of_a_page_exist(page):
+    text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text):
-        assert (REPOSITORY / target).exists(), target
+        assert (page.parent / target).exists() or CODE != REPOSITORY, target
+    assert "@@" not in text
 
 
-def test_readme_has_no_placeholders():
-    assert "@@" not in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+def test_readme_is_short():
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_the_textbook_script_runs():

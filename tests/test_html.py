@@ -11,6 +11,7 @@ import fflm
 from fflm import html
 from fflm.teaching import graph
 
+SVG = "{http://www.w3.org/2000/svg}"
 EMPTY = {"br", "circle", "rect", "path", "polyline"}
 
 
@@ -65,10 +66,10 @@ def test_pictures_are_whole_svg():
     boxes = [(["a", "value 1"], []), (["b"], []), (["c"], [0, 1]), (["d"], [2, 0])]
     for picture in (html.graph(boxes), html.curve([(1, 5.0)], "x", "y"), html.curve([(1, 5.0), (2, 0.0)], "x", "y")):
         root = ElementTree.fromstring(picture.replace("&para;", ""))
-        assert root.tag == "svg"
+        assert root.tag == f"{SVG}svg"
     drawn = ElementTree.fromstring(html.graph(boxes))
-    assert len(drawn.findall("rect")) == 4 and len(drawn.findall("path")) == 4
-    places = [float(box.get("x")) for box in drawn.findall("rect")]
+    assert len(drawn.findall(f"{SVG}rect")) == 4 and len(drawn.findall(f"{SVG}path")) == 4
+    places = [float(box.get("x")) for box in drawn.findall(f"{SVG}rect")]
     assert places[0] == places[1] < places[2] < places[3]
 
 
@@ -109,7 +110,7 @@ def test_the_learning_curve_is_a_picture(trained, tmp_path):
     assert repr(picture) == "<learning curve; a notebook shows it, .save(path) writes it>"
     checked(picture._repr_html_())
     picture.save(tmp_path / "curve.svg")
-    assert ElementTree.parse(tmp_path / "curve.svg").getroot().tag == "svg"
+    assert ElementTree.parse(tmp_path / "curve.svg").getroot().tag == f"{SVG}svg"
 
 
 def test_parameters_can_be_looked_at_but_not_changed(trained):

@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fflm.cli.flags import add_force, takes_stdout, verb
@@ -43,7 +42,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="write a file .dot, or .svg by Graphviz where it is installed; - for dot on standard output (the default)",
+        help="write a picture .svg, or a .dot file for Graphviz; - for dot on standard output (the default)",
     )
     add_force(parser, "FILE")
 
@@ -66,7 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     with np.errstate(all="ignore"):  # an infinite gradient is shown as it is
         root.backward()
     if arguments.out is not None:
-        _draw(root.to_dot(), Path(arguments.out))
+        from fflm.storage.files import write
+
+        picture = root.to_svg() if arguments.out.lower().endswith(".svg") else root.to_dot()
+        write(arguments.out, f"{picture}\n".encode())
     if arguments.json:
         print_json({"out": arguments.out, "nodes": _described(in_order(root))})
     elif arguments.out is not None:
@@ -82,13 +84,6 @@ def _check_out(path: str | None, force: bool) -> None:
     if path is not None and not path.lower().endswith((".dot", ".svg")):
         raise ConfigError(f"the file to write must end in .dot or .svg, got {shown(path)}")
     check_new_file(path, force)
-
-
-def _draw(dot: str, path: Path) -> None:
-    from fflm.plots.graphviz import graph_picture
-    from fflm.storage.files import write
-
-    write(path, graph_picture(dot) if path.name.lower().endswith(".svg") else f"{dot}\n".encode())
 
 
 def _values(texts: list[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures, one a file: with the `plot` extra, and of graphs with Graphviz."""
+"""Pictures, one a file, with the `plot` extra."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

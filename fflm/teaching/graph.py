@@ -69,11 +69,7 @@ class Node:
         return f"<{self.name or self.operation or 'value'}: {shown(self.value)}>"
 
     def _repr_html_(self) -> str:
-        """Draw the graph that ends here, without Graphviz."""
-        order = in_order(self)
-        number = {id(node): i for i, node in enumerate(order)}
-        boxes = [(node.lines(), [number[id(parent)] for parent in node.parents]) for node in order]
-        return html.box(html.graph(boxes))
+        return html.box(self.to_svg())
 
     def lines(self) -> list[str]:
         """Return what the node's box says: its name and operation, its value, its gradient."""
@@ -253,6 +249,18 @@ class Node:
     def T(self) -> Node:
         """The transpose."""
         return Node(self.value.T, "", "transpose", (self,), (lambda g: g.T,))
+
+    def to_svg(self) -> str:
+        """Draw the graph that ends here as an SVG: one box for each node, with value and gradient.
+
+        Examples
+        --------
+        >>> (value(2.0, "x") * 3.0).to_svg().count("<rect")
+        3
+        """
+        order = in_order(self)
+        number = {id(node): i for i, node in enumerate(order)}
+        return html.graph([(node.lines(), [number[id(parent)] for parent in node.parents]) for node in order])
 
     def to_dot(self) -> str:
         """Write the graph that ends here in the language of Graphviz: one box for each node, with value and gradient.
