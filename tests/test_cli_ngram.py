@@ -9,6 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import CYCLE, noisy
 from test_bad_input import hashes
@@ -600,3 +601,13 @@ def test_models_of_a_process_of_its_own(fflm_cli, here):
         assert code == 0, err
     assert re.search(r"  mat  \(neural \d+ %, n-gram \d+ %, cache \d+ %\)$", out, re.MULTILINE)
     assert isinstance(fflm.load(here / "kn5.arpa").lm, NgramModel)
+
+
+def test_export_arrays(demo, tmp_path, fflm_main):
+    code, out, err = fflm_main("export", demo, "--npz", tmp_path / "x.npz")
+    assert (code, out, err) == (0, f"arrays       {tmp_path / 'x.npz'}\n", "")
+    model, arrays = fflm.load(demo), np.load(tmp_path / "x.npz", allow_pickle=False)
+    assert arrays["words"].tolist() == model.lm.vocabulary.words
+    assert all((arrays[name] == value).all() for name, value in model.parameters.items())
+    code, _, err = fflm_main("export", demo, "--npz", tmp_path / "x.npz")
+    assert code == 1 and "exists already" in err

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import CODE, REPOSITORY
 
@@ -147,6 +148,18 @@ def test_python_on_a_page_runs(page, in_temporary_folder):
             names.update(example.globs)
         else:
             exec(compile("\n" * (line - 1) + source, str(page), "exec"), names)
+
+
+def test_the_network_in_pytorch_is_the_same(in_temporary_folder):
+    torch = pytest.importorskip("torch", reason="PyTorch, an independent implementation, is not installed")
+    page = (CODE / "fflm" / "docs" / "python.md").read_text(encoding="utf-8")
+    names = {}
+    exec(re.search(r"```python\n(import torch.*?)```", page, re.DOTALL)[1], names)
+    options = {"context_size": 3, "embedding_dim": 5, "hidden_dims": (7, 6), "bag_size": 0, "pairs": 0, "epochs": 1}
+    model = fflm.train("text.txt", out="runs/paper", ngram_order=0, tied=False, quiet=True, **options)
+    contexts = np.random.default_rng(1).integers(3, len(model.lm.vocabulary), (20, 3))
+    found = names["Network"]("runs/paper/model.safetensors")(torch.from_numpy(contexts))
+    assert found.exp().numpy() == pytest.approx(model.lm.next_word(contexts.astype(np.int32)), abs=1e-6)
 
 
 def commands_of(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -438,6 +439,28 @@ class Model:
         content = b"".join(vector_file(words, vectors.matrix[kept], binary))
         write(path, gzip.compress(content, mtime=0) if str(path).endswith(".gz") else content)
         return len(vectors.vocabulary) - len(kept)
+
+    def save_npz(self, path: str | Path, force: bool = False) -> None:
+        """Write the arrays of the network by name, and ``words``, as a file that `numpy.load` reads (no pickle).
+
+        Raises
+        ------
+        FflmError
+            If the model has no network, there is a file of this name and not `force`, or it can't be written.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> import numpy as np
+        >>> fflm.load("runs/demo").save_npz("demo.npz")
+        >>> np.load("demo.npz")["embeddings"].shape
+        (13, 4)
+        """
+        check_new_file(path, force)
+        words = np.array(self.lm.vocabulary.words)
+        content = io.BytesIO()
+        np.savez(content, words=words, **self.parameters)  # type: ignore[arg-type]
+        write(path, content.getvalue())
 
     def examples(self, count: int = 3) -> list[Sample]:
         """Sample a few continuations, at temperature 0.7, after words of the validation text.

@@ -14,7 +14,7 @@ from fflm.errors import ConfigError, option_name
 if TYPE_CHECKING:
     from fflm.api.model import Model
 
-LABELS = {"arpa": "ARPA file", "word2vec": "vectors", "combined": "word list"}
+LABELS = {"arpa": "ARPA file", "word2vec": "vectors", "combined": "word list", "npz": "arrays"}
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,6 +47,11 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="write the words as a .combined list, from which Android keyboards make a dictionary; compressed where "
         "FILE ends in .gz; - for standard output",
+    )
+    target.add_argument(
+        "--npz",
+        metavar="FILE",
+        help="write a network's arrays by name, and its words, as a file of NumPy; - for standard output",
     )
     parser.add_argument("--binary", action="store_true", help="in word2vec's binary form instead of its text form")
     group = parser.add_argument_group("an ARPA file of a network or a mixture")
@@ -85,6 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
         model.save_arpa(path, arguments.force)
     elif kind == "word2vec":
         report = {"left_out": model.save_word2vec(path, arguments.binary, arguments.force)}
+    elif kind == "npz":
+        model.save_npz(path, arguments.force)
     else:
         _save_combined(model, arguments)
     if arguments.json:
