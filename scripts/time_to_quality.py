@@ -27,7 +27,7 @@ from brown import Results, run, vocabulary_file
 import fflm
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.config.options import configurations
-from fflm.errors import FflmError
+from fflm.errors import DivergenceError, FflmError
 from fflm.kernels._jit import LANES, PROCESSOR
 from fflm.nn.product_speed import fma_peak
 from fflm.runtime.cores import available_cores
@@ -212,7 +212,11 @@ def with_caches(folder: Path, text: Text, test: str, dynamic: bool) -> dict:
     network = fflm.load(alone if alone.exists() else folder)
     ngram = fflm.ngram(text.train, valid=text.valid, vocab_of=network, order=ORDER, quiet=True)
     caches = {"cache": CACHE, "neural_cache": NEURAL_CACHE, "dynamic": dynamic}
-    report = fflm.mix(network, ngram, valid=text.valid, test=test, quiet=True, **caches).report
+    try:
+        report = fflm.mix(network, ngram, valid=text.valid, test=test, quiet=True, **caches).report
+    except DivergenceError as error:  # of dynamic evaluation: no reason to lose what the minutes have made
+        print(f"{folder}: {error}", file=sys.stderr)
+        return {}
     return figures(report.valid, report.test)
 
 
