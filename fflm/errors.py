@@ -14,7 +14,7 @@ LONGEST_MESSAGE = 1000
 
 # An option's name stands between two of these; it is a code point that no text holds, reserved for uses like this one.
 _MARK = "\ufdd0"
-_OPTION = re.compile(f"{_MARK}([a-z0-9_]+){_MARK}")
+_OPTION = re.compile(f"{_MARK}([a-z0-9_]+(?:=True)?){_MARK}")
 
 # Control characters, line and paragraph separators, marks of direction, characters without a shape, halves of
 # characters. Not the joiners U+200C and U+200D, which some scripts and emoji need inside a word.

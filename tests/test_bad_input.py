@@ -372,7 +372,7 @@ def test_top(refused):
     [
         ([], "the following arguments are required: COMMAND"),
         (["frobnicate"], "there is no command 'frobnicate'; the commands are train, ngram, mix, "),
-        (["train"], "the following arguments are required: SOURCE, --out"),
+        (["train"], "the following arguments are required: --out"),
         (["train", "text.txt"], "the following arguments are required: --out"),
         (["train", "--out", "new"], "the following arguments are required: SOURCE"),
         (["train", "text.txt", "--out", "new", "--epoch", "3"], "unrecognized arguments: --epoch 3"),

@@ -547,7 +547,7 @@ def test_a_damaged_part(fflm_main, refused, here):
     (["mix", *VALID, *NEW], "the following arguments are required: MODEL"),
     (["mix", "kn", *NEW], "the following arguments are required: --valid"),
     (["mix", "kn", *VALID], "the following arguments are required: --out"),
-    (["export", "kn"], "one of the arguments --arpa --word2vec --combined is required"),
+    (["export", "kn"], "one of the arguments --arpa --word2vec --combined --npz is required"),
 ])  # fmt: skip
 def test_wrong_usage(fflm_main, here, arguments, message):
     before = hashes(here)

@@ -224,7 +224,7 @@ def takes_options(*kinds: type[Any]) -> Callable[[_Function], _Function]:
     ... def draw(prompt, **options):
     ...     "Draw."
     >>> list(inspect.signature(draw).parameters)[:3], "tokens : int" in draw.__doc__
-    (['prompt', 'samples', 'tokens'], True)
+    (['prompt', 'tokens', 'samples'], True)
     """
 
     def mark(function: _Function) -> _Function:

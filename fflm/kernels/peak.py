@@ -19,14 +19,17 @@ def _by_plain_loop(out, factor, rounds):
     out[0] = total
 
 
-if numba.config.DISABLE_JIT:
-    multiply_adds = _by_plain_loop
-else:
-    from fflm.kernels.rectangles import register_loop
+def _on_registers(out, factor, rounds):
+    """Write into out (1,) a sum of `rounds` rounds, in each of which every sum grows to sum * factor + factor."""
+    out[0] = _loop(factor, rounds)
 
-    _loop = register_loop(SUMS)
 
-    @kernel("void(float32[::1], float32, int64)")
-    def multiply_adds(out, factor, rounds):
-        """Write into out (1,) a sum of `rounds` rounds, in each of which every sum grows to sum * factor + factor."""
-        out[0] = _loop(factor, rounds)
+multiply_adds = _by_plain_loop
+if not numba.config.DISABLE_JIT:
+    try:
+        from fflm.kernels.rectangles import register_loop
+
+        _loop = register_loop(SUMS)
+        multiply_adds = kernel("void(float32[::1], float32, int64)")(_on_registers)
+    except Exception:  # Numba and LLVM have no common class of errors; `fflm.kernels.matmul` says why
+        multiply_adds = kernel("void(float32[::1], float32, int64)")(_by_plain_loop)
