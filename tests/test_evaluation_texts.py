@@ -211,8 +211,6 @@ def test_filter_passes_on_tables_as_they_are(demo, tmp_path, fflm_main):
 
 
 def test_a_model_without_spelling_model_filters_by_its_closed_perplexity(model, tmp_path, documents):
-    if model.lm.tokenizer.config.boundary != "line":
-        pytest.skip("one boundary is enough")
     path, _ = documents
     model.save_arpa(tmp_path / "x.arpa")
     said = []
