@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from fflm import html
-from fflm.evaluation.perplexity import Perplexity
+from fflm.evaluation.perplexity import Perplexity, shown_perplexity
 
 SIGNIFICANT = 0.05
-
-
-def _figure(perplexity: float | None) -> str:
-    return "> 1e304" if perplexity is None else f"{perplexity:,.2f}" if perplexity < 1e9 else f"{perplexity:.3g}"
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,10 @@ class Comparison:
                     (
                         row.label,
                         f"{row.tokens:,}",
-                        *map(_figure, (row.perplexity_a, row.perplexity_b)),
+                        *(
+                            "> 1e304" if value is None else shown_perplexity(value)
+                            for value in (row.perplexity_a, row.perplexity_b)
+                        ),
                         f"{row.difference:+.3f}",
                     )
                     for row in rows

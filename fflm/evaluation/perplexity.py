@@ -106,19 +106,24 @@ class Perplexity:
         figures = {
             "tokens": f"{self.tokens:,}",
             "unknown words": f"{self.oov:,} ({100 * self.oov_rate:.2f} %)",
-            "perplexity": "undefined" if self.perplexity is None else f"{self.perplexity:,.2f}",
+            "perplexity": "undefined" if self.perplexity is None else shown_perplexity(self.perplexity),
         }
         if self.perplexity is not None:
             figures["95 % interval"] = f"{self.perplexity_low:,.2f} to {self.perplexity_high:,.2f}"
             figures["bits per token"] = f"{self.bits_per_token:.4f}"
         if self.open_perplexity is not None:
-            figures["open perplexity"] = f"{self.open_perplexity:,.2f}"
+            figures["open perplexity"] = shown_perplexity(self.open_perplexity)
             figures["open bits per character"] = f"{self.open_bits_per_character:.4f}"
         return figures
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self) | {"unknown_words": list(self.unknown_words), "notes": list(self.notes)}
+
+
+def shown_perplexity(value: float) -> str:
+    """Return a perplexity with two decimals, a very large one with three figures."""
+    return f"{value:,.2f}" if value < 1e9 else f"{value:.3g}"
 
 
 class Evaluation(NamedTuple):

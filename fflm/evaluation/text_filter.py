@@ -19,6 +19,8 @@ from fflm.text.records import Record, read_records
 
 #: Of a stream, which can't be read twice, percentiles are those of so many texts at its beginning, which are held back.
 SAMPLE = 10_000
+#: What the first pass found of a text: it can't be read, it has a figure, it has no tokens.
+BROKEN, SCORED, EMPTY = 0, 1, 2
 
 
 def kept_records(
@@ -80,8 +82,8 @@ def kept_records(
     values, decided = array("d"), bytearray()
     for record, score, value in scored:
         values.append(value)
-        decided.append(0 if record.error or score.error else 1 if score.tokens else 2)
-    used = np.frombuffer(values)[np.frombuffer(decided, np.uint8) == 1] if values else np.zeros(0)
+        decided.append(BROKEN if record.error or score.error else SCORED if score.tokens else EMPTY)
+    used = np.frombuffer(values)[np.frombuffer(decided, np.uint8) == SCORED] if values else np.zeros(0)
     bounds = _bounds(limits, used, source)
     tell(f"limits, by all {len(values):,} texts: {_said(figure, bounds)}")
     again = chain.from_iterable(read_records(source, records, encoding))
@@ -90,7 +92,7 @@ def kept_records(
         if number >= len(values):
             break
         kind = decided[number]
-        yield record, None if kind == 0 else kind == 2 or _within(values[number], bounds)
+        yield record, None if kind == BROKEN else kind == EMPTY or _within(values[number], bounds)
     if number + 1 != len(values):
         raise TextError(f"source must not change while it is read, got {shown(source)}")
 

@@ -90,7 +90,7 @@ class SpellingModel:
         >>> SpellingModel(["sat", "mat"], known=["sat"]).log_probs(["mat"]).round(2).tolist()
         [-1.09]
         """
-        return self.log_probs_of_strings(words) - self.log_unknown
+        return self.log_probs_of_strings(words) - self.log_unknown if words else np.zeros(0)  # no need of log_unknown
 
     def log_probs_of_strings(self, strings: Sequence[str]) -> np.ndarray:
         """Compute natural log Q of N strings, in the vocabulary or not: (N,) float64, in nats; Q of all sums to 1."""
@@ -193,7 +193,7 @@ class CharacterNgrams:
         with np.errstate(divide="ignore"):
             self._log_probs, self._log_backoffs = np.log(probs), np.log(backoffs)
         self._bits = int(size).bit_length()
-        parents = np.concatenate([self.table.parents(k) for k in range(2, ORDER + 1)])
+        parents = self.table.all_parents[size:]
         self._keys = (parents << self._bits) | self.table.words[size:]  # rising, as nodes are sorted by parent and word
 
     def _children(self, nodes: np.ndarray, words: np.ndarray) -> np.ndarray:

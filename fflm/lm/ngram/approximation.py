@@ -125,7 +125,7 @@ def _mean_probabilities(
         if on_batch is not None:
             on_batch(len(places))
     totals[: table.starts[1]] /= weights.sum()
-    totals[table.starts[1] :] /= mass[_parents(table)[table.starts[1] :]]
+    totals[table.starts[1] :] /= mass[table.all_parents[table.starts[1] :]]
     return totals, followed
 
 
@@ -146,12 +146,6 @@ def _runs(values: np.ndarray) -> Iterator[tuple[int, slice]]:
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(values)], strict=True):
         yield int(values[start]), slice(start, stop)
-
-
-def _parents(table: NgramTable) -> np.ndarray:
-    """Return the parent of every node, -1 for single words: (nodes,) int64."""
-    contexts = np.repeat(np.arange(len(table.children) - 1), np.diff(table.children))
-    return np.concatenate([np.full(table.starts[1], -1), contexts])
 
 
 class _BackedOff(NamedTuple):
@@ -175,7 +169,7 @@ class _BackedOff(NamedTuple):
 
 def _backed_off(table: NgramTable, probs: np.ndarray) -> _BackedOff:
     """Compute the back-off weights with which every context sums to 1, shorter contexts first."""
-    parents, contexts = _parents(table), len(table.children) - 1
+    parents, contexts = table.all_parents, len(table.children) - 1
     out = _BackedOff(np.ones(contexts), np.zeros(len(probs)), np.ones(contexts), np.ones(contexts))
     for order in range(2, table.order + 1):
         nodes, above = table.nodes(order), table.nodes(order - 1)
@@ -198,7 +192,7 @@ def _losses(table: NgramTable, probs: np.ndarray, frequencies: np.ndarray) -> np
 
     Stolcke (1998), equations 3 to 5, with the relative frequencies (C,) of the contexts for P(h).
     """
-    back, parents, rest = _backed_off(table, probs), _parents(table), slice(table.starts[1], None)
+    back, parents, rest = _backed_off(table, probs), table.all_parents, slice(table.starts[1], None)
     p, shorter, above = probs[rest], back.shorter[rest], parents[rest]
     left = back.left[above]
     weight = (left + p) / np.maximum(back.left_shorter[above] + shorter, np.finfo(float).tiny)
@@ -212,7 +206,7 @@ def _losses(table: NgramTable, probs: np.ndarray, frequencies: np.ndarray) -> np
 
 def _most_important(table: NgramTable, losses: np.ndarray, largest: int) -> np.ndarray:
     """Tell which n-grams stay: all words, then those of the largest losses, with all that they begin with: (nodes,)."""
-    losses, parents = losses.copy(), _parents(table)
+    losses, parents = losses.copy(), table.all_parents
     losses[: table.starts[1]] = np.inf
     for order in range(table.order, 1, -1):  # an n-gram is worth as much as the best one that begins with it
         nodes = table.nodes(order)

@@ -66,6 +66,12 @@ class NgramTable:
         fan = np.diff(self.children[above.start : above.stop + 1])
         return np.repeat(np.arange(above.start, above.stop), fan)
 
+    @property
+    def all_parents(self) -> np.ndarray:
+        """The parent of each node, -1 of single words: (nodes,) int64."""
+        contexts = np.repeat(np.arange(len(self.children) - 1), np.diff(self.children))
+        return np.concatenate([np.full(self.starts[1], -1), contexts])
+
     def ngram(self, node: int) -> tuple[int, ...]:
         """Return the ids of a node's words."""
         words = []
