@@ -32,18 +32,22 @@ def network(threads=None, vocab_size=VOCAB, **shape):
     )
 
 
-def test_equals_steps_written_out():
+@pytest.mark.parametrize("clip_norm", [0.3, 2.0])
+def test_equals_steps_written_out(clip_norm):
     """Each segment is scored with the parameters that steps of SGD on the segments before it have left."""
     model, rate, segment = network(direct=True), 0.5, 16
     parameters = {name: value.astype(np.float64) for name, value in model.parameters.items()}
     contexts = within_unit(contexts_at(IDS, np.arange(len(IDS)), 3))
-    expected = []
+    expected, norms = [], []
     for first in range(0, len(IDS), segment):
         part = contexts[first : first + segment], IDS[first : first + segment], "tanh", True
         expected.extend(reference.log_probs(parameters, *part))
-        for name, grad in reference.gradients(parameters, *part).items():
-            parameters[name] -= rate * grad
-    found = DynamicModel(model, rate, segment).log_probs(IDS)
+        gradients = reference.gradients(parameters, *part)
+        norms.append(math.sqrt(sum((grad**2).sum() for grad in gradients.values())))
+        for name, grad in gradients.items():
+            parameters[name] -= rate * min(1.0, clip_norm / norms[-1]) * grad
+    assert any(norm > clip_norm for norm in norms) == (clip_norm < 1.0)
+    found = DynamicModel(model, rate, segment, clip_norm).log_probs(IDS)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert np.abs(found - model.log_probs(IDS))[segment:].max() > 0.1
 

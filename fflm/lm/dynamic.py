@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fflm.config.adaptation import RATE, SEGMENT
+from fflm.config.adaptation import CLIP_NORM, RATE, SEGMENT
 from fflm.errors import DivergenceError, option_name
 from fflm.lm.contexts import checked_breaks, checked_ids
 from fflm.lm.interface import BATCH, LanguageModel
@@ -27,8 +27,10 @@ class DynamicModel:
 
     With the parameters theta[0] as trained and s[i] the segments of a text, s[i] is scored with theta[i - 1], then
     theta[i] = theta[i - 1] - rate * gradient of the mean loss of s[i] at theta[i - 1]: Krause et al. 2018, section 3,
-    with plain SGD (Mikolov et al. 2010 began it). Of section 5, the rule that divides each gradient by its root mean
-    square over the training text needs that text, and the decay towards theta[0] won nothing on validation text.
+    with plain SGD (Mikolov et al. 2010 began it); a gradient of a norm above `clip_norm` is scaled down to it (Pascanu
+    et al. 2013), without which a wide layer of ReLU diverges now and then. Of section 5, the rule that divides each
+    gradient by its root mean square over the training text needs that text, and the decay towards theta[0] won nothing
+    on validation text.
     Nothing is learned from a word before it is scored, so the probabilities are those of a model.
 
     The steps are taken on a copy: the network's parameters stay as they are. Each text begins with the parameters as
@@ -43,6 +45,8 @@ class DynamicModel:
         The learning rate; 0 changes nothing.
     segment : int
         Words of a segment; the last one before a break, or the end, may be shorter.
+    clip_norm : float
+        The largest norm of a gradient, over all parameters.
 
     Examples
     --------
@@ -54,8 +58,10 @@ class DynamicModel:
     (True, True)
     """
 
-    def __init__(self, network: NeuralLanguageModel, rate: float = RATE, segment: int = SEGMENT):
-        self.network, self.rate, self.segment = network, rate, segment
+    def __init__(
+        self, network: NeuralLanguageModel, rate: float = RATE, segment: int = SEGMENT, clip_norm: float = CLIP_NORM
+    ):
+        self.network, self.rate, self.segment, self.clip_norm = network, rate, segment, clip_norm
         self.vocabulary, self.tokenizer, self.reach = network.vocabulary, network.tokenizer, network.reach
 
     def log_probs(
@@ -78,7 +84,7 @@ class DynamicModel:
         optimizer = Optimizer("sgd", parameters)
         optimizer.begin_step(1, self.rate)
         with Workers(self.network.threads) as workers:
-            network.prepare(parameters, workers, self.segment, training=True)
+            network.prepare(parameters, workers, self.segment, training=True, clip_norm=self.clip_norm)
             for begin, end in pairwise([0, *breaks.tolist(), ids.size]):
                 parameters.restore(trained)
                 for first in range(begin, end, self.segment):
