@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,9 +16,11 @@ from fflm.errors import ConfigError, FflmError, option_name
 from fflm.lm import LanguageModel, Mixture
 from fflm.lm.interface import BATCH, Scorer
 from fflm.text import Vocabulary
-from fflm.text.marks import encode_prompt
+from fflm.text.marks import encode_prompt, prompt_tokens
 
 SPELLING = 0x7370656C6C  # the generator of new words' spellings
+#: Words of a context that are left out one by one: the last ones.
+MOST_WORDS = 40
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,26 @@ class Sample:
     def to_dict(self) -> dict[str, Any]:
         """Return the sample as plain JSON values."""
         return asdict(self) | {"tokens": list(self.tokens)}
+
+
+@dataclass(frozen=True)
+class Influence:
+    """A token of a context, and what it adds to the next word.
+
+    Attributes
+    ----------
+    token : str
+    bits : float
+        log2 P(word | context) - log2 P(word | context with ``<unk>`` in this place): above 0 where the token makes the
+        word likelier.
+    """
+
+    token: str
+    bits: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self)
 
 
 def context_of(model: LanguageModel, text: str) -> np.ndarray:
@@ -192,6 +215,46 @@ def predict(
     """
     with Predictor(model) as predictor:
         return predictor(context, top, prefix, special)
+
+
+def influences(model: LanguageModel, context: str, word: str, most: int = MOST_WORDS) -> list[Influence]:
+    """Return what each of the last tokens of a context adds to a next word, in the order of the text.
+
+    Each is replaced by ``<unk>``, so that the others keep their places. A token that counts in two places, as in the
+    bag and beside the next word, is replaced in both.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    context : str
+    word : str
+        One that the vocabulary lacks is taken as ``<unk>``.
+    most : int
+        How many tokens, at most.
+
+    Examples
+    --------
+    >>> import fflm
+    >>> found = influences(fflm.load("runs/demo").lm, "the cat sat on the", "mat")
+    >>> [one.token for one in found], max(found, key=lambda one: one.bits).token
+    (['on', 'the'], 'on')
+    """
+    ids = context_of(model, context)
+    tokens = prompt_tokens(context, model.tokenizer)
+    count = min(most, int(np.count_nonzero(ids != Vocabulary.BOS)))
+    if count == 0:
+        return []
+    places = np.arange(len(ids) - count, len(ids))
+    without = np.repeat(ids[None], count + 1, axis=0)
+    without[np.arange(count), places] = Vocabulary.UNK  # the last row stays whole
+    with model.session(count + 1) as scorer:
+        probabilities = scorer.next_word(without)[:, model.vocabulary.id(word)].astype(np.float64)
+    logs = [math.log2(max(p, np.finfo(np.float64).tiny)) for p in probabilities.tolist()]
+    words = tokens[-count:] if len(tokens) >= count else []
+    names = [model.vocabulary.words[i] for i in ids[places].tolist()]
+    if [model.vocabulary.id(token) for token in words] == ids[places].tolist():
+        names = words  # as the text has them, unknown ones too
+    return [Influence(name, logs[-1] - bits) for name, bits in zip(names, logs, strict=False)]
 
 
 def sample(

@@ -10,7 +10,7 @@ import pytest
 import fflm
 from fflm.config import DataConfig, SampleConfig, TokenizerConfig
 from fflm.errors import ConfigError, FflmError, TextError
-from fflm.generation import context_of, draw, predict, sample
+from fflm.generation import context_of, draw, influences, predict, sample
 from fflm.text import Tokenizer, Vocabulary, encode
 
 WORDS = ["<unk>", "<s>", "</s>", "a", "b", "c", "d"]
@@ -347,3 +347,19 @@ def test_special_tokens_on_the_command_line(demo, fflm_main):
     drawn = {token for drawn in json.loads(special.out) for token in drawn["tokens"]}
     assert "<s>" in drawn and "<unk>" not in drawn
     assert drawn - set(fflm.load(demo).lm.vocabulary.words)  # new words, spelled in place of <unk>
+
+
+def test_influence_is_leave_one_out(models):
+    """Each of the last tokens is replaced by <unk>; of a context that is shorter than the reach, no <s> is."""
+    lm = models["mixture"].lm
+    found = influences(lm, "a dog sat on the mat with", "it", most=2)
+    assert [one.token for one in found] == ["mat", "with"]
+    chances = [
+        next(p.probability for p in predict(lm, text, 13) if p.word == "it")
+        for text in ("a dog sat on the mat with", "a dog sat on the <unk> with", "a dog sat on the mat <unk>")
+    ]
+    assert [one.bits for one in found] == pytest.approx([math.log2(chances[0] / one) for one in chances[1:]])
+    assert found[0].to_dict() == {"token": "mat", "bits": found[0].bits}
+    assert influences(lm, "", "it") == []
+    assert [one.token for one in influences(lm, "zebra", "it")] == ["zebra"]  # as the text has it
+    assert influences(lm, "zebra", "it")[0].bits == 0.0

@@ -22,7 +22,7 @@ LAYERS = [
     ["evaluation", "generation", "word_vectors", "model_file", "plots"],
     ["training", "rescoring"],
     ["api"],
-    ["compat"],
+    ["compat", "server"],
     ["cli"],
     ["__main__"],
 ]
@@ -53,6 +53,7 @@ THIRD_PARTY = {
     "safetensors": "storage/",
     "matplotlib": "plots/",
     "sklearn": "plots/",
+    **dict.fromkeys(["fastapi", "starlette", "pydantic", "uvicorn", "anyio"], "server/"),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

@@ -556,6 +556,7 @@ def test_log_has_one_object_a_validation(certain, tmp_path):
             "valid_tokens",
             "seconds",
             "tokens_per_second",
+            "sample",
         ]
     assert min(record["valid_perplexity"] for record in log) == report.valid_perplexity
     assert files_of(tmp_path / "run") == WHOLE_RUN

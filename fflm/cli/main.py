@@ -27,6 +27,7 @@ from fflm.cli import (
     runs,
     sample,
     score,
+    serve,
     similarity,
     train,
 )
@@ -37,7 +38,7 @@ from fflm.errors import FflmError, did_you_mean, shown, visible
 VERBS = (
     *(train, ngram, mix),
     *(perplexity, score, filter, compare, rescore),
-    *(predict, repl, sample),
+    *(predict, repl, sample, serve),
     *(neighbors, similarity, plot_embeddings),
     classify,
     *(info, runs, export, explain_graph),

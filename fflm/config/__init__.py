@@ -11,6 +11,7 @@ from fflm.config.options import Checked, make
 from fflm.config.rescoring import RescoreConfig
 from fflm.config.sampling import SampleConfig
 from fflm.config.scoring import FilterConfig, RecordsConfig, WordsConfig
+from fflm.config.serving import ServeConfig
 from fflm.config.text import DataConfig, TokenizerConfig
 from fflm.config.training import TrainConfig, check_threads
 
@@ -29,6 +30,7 @@ __all__ = [
     "RescoreConfig",
     "RecordsConfig",
     "SampleConfig",
+    "ServeConfig",
     "TokenizerConfig",
     "TrainConfig",
     "WordsConfig",

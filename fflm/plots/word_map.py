@@ -42,6 +42,32 @@ def check_can_draw_maps() -> None:
         raise FflmError("maps need matplotlib and scikit-learn: python -m pip install 'fflm[plot]'")
 
 
+def word_places(matrix: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return places (N, 2) of words by the angles between their vectors (N, m), and the method.
+
+    The method is t-SNE (van der Maaten and Hinton 2008), or, where scikit-learn is not installed, the first two
+    principal components of the vectors scaled to length 1.
+
+    Examples
+    --------
+    >>> word_places(np.eye(5, 3, dtype=np.float32))[0].shape
+    (5, 2)
+    """
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
+    if find_spec("sklearn") is None:
+        centred = directions.astype(np.float64) - directions.mean(axis=0)
+        left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+        places = np.zeros((len(matrix), 2))
+        places[:, : min(2, len(lengths))] = (left * lengths)[:, :2]
+        return places, "principal components"
+    from sklearn.manifold import TSNE
+
+    neighbors = min(30.0, (len(matrix) - 1) / 3.0)  # what t-SNE calls perplexity
+    method = "exact" if len(matrix) <= EXACT_WORDS else "barnes_hut"  # the latter's threads get in each other's way
+    return TSNE(perplexity=neighbors, method=method, init="random", random_state=1).fit_transform(directions), "t-SNE"
+
+
 @drawing()
 def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     """Draw a map of words: t-SNE (van der Maaten and Hinton 2008) of the angles between their vectors.
@@ -56,13 +82,8 @@ def embedding_map(words: Sequence[str], matrix: np.ndarray, kind: str) -> bytes:
     """
     import matplotlib
     from matplotlib.figure import Figure
-    from sklearn.manifold import TSNE
 
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
-    neighbors = min(30.0, (len(words) - 1) / 3.0)  # what t-SNE calls perplexity
-    method = "exact" if len(words) <= EXACT_WORDS else "barnes_hut"  # the latter's threads get in each other's way
-    places = TSNE(perplexity=neighbors, method=method, init="random", random_state=1).fit_transform(directions)
+    places, _ = word_places(matrix)
     figure = Figure(figsize=(10.0, 10.0), layout="constrained")
     axes = figure.subplots()
     axes.scatter(places[:, 0], places[:, 1], s=4, color="tab:orange")

@@ -122,6 +122,7 @@ class Validation:
     def _record(self, report: Perplexity, better: bool) -> None:
         position = self.state.position
         epochs = position.tokens / self.train_tokens
+        sample = self._sample()
         self.state.log.append(
             {
                 "step": position.step,
@@ -133,6 +134,7 @@ class Validation:
                 "valid_tokens": len(self.text),
                 "seconds": round(position.seconds, 3),
                 "tokens_per_second": round(position.tokens_per_second, 1),
+                "sample": sample,
             }
         )
         if not self.quiet:
@@ -141,13 +143,14 @@ class Validation:
                 f"{' (best)' if better else ''}, learning rate {position.rate:.3g}, "
                 f"{position.tokens_per_second:,.0f} tokens/s"
             )
-            self._show_sample()
+            if sample is not None:
+                say(f"  {sample}")
 
-    def _show_sample(self) -> None:
-        """Say a few words that the model adds to a beginning from the validation text."""
+    def _sample(self) -> str | None:
+        """Return a beginning from the validation text, a bar, and a few words that the model adds to it."""
         try:
             begin = prompts(self.model, self.text.ids)[1]
             drawn = sample(self.model, begin, SAMPLE)[0]
         except FflmError:  # a model in training may know no word that can be drawn
-            return
-        say(f"  {begin} | {drawn.text}")
+            return None
+        return f"{begin} | {drawn.text}"
