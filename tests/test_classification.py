@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -648,3 +649,72 @@ def test_errors_write_nothing(fflm_main, tmp_path, monkeypatch, arguments, messa
     write(tmp_path / "empty", ["", " "], ["a", "b"])
     assert fflm_main("classify", *arguments) == (1, "", f"fflm: error: {message}\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "examples"]
+
+
+# scikit-learn
+
+
+@pytest.fixture
+def sklearn():
+    return pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+
+def opinions(count=60):
+    texts = [f"{'a good' if i % 3 else 'a bad'} {('film', 'book', 'song')[i % 7 % 3]} {i}" for i in range(count)]
+    return texts, ["good" if i % 3 else "bad" for i in range(count)]
+
+
+def test_scikit_learn_checks_what_it_can(sklearn):
+    """Its checks need rows of numbers, and skip texts; what it asks of every estimator holds."""
+    from sklearn.base import clone, is_classifier
+    from sklearn.utils.estimator_checks import check_estimator
+    from sklearn.utils.validation import check_is_fitted
+
+    classifier = fflm.TextClassifier(epochs=5, learning_rate=0.05, embedding_dim=7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sklearn.exceptions.SkipTestWarning)
+        for check in check_estimator(classifier) or ():
+            assert check["status"] in ("passed", "skipped"), check
+    assert is_classifier(classifier)
+    copy = clone(classifier)
+    assert copy.get_params() == classifier.get_params() and copy is not classifier
+    with pytest.raises(sklearn.exceptions.NotFittedError):
+        check_is_fitted(copy)
+    check_is_fitted(copy.fit(*opinions()))
+    assert copy.classes_.tolist() == ["bad", "good"] == copy.labels
+
+
+def test_pipelines_cross_validation_and_searches(sklearn):
+    from sklearn.metrics import accuracy_score
+    from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    texts, labels = opinions()
+    classifier = fflm.TextClassifier(epochs=20, learning_rate=0.05)
+    assert cross_val_score(classifier, texts, labels, cv=3).tolist() == [1.0, 1.0, 1.0]
+    assert accuracy_score(labels, cross_val_predict(classifier, np.array(texts), labels, cv=3)) == 1.0
+    shout = FunctionTransformer(lambda texts: [text.upper() for text in texts])
+    pipeline = make_pipeline(shout, classifier).fit(texts, labels)
+    assert pipeline.predict(["A GOOD FILM"]) == ["good"] and pipeline.score(texts, labels) == 1.0
+    assert pipeline.predict_proba(texts[:2]).shape == (2, 2)
+    search = GridSearchCV(classifier, {"epochs": [0 + 1, 20], "learning_rate": [1e-6, 0.05]}, cv=2).fit(texts, labels)
+    assert search.best_params_ == {"epochs": 20, "learning_rate": 0.05}
+
+
+def test_parameters_can_be_read_and_set_without_scikit_learn(tmp_path):
+    classifier = fflm.TextClassifier(epochs=3)
+    assert classifier.get_params()["epochs"] == 3 and "boundary" not in classifier.get_params()
+    with pytest.raises(ConfigError, match="^embedding_dim must be at least 1, got 0$"):
+        classifier.set_params(epochs=5, embedding_dim=0)
+    assert classifier.get_params()["epochs"] == 3 and classifier.get_params()["embedding_dim"] > 0
+    with pytest.raises(ConfigError, match="^unknown option 'epoch'"):
+        classifier.set_params(epoch=1)
+    with pytest.raises(AttributeError, match="not trained"):
+        _ = classifier.classes_
+    texts, labels = opinions()
+    classifier.set_params(embedding_dim=5).fit(texts, labels)
+    assert classifier.info()["parameters"] > 0 and classifier.score(texts, labels) > 0.5
+    classifier.save(tmp_path / "labels")
+    loaded = fflm.TextClassifier.load(tmp_path / "labels")
+    assert loaded.get_params()["embedding_dim"] == 5 and loaded.classes_.tolist() == ["bad", "good"]

@@ -52,7 +52,8 @@ THIRD_PARTY = {
     "tqdm": "runtime/progress.py",
     "safetensors": "storage/",
     "matplotlib": "plots/",
-    "sklearn": "plots/",
+    "sklearn": ("plots/", "api/text_classifier.py"),
+    "shtab": "cli/completion.py",
     **dict.fromkeys(["fastapi", "starlette", "pydantic", "uvicorn", "anyio"], "server/"),
 }
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

@@ -314,3 +314,20 @@ def test_the_command_prints_three_perplexities(fflm_main, text, tmp_path):
     report = json.loads(fflm_main("train", text, "--out", tmp_path / "json", *small, "--ngram-order", 3, "--json").out)
     assert list(report["parts"]) == ["network", "ngram"] and report["parts"]["ngram"]["test"] is None
     assert report["weights"] and report["valid_perplexity"] == report["valid"]["perplexity"]
+
+
+@pytest.mark.parametrize("size", [5_000, 150_000])
+def test_texts_of_a_lab_class_are_told_that_an_n_gram_model_does_better(tmp_path, size):
+    """Where the network alone is worse than the n-gram model on a small text, the report says so, with the steps."""
+    words, generator = [f"word{i}" for i in range(400)], np.random.default_rng(1)
+    following = generator.integers(0, 400, (400, 3))
+    text, word = [], 0
+    while sum(map(len, text)) + len(text) < size:
+        word = int(following[word, generator.integers(0, 3)])
+        text.append(words[word])
+    (tmp_path / "text.txt").write_text(" ".join(text))
+    report = fflm.train(tmp_path / "text.txt", quiet=True, epochs=1).report
+    network, ngram = (report.parts[name]["valid"]["perplexity"] for name in ("network", "ngram"))
+    notes = [note for note in report.notes if note.startswith("the training text is small, ")]
+    assert network > ngram and len(notes) == 1
+    assert f", which makes {report.steps:,} steps: the n-gram model alone (validation {ngram:.1f})" in notes[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,8 +95,9 @@ class TextClassifier:
             raise ConfigError(
                 f"{option_name('boundary')} must not be given to a classifier: each text stands for itself"
             )
+        self._options = options
         self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
-        if "window" in options and self._shape.pooling != "window":
+        if self._shape.window != ClassifierConfig.window and self._shape.pooling != "window":
             raise ConfigError(f"{option_name('window')} must not be given without {option_name('pooling')} window")
         self._model: Classifier | None = None
         self.report: FitReport | None = None
@@ -109,6 +111,72 @@ class TextClassifier:
     def labels(self) -> list[str]:
         """The labels that are told apart, sorted by name; empty before `fit`."""
         return [] if self._model is None else self._model.labels
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels as scikit-learn names them.
+
+        Raises
+        ------
+        AttributeError
+            Before `fit`, as scikit-learn expects.
+        """
+        if self._model is None:
+            raise AttributeError("the classifier is not trained, and has no classes_; call fit")
+        return np.array(self.labels)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return every option and its value, for scikit-learn's pipelines and searches.
+
+        Examples
+        --------
+        >>> TextClassifier(epochs=3).get_params()["epochs"]
+        3
+        """
+        listed = inspect.signature(TextClassifier).parameters.values()
+        return {item.name: item.default for item in listed if item.name != "boundary"} | self._options
+
+    def set_params(self, **options: Any) -> TextClassifier:
+        """Set some options, for the next `fit`.
+
+        Raises
+        ------
+        ConfigError
+            If an option is unknown or out of its range; nothing is changed then.
+
+        Examples
+        --------
+        >>> TextClassifier().set_params(epochs=3).get_params()["epochs"]
+        3
+        """
+        changed = TextClassifier(**self._options | options)
+        self._options, self._training = changed._options, changed._training
+        self._tokenizer_config, self._shape = changed._tokenizer_config, changed._shape
+        return self
+
+    def score(self, texts: Sequence[str], labels: Sequence[str]) -> float:
+        """Return the accuracy, as scikit-learn's `cross_val_score` asks for it.
+
+        Examples
+        --------
+        >>> classifier = TextClassifier(epochs=2).fit(["a good film", "a bad film"] * 8, ["good", "bad"] * 8)
+        >>> classifier.score(["good", "bad"], ["good", "good"])
+        0.5
+        """
+        return self.evaluate(texts, labels).accuracy
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._model is not None
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags  # which asks for them
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True, one_d_labels=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(one_d_array=True, two_d_array=False, string=True),
+        )
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], quiet: bool = False) -> TextClassifier:
         """Train on texts and their labels, from the beginning; on a terminal with a bar, unless `quiet`.
@@ -252,6 +320,12 @@ class TextClassifier:
         """
         model = load_classifier(path, threads)
         loaded = cls()
+        loaded._options = {
+            name: value
+            for part in (model.tokenizer.config, model.config)
+            for name, value in part.to_dict().items()
+            if name in loaded.get_params()
+        }
         loaded._tokenizer_config, loaded._shape, loaded._training = model.tokenizer.config, model.config, None
         loaded._model = model
         return loaded

@@ -51,6 +51,7 @@ def verb(
     )
     parser.set_defaults(run=run, parser=parser)
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+    parser.add_argument("--quiet", action="store_true", help="print nothing on stderr but an error")
     return parser
 
 

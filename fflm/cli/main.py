@@ -6,12 +6,15 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from typing import Any, NoReturn
 
 import fflm
 from fflm.cli import (
     classify,
     compare,
+    completion,
     explain_graph,
     export,
     filter,
@@ -41,7 +44,7 @@ VERBS = (
     *(predict, repl, sample, serve),
     *(neighbors, similarity, plot_embeddings),
     classify,
-    *(info, runs, export, explain_graph),
+    *(info, runs, export, explain_graph, completion),
 )
 HUNGRY = ("vocab_size", "embedding_dim", "hidden_dims", "batch_size", "bigrams")  # options that decide about memory
 
@@ -102,7 +105,8 @@ def main(argv: list[str] | None = None) -> int:
             raise FflmError("results can't be written: standard output is closed")
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")
-        status = arguments.run(arguments)
+        with _silence() if arguments.quiet else nullcontext():
+            status = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except FflmError as error:
@@ -123,6 +127,13 @@ def main(argv: list[str] | None = None) -> int:
         names = flag_names(arguments.parser)
         hungry = [names[name] for name in HUNGRY if name in names]
         return _fail("not enough memory" + (f"; a smaller {' or '.join(hungry)} needs less" if hungry else ""))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Let notes, warnings and bars go nowhere; errors are printed once the command has ended."""
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+        yield
 
 
 def _fail(message: str) -> int:

@@ -24,6 +24,7 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, InTreeCacheLocator
 from numba.core.registry import cpu_target
 
+from fflm.kernels import _ahead
 from fflm.runtime.progress import say
 
 COMPILING = "compiling the kernels for this processor (first use only, some seconds) ..."
@@ -37,6 +38,7 @@ SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_
 #: longer is a process that has been stopped.
 PATIENCE = 30.0
 PAUSE = 0.05
+UNHELPED = 0.5  # seconds of compiling for which no second process is started
 UNSAID = 3.0  # seconds of compiling about which nothing is said
 
 
@@ -100,6 +102,7 @@ class KernelCache(FunctionCache):
     _patient = True
     _began: float | None = None
     _told = False
+    _helped = False
     spans: ClassVar[list[tuple[float, float]]] = []
 
     def __init__(self, function: Callable[..., Any]):
@@ -186,9 +189,12 @@ def compile_seconds(since: float) -> float:
 
 
 def _announce() -> None:
-    """Say that kernels are compiled, once it has taken a while."""
+    """Once compiling has taken a while, let a second process help, and say so if it takes longer still."""
     now = time.monotonic()
     KernelCache._began = now if KernelCache._began is None else KernelCache._began
+    if now - KernelCache._began > UNHELPED and not KernelCache._helped:
+        KernelCache._helped = True
+        _ahead.start()
     if now - KernelCache._began > UNSAID:
         _tell(COMPILING)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fflm.config import ModelConfig
+from fflm.errors import ConfigError
 from fflm.lm.contexts import checked_breaks, checked_contexts, checked_ids, within_unit
 from fflm.lm.interface import BATCH, LanguageModel
 from fflm.lm.mixture import Mixture
@@ -130,6 +131,44 @@ class NeuralLanguageModel:
         """
         with self.session() as scorer:
             return scorer.next_word(contexts)
+
+    def gradients(self, ids: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Compute the losses of the words of a text, and the gradient of their mean, as a step of training has them.
+
+        Nothing is dropped out, and the softmax is exact.
+
+        Parameters
+        ----------
+        ids : (N,) int32
+            Word ids; at most some thousand, as all are one batch.
+
+        Returns
+        -------
+        losses : (N,) float64
+            In nats.
+        gradients : dict
+            By the names of the parameters, in their shapes, float32.
+
+        Raises
+        ------
+        ConfigError
+            If an id is outside the vocabulary, or there is none.
+
+        Examples
+        --------
+        >>> import fflm
+        >>> network = fflm.load("runs/demo").network.lm
+        >>> losses, gradients = network.gradients(network.vocabulary.encode("the cat sat".split()))
+        >>> losses.shape, gradients["embeddings"].shape
+        ((3,), (13, 4))
+        """
+        ids = checked_ids(ids, len(self.vocabulary))
+        if ids.ndim != 1 or not len(ids):
+            raise ConfigError(f"ids must be of shape (N,) with N at least 1, got shape {ids.shape}")
+        network = self.network()
+        with Workers(self.threads) as workers:
+            network.prepare(self.parameters, workers, len(ids), training=True, keep_gradient=True)
+            return network.gradients(Windows(ids, np.arange(len(ids)), NO_BREAKS))
 
     def describe(self) -> dict[str, Any]:
         """Return kind, number of parameters, shape of the network and of its arrays, as plain JSON values."""

@@ -1,9 +1,10 @@
-"""Progress on stderr: a bar where that is a terminal, else lines only."""
+"""Progress on stderr: a bar where that is a terminal or a notebook, else lines only."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from fflm.errors import visible
 
@@ -23,8 +24,14 @@ def tell(warnings: Sequence[object], quiet: bool) -> None:
             say(str(warning))
 
 
+def _in_notebook() -> bool:
+    """Tell whether this is a notebook that can draw tqdm's bars: they are widgets."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel") and find_spec("ipywidgets") is not None
+
+
 class Bar:
-    """A bar of tokens with tokens/s and the time that is left; nothing where stderr is no terminal.
+    """A bar of tokens with tokens/s and the time that is left; nothing where stderr is no terminal and no notebook.
 
     Parameters
     ----------
@@ -33,7 +40,7 @@ class Bar:
     label : str
         The text before the bar.
     shown : bool
-        Whether a bar is drawn if stderr is a terminal.
+        Whether a bar is drawn if there is where to draw it.
     initial : int
         Tokens that are done already.
 
@@ -44,10 +51,13 @@ class Bar:
     """
 
     def __init__(self, total: int, label: str, shown: bool = True, initial: int = 0):
-        self.visible = shown and sys.stderr.isatty()
+        self.visible = shown and (sys.stderr.isatty() or _in_notebook())
         self._bar = None
         if self.visible:
-            from tqdm import tqdm
+            if sys.stderr.isatty():
+                from tqdm import tqdm
+            else:
+                from tqdm.notebook import tqdm
 
             self._bar = tqdm(
                 total=total,

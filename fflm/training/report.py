@@ -130,3 +130,30 @@ class TrainReport:
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
         return asdict(self)
+
+
+#: Tokens from which on a text is not called small.
+SMALL = 100_000
+
+
+def note_on_small_text(tokens: int, steps: int, parts: dict[str, dict[str, Any]]) -> str | None:
+    """Say where a text is too small for a network: where the n-gram model alone is better than the network alone.
+
+    Examples
+    --------
+    >>> parts = {"network": {"valid": {"perplexity": 300.0}}, "ngram": {"valid": {"perplexity": 200.0}}}
+    >>> note_on_small_text(1_000, 50, parts)[:63]
+    'the training text is small, 1,000 tokens, which makes 50 steps:'
+    >>> note_on_small_text(1_000_000, 50, parts), note_on_small_text(1_000, 50, {})
+    (None, None)
+    """
+    if tokens >= SMALL or not parts:
+        return None
+    network, ngram = (parts[name]["valid"]["perplexity"] for name in ("network", "ngram"))
+    if network is None or ngram is None or network <= ngram:
+        return None
+    return (
+        f"the training text is small, {tokens:,} tokens, which makes {steps:,} steps: the n-gram model alone "
+        f"(validation {ngram:.1f}) does better than the network alone ({network:.1f}); more text would help more than "
+        "more training"
+    )

@@ -33,7 +33,7 @@ from fflm.text import Corpus
 from fflm.text.order import ShuffledOrder
 from fflm.training.partner import Partner, RunModel
 from fflm.training.plan import say_plan
-from fflm.training.report import TrainReport
+from fflm.training.report import TrainReport, note_on_small_text
 from fflm.training.run_folder import RunFolder
 from fflm.training.schedule import Schedule
 from fflm.training.state import Position, TrainingState
@@ -337,6 +337,11 @@ class Trainer:
         position, corpus = self.state.position, self.corpus
         model = self._run_model()
         self.result = model.lm
+        small = note_on_small_text(len(corpus.train), position.step, model.parts)
+        if small is not None:
+            notes = [*notes, small]
+            if not self.quiet:
+                say(f"note: {small}")
         self.folder.draw_curve(self.state.log)
         return TrainReport(
             out=None if self.folder.path is None else str(self.folder.path),
