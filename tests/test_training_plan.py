@@ -44,6 +44,14 @@ def test_sizes_at_the_speed_of_a_laptop(tokens, vocab_size, seconds, dims, dropo
     assert ((plan["embedding_dim"], plan["hidden_dims"]), plan["dropout"]) == (dims, dropout)
 
 
+def test_characters_get_longer_contexts_two_layers_and_longer_n_grams():
+    plan = make_plan(1_000_000, 65, 60.0, flops=1.5e11, characters=True)
+    assert (plan["context_size"], plan["hidden_dims"], plan["ngram_order"]) == (12, (512, 256), 7)
+    small = make_plan(5_000, 40, characters=True)
+    assert small["hidden_dims"] == (128, 64) and small["pairs"] == 0
+    assert make_plan(1_000_000, 65, 60.0)["ngram_order"] == 5
+
+
 def test_few_epochs_get_a_network_that_needs_no_more():
     assert make_plan(420_000, 8_900, epochs=1)["hidden_dims"] == (128,)
     assert make_plan(420_000, 8_900, epochs=3)["hidden_dims"] == (200,)

@@ -176,9 +176,12 @@ def _plan(corpus: Corpus, config: TrainConfig, options: dict[str, Any], started:
     """Plan a new run of this length on this text; the machine's speed counts where time is limited."""
     tokens, vocab_size = len(corpus.train), len(corpus.vocabulary)
     limit = {"epochs": config.epochs} if "epochs" in options else {}
+    characters = corpus.tokenizer.config.tokenizer == "char"
     if config.minutes is None:
-        return make_plan(tokens, vocab_size, **({"seconds": math.inf} if limit else {}), **limit)
+        seconds = {"seconds": math.inf} if limit else {}
+        return make_plan(tokens, vocab_size, **seconds, **limit, characters=characters)
     flops = product_speed(config.threads)
     left = max(1.0, 60.0 * config.minutes - (time.monotonic() - started - compile_seconds(started)))
     held_out = len(corpus.valid) + len(corpus.test or ())
-    return make_plan(tokens, vocab_size, training_seconds(left, held_out, vocab_size, flops), flops=flops, **limit)
+    seconds_left = training_seconds(left, held_out, vocab_size, flops)
+    return make_plan(tokens, vocab_size, seconds_left, flops=flops, **limit, characters=characters)

@@ -108,6 +108,7 @@ class TrainConfig(Checked):
         low=0,
         high=10,
         metavar="N",
+        planned=True,
     )
     weight_decay: float | None = weight_decay_option()
     clip_norm: float | None = option(None, "scale gradients down to this global norm", above=0.0, metavar="G")

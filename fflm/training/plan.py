@@ -3,14 +3,15 @@
 A large network needs many passes over the text, or as many tokens of a long one; where there is time for a few, a small
 one gets further. `SIZES` says from where on each size is taken, and how much it is then to be regularised. The figures
 were chosen on validation texts, of Brown and stdlib; those of the last two sizes, with one seed, on stdlib's alone and
-on Brown's alone: the shorter text wants more dropout. The plan takes the largest network that gets so far in the time
-there is, at the speed of this machine's matrix product.
+on Brown's alone: the shorter text wants more dropout; those for characters on that of tinyshakespeare alone. The plan
+takes the largest network that gets so far in the time there is, at the speed of this machine's matrix product.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 from fflm.config import ModelConfig, TrainConfig
@@ -54,7 +55,7 @@ class Size:
     context_size: int
     bag_decays: tuple[float, ...]
     embedding_dim: int
-    hidden_dims: tuple[int]
+    hidden_dims: tuple[int, ...]
     activation: str
     batch_size: int
     dropout: float
@@ -66,10 +67,12 @@ class Size:
 
     def tokens_per_second(self, vocab_size: int, flops: float) -> float:
         """Estimate the speed of training, from the speed of the product in floating-point operations per second."""
-        m, h = self.embedding_dim, self.hidden_dims[0]
-        hidden = h * m * (self.context_size + len(self.bag_decays) + 1) + (h * m if self.tied and m != h else 0)
+        m, layers = self.embedding_dim, self.hidden_dims
+        hidden = layers[0] * m * (self.context_size + len(self.bag_decays) + 1)
+        hidden += sum(below * units for below, units in pairwise(layers))
+        hidden += layers[-1] * m if self.tied and m != layers[-1] else 0
         words = min(vocab_size, sample_size(vocab_size) + self.batch_size // 2)  # the sample, and targets outside it
-        output = m if self.tied else h
+        output = m if self.tied else layers[-1]
         seconds = FLOPS / (EFFICIENCY * flops)
         sampled = 1.0 / (seconds * (hidden + output * words) + OVERHEAD)
         exact = 1.0 / (seconds * (hidden + output * vocab_size) + OVERHEAD)
@@ -120,12 +123,30 @@ SIZES = (
         | {"exact_share": 0.3, "dropout": 0.4, "embedding_dropout": 0.2, "pair_dropout": 0.7, "learning_rate": 0.0015}
     ),
 )
+#: The same for texts of characters, which need longer contexts, and layers that make words of them.
+CHARACTERS: dict[str, Any] = SMALL | {"activation": "relu", "bag_decays": (0.95,), "exact_share": 1.0}
+CHARACTER_SIZES = (
+    Size(
+        **CHARACTERS | {"tokens": 0, "context_size": 8, "embedding_dim": 24, "hidden_dims": (128, 64), "batch_size": 64}
+    ),
+    Size(
+        **CHARACTERS
+        | {"tokens": 300_000, "epochs": 6, "context_size": 12, "embedding_dim": 32, "hidden_dims": (512, 256)}
+        | {"batch_size": 256, "dropout": 0.1, "embedding_dropout": 0.0, "learning_rate": 0.002}
+    ),
+)
+CHARACTER_ORDER = 7  # of their n-gram models
 KEPT = ("learning_rate", "run_length", "softmax")  # what a resumed run takes from its beginning too
 PLANNED = [item.name for kind in (ModelConfig, TrainConfig) for item in fields(kind) if item.metadata["planned"]]
 
 
 def make_plan(
-    tokens: int, vocab_size: int, seconds: float = UNLIMITED[0], epochs: float = math.inf, flops: float = UNLIMITED[1]
+    tokens: int,
+    vocab_size: int,
+    seconds: float = UNLIMITED[0],
+    epochs: float = math.inf,
+    flops: float = UNLIMITED[1],
+    characters: bool = False,
 ) -> dict[str, Any]:
     """Choose the options in `PLANNED`, and the learning rate of adamw.
 
@@ -139,6 +160,8 @@ def make_plan(
         The most passes over the text.
     flops : float
         Speed of the matrix product on all workers, in floating-point operations per second.
+    characters : bool
+        Whether the tokens are characters.
 
     Examples
     --------
@@ -146,14 +169,16 @@ def make_plan(
     >>> plan["hidden_dims"], plan["embedding_dim"], plan["pairs"], plan["epochs"]
     ((128,), 64, 200003, 12)
     """
-    chosen = SIZES[0]
-    for size in SIZES:
+    sizes = CHARACTER_SIZES if characters else SIZES
+    chosen = sizes[0]
+    for size in sizes:
         seen = min(epochs * tokens, seconds * size.tokens_per_second(vocab_size, flops))
         if tokens >= size.tokens and seen >= min(size.passes * tokens, size.seen):
             chosen = size
     small = tokens < SMALL_TEXT
     plan = {name: getattr(chosen, name) for name in [*PLANNED, "learning_rate"] if hasattr(chosen, name)}
-    return plan | {"bag_size": 30 if small else 100, "pairs": 0 if small else min(LARGEST_PAIRS, tokens // 2)}
+    plan |= {"bag_size": 30 if small else 100, "pairs": 0 if small else min(LARGEST_PAIRS, tokens // 2)}
+    return plan | {"ngram_order": CHARACTER_ORDER if characters else TrainConfig.ngram_order}
 
 
 def training_seconds(seconds: float, held_out: int, vocab_size: int, flops: float) -> float:
