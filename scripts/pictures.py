@@ -43,12 +43,12 @@ def take(url: str) -> None:
         page.goto(url)
         page.fill("#context", CONTEXT)
         page.locator("#influence span", has_text="exist").wait_for()
-        page.screenshot(path=DOCS / "serve_next_word.png")
+        page.screenshot(path=DOCS / "serve_next_word.png", full_page=True)
         page.get_by_role("tab", name="Surprisal").click()
         page.fill("#text", TEXT)
         page.get_by_role("button", name="Colour by surprisal").click()
         page.locator(".scored").wait_for()
-        page.screenshot(path=DOCS / "serve_surprisal.png")
+        page.locator("#scored").screenshot(path=DOCS / "serve_surprisal.png")
         browser.close()
 
 

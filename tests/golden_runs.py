@@ -77,7 +77,8 @@ NETWORKS = {
     "plateau": {"schedule": "plateau", "optimizer": "sgd", "learning_rate": 2.0},
     "two-epochs": {"epochs": 2, "validate_every": None},
     "lines": {"boundary": "line"},
-    "characters": {"tokenizer": "char", "epochs": 1, "validate_every": 10 * BATCH},
+    "characters": {"tokenizer": "char", "epochs": 1, "validate_every": 10 * BATCH}
+    | ({"bag_decays": (1.0,)} if "bag_decays" in KNOWN else {}),  # another is planned
     **({"runs": {"run_length": 8}} if "run_length" in KNOWN else {}),
     **({"bags-and-pairs": {"bag_decays": (0.5, 1.0), "pairs": 64, "pair_dropout": 0.3}} if "pairs" in KNOWN else {}),
     **({"tied": {"embedding_dim": 10, "tied": True}} if "tied" in KNOWN else {}),

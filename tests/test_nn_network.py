@@ -10,6 +10,7 @@ from test_nn_optimizers import RATES
 
 from fflm.config import ModelConfig
 from fflm.config.names import ACTIVATIONS, RULES
+from fflm.errors import ConfigError
 from fflm.kernels import dropout
 from fflm.nn.batches import Contexts, Windows
 from fflm.nn.draws import Draws
@@ -571,3 +572,25 @@ def test_not_a_number_is_not_hidden(workers):
     parameters["embeddings"][contexts[4, 1], 0] = np.nan
     found = np.isnan(own_log_probs(config, parameters, contexts, targets, workers))
     assert (found == (contexts == contexts[4, 1]).any(axis=1)).all()
+
+
+def test_gradients_of_a_text_are_those_of_central_differences(models):
+    """`NeuralLanguageModel.gradients`, for lessons: every parameter, without dropout."""
+    lm = models["neural"].lm
+    ids = lm.vocabulary.encode("the cat sat on the mat . a dog".split())
+    losses, gradients = lm.gradients(ids)
+    np.testing.assert_allclose(losses, -lm.log_probs(ids), rtol=1e-5)
+    assert set(gradients) == set(lm.parameters)
+    generator = np.random.default_rng(1)
+    for name, gradient in gradients.items():
+        assert gradient.shape == lm.parameters[name].shape
+        direction = generator.standard_normal(gradient.shape).astype(np.float32)
+        sides = []
+        for step in (1e-2, -1e-2):
+            moved = lm.parameters.snapshot()
+            moved[name] += step * direction / np.linalg.norm(direction)
+            sides.append(-lm.with_parameters(moved).log_probs(ids).mean())
+        slope = float((gradient * direction).sum() / np.linalg.norm(direction))
+        assert (sides[0] - sides[1]) / 2e-2 == pytest.approx(slope, rel=2e-2, abs=2e-4), name
+    with pytest.raises(ConfigError, match=r"^ids must be of shape \(N,\) with N at least 1, got shape \(0,\)$"):
+        lm.gradients(ids[:0])

@@ -160,6 +160,9 @@ def test_a_server_that_has_gone_is_named(browser, models, tmp_path):
         page.reload()
         page.wait_for_selector("#next tbody tr")
         assert "token" not in page.url and page.get_by_role("tab", name="Words").count() == 0
+        page.get_by_role("tab", name="Surprisal").click()
+        assert page.locator("#text").is_visible() and page.locator("#second").is_hidden()  # there is no other model
+        page.get_by_role("tab", name="Next word").click()
     finally:
         client.close()
     page.fill("#context", "the ")

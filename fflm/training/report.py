@@ -152,8 +152,9 @@ def note_on_small_text(tokens: int, steps: int, parts: dict[str, dict[str, Any]]
     network, ngram = (parts[name]["valid"]["perplexity"] for name in ("network", "ngram"))
     if network is None or ngram is None or network <= ngram:
         return None
+    plural = "" if steps == 1 else "s"
     return (
-        f"the training text is small, {tokens:,} tokens, which makes {steps:,} steps: the n-gram model alone "
+        f"the training text is small, {tokens:,} tokens, which makes {steps:,} step{plural}: the n-gram model alone "
         f"(validation {ngram:.1f}) does better than the network alone ({network:.1f}); more text would help more than "
         "more training"
     )

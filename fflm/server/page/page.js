@@ -174,7 +174,7 @@ function shownWords(found, prefix) {
     const shade = make("span", { title: one.bits.toFixed(2) + " bits" }, seen(one.token));
     const strength = Math.min(Math.abs(one.bits) / 4, 1);
     shade.style.backgroundColor = `color-mix(in srgb, var(${one.bits < 0 ? "--second" : "--first"}) ${Math.round(60 * strength)}%, transparent)`;
-    return [shade, make("sub", {}, make("span", { class: "unseen" }, " adds "), one.bits.toFixed(1)), " "];
+    return [shade, make("sub", {}, make("span", { class: "unseen" }, " adds "), (Math.round(10 * one.bits) / 10 || 0).toFixed(1)), " "];
   });
   $("influence").replaceChildren(...words);
 }
