@@ -84,7 +84,7 @@ def main() -> None:
         config = CONFIG + "".join(f'  - "{title}": {page}\n' for title, page in NAVIGATION.items())
         (Path(folder) / "mkdocs.yml").write_text(config, encoding="utf-8")
         command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--clean", "--site-dir", str(out)]
-        subprocess.run([*command, "--config-file", str(Path(folder) / "mkdocs.yml")], check=True)
+        subprocess.run(command, check=True, cwd=folder)  # where the notebooks' plugin keeps its cache too
     print(f"{out / 'index.html'}: {sum(1 for _ in out.rglob('*.html'))} pages")
 
 
