@@ -78,8 +78,7 @@ def main() -> None:
         readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
         (pages / "index.md").write_text(inside(readme, REPOSITORY, pages), encoding="utf-8")
         shutil.copy(REPOSITORY / "CHANGELOG.md", pages / "changes.md")
-        names = [name for name in fflm.__all__ if not name.startswith("_")]
-        reference = "".join(f"::: {fflm._LAZY[name]}.{name}\n\n" for name in sorted(names, key=str.lower))
+        reference = "".join(f"::: {fflm._LAZY[name]}.{name}\n\n" for name in sorted(fflm.__all__, key=str.lower))
         (pages / "reference.md").write_text(f"# Reference\n\n{reference}", encoding="utf-8")
         config = CONFIG + "".join(f'  - "{title}": {page}\n' for title, page in NAVIGATION.items())
         (Path(folder) / "mkdocs.yml").write_text(config, encoding="utf-8")

@@ -348,7 +348,9 @@ def test_training_from_vectors_of_words_with_blanks(folder, word):
     Path("words.vec").write_text(f"4 3\nred 0.5 1 2\n{word} 1 2 3\nfox -0.25 2 1\nruns 1 -1 0\n")
     options = {"min_count": 1, "epochs": 1, "hidden_dims": 2, "context_size": 2, "quiet": True}
     model = fflm.train("base.txt", valid="base.txt", vectors="words.vec", **options)
-    assert any("vectors: words.vec has 3 of 3 words" in note for note in model.report.notes)
+    *_, vectors, small = model.report.notes
+    assert "vectors: words.vec has 3 of 3 words" in vectors
+    assert small.startswith("the training text is small, 8 tokens, which makes 1 step: ")
 
 
 # 6. What a file is: tests/test_storage_contents.py

@@ -708,6 +708,10 @@ def test_parameters_can_be_read_and_set_without_scikit_learn(tmp_path):
     with pytest.raises(ConfigError, match="^embedding_dim must be at least 1, got 0$"):
         classifier.set_params(epochs=5, embedding_dim=0)
     assert classifier.get_params()["epochs"] == 3 and classifier.get_params()["embedding_dim"] > 0
+    with pytest.raises(ConfigError, match="^window must not be given without pooling window$"):
+        classifier.set_params(window=ClassifierConfig.window)
+    windows = fflm.TextClassifier(pooling="window")
+    assert "window" not in classifier.get_params() and windows.get_params()["window"] == ClassifierConfig.window
     with pytest.raises(ConfigError, match="^unknown option 'epoch'"):
         classifier.set_params(epoch=1)
     with pytest.raises(AttributeError, match="not trained"):

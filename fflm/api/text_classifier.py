@@ -97,7 +97,7 @@ class TextClassifier:
             )
         self._options = options
         self._tokenizer_config, self._shape, self._training = configurations(OPTIONS, options)
-        if self._shape.window != ClassifierConfig.window and self._shape.pooling != "window":
+        if "window" in options and self._shape.pooling != "window":
             raise ConfigError(f"{option_name('window')} must not be given without {option_name('pooling')} window")
         self._model: Classifier | None = None
         self.report: FitReport | None = None
@@ -126,7 +126,9 @@ class TextClassifier:
         return np.array(self.labels)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return every option and its value, for scikit-learn's pipelines and searches.
+        """Return every option that may be given and its value, for scikit-learn's pipelines and searches.
+
+        `window` is among them with the pooling ``window`` alone.
 
         Examples
         --------
@@ -134,7 +136,8 @@ class TextClassifier:
         3
         """
         listed = inspect.signature(TextClassifier).parameters.values()
-        return {item.name: item.default for item in listed if item.name != "boundary"} | self._options
+        refused = ("boundary",) if self._shape.pooling == "window" else ("boundary", "window")
+        return {item.name: item.default for item in listed if item.name not in refused} | self._options
 
     def set_params(self, **options: Any) -> TextClassifier:
         """Set some options, for the next `fit`.
@@ -320,13 +323,9 @@ class TextClassifier:
         """
         model = load_classifier(path, threads)
         loaded = cls()
-        loaded._options = {
-            name: value
-            for part in (model.tokenizer.config, model.config)
-            for name, value in part.to_dict().items()
-            if name in loaded.get_params()
-        }
         loaded._tokenizer_config, loaded._shape, loaded._training = model.tokenizer.config, model.config, None
+        described = model.tokenizer.config.to_dict() | model.config.to_dict()
+        loaded._options = {name: described.get(name, value) for name, value in loaded.get_params().items()}
         loaded._model = model
         return loaded
 

@@ -32,7 +32,7 @@ def start() -> None:
     nowhere, variables = subprocess.DEVNULL, {**os.environ, ALONE: "1"}
     with suppress(OSError):
         process = subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=variables)
-        process.returncode = 0  # nobody waits for it
+        process.returncode = 0  # so that Python does not warn that nobody waits for it
 
 
 def compile_all() -> None:

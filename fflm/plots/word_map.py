@@ -57,9 +57,9 @@ def word_places(matrix: np.ndarray) -> tuple[np.ndarray, str]:
     directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
     if find_spec("sklearn") is None:
         centred = directions.astype(np.float64) - directions.mean(axis=0)
-        left, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+        left, scales, _ = np.linalg.svd(centred, full_matrices=False)
         places = np.zeros((len(matrix), 2))
-        places[:, : min(2, len(lengths))] = (left * lengths)[:, :2]
+        places[:, : min(2, len(scales))] = (left * scales)[:, :2]
         return places, "principal components"
     from sklearn.manifold import TSNE
 

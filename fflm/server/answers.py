@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from fflm.api.load import load
 from fflm.api.model import Model
+from fflm.api.runs import read_run
 from fflm.api.surprisal import surprisal
 from fflm.errors import ConfigError, FflmError, did_you_mean, shown
 from fflm.generation import influences
@@ -92,13 +91,12 @@ class Served:
         """
         if not self.is_run:
             raise ConfigError(f"{self.name} is no run folder, whose training could be shown")
-        report: dict[str, Any] = {}
-        history = [json.loads(line) for line in _lines(self._path / LOG)]
-        for line in _lines(self._path / REPORT, whole=True):
-            report = json.loads(line).get("report", {})
+        report = read_run(self._path)["report"] if (self._path / REPORT).exists() else {}
+        log = self._path / LOG
+        history = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
         return records.RunAnswer(
             finished=bool(report),
-            history=[records.Validation.model_validate(one) for one in history],
+            history=[records.Validation.model_validate_json(line) for line in history],
             valid_perplexity=report.get("valid_perplexity"),
             test_perplexity=report.get("test_perplexity"),
         )
@@ -121,15 +119,6 @@ class Served:
             vectors=network_in(lm) is not None,
             run=self.is_run,
         )
-
-
-def _lines(path: Path, whole: bool = False) -> list[str]:
-    """Return the lines of a file that may not be there yet, or its whole content as one."""
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError:
-        return []
-    return [content] if whole else content.splitlines()
 
 
 class Answers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -43,7 +44,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         503: "The answer took too long",
     }.items()
 }
-Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
 
@@ -233,8 +233,6 @@ def make_server(paths: Sequence[str], config: ServeConfig, threads: int | None =
     ConfigError, ModelFileError
         If a model can't be read (a run that goes on may have none yet), or the address can't be had.
     """
-    import secrets
-
     answers = Answers(paths, threads)
     for one in answers.served.values():
         if not one.is_run:

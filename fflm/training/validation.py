@@ -122,7 +122,7 @@ class Validation:
     def _record(self, report: Perplexity, better: bool) -> None:
         position = self.state.position
         epochs = position.tokens / self.train_tokens
-        sample = self._sample()
+        drawn = self._sample()
         self.state.log.append(
             {
                 "step": position.step,
@@ -134,7 +134,7 @@ class Validation:
                 "valid_tokens": len(self.text),
                 "seconds": round(position.seconds, 3),
                 "tokens_per_second": round(position.tokens_per_second, 1),
-                "sample": sample,
+                "sample": drawn,
             }
         )
         if not self.quiet:
@@ -143,8 +143,8 @@ class Validation:
                 f"{' (best)' if better else ''}, learning rate {position.rate:.3g}, "
                 f"{position.tokens_per_second:,.0f} tokens/s"
             )
-            if sample is not None:
-                say(f"  {sample}")
+            if drawn is not None:
+                say(f"  {drawn}")
 
     def _sample(self) -> str | None:
         """Return a beginning from the validation text, a bar, and a few words that the model adds to it."""
