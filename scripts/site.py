@@ -7,6 +7,7 @@ The pages are read as files too; links that leave fflm/docs become names in the 
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "fflm" / "docs"
 NAVIGATION = {
     "Home": "index.md",
-    "Tasks": "tasks.md",
+    "For beginners": "tutorials/beginner.md",
+    "For teachers": "tutorials/teacher.md",
+    "For psycholinguists": "tutorials/psycholinguist.md",
+    "For data engineers": "tutorials/data_engineer.md",
+    "For speech engineers": "tutorials/speech_engineer.md",
+    "For keyboard developers": "tutorials/keyboard_developer.md",
+    "For researchers": "tutorials/researcher.md",
     "Training": "training.md",
     "Scoring texts": "scoring.md",
     "n-grams, mixtures, comparisons": "ngrams.md",
@@ -73,8 +80,9 @@ def main() -> None:
         assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*") if path.suffix in (".md", ".ipynb")} <= set(
             NAVIGATION.values()
         ), "a page is not in the navigation"
-        for page in pages.glob("*.md"):
-            page.write_text(inside(page.read_text(encoding="utf-8"), DOCS, pages), encoding="utf-8")
+        for page in pages.rglob("*.md"):
+            base = DOCS / page.relative_to(pages).parent
+            page.write_text(inside(page.read_text(encoding="utf-8"), base, pages), encoding="utf-8")
         readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
         (pages / "index.md").write_text(inside(readme, REPOSITORY, pages), encoding="utf-8")
         shutil.copy(REPOSITORY / "CHANGELOG.md", pages / "changes.md")
@@ -97,7 +105,8 @@ def inside(text: str, base: Path, pages: Path) -> str:
         path, _, anchor = target.partition("#")
         file = (base / path).resolve()
         if DOCS in file.parents:
-            return f"{mark}[{label}]({file.relative_to(DOCS)}{'#' + anchor if anchor else ''})"
+            path = os.path.relpath(file, DOCS if base == REPOSITORY else base)
+            return f"{mark}[{label}]({path}{'#' + anchor if anchor else ''})"
         if mark:
             shutil.copy(file, pages / file.name)
             return f"![{label}]({file.name})"

@@ -81,7 +81,7 @@ def test_example_of_every_help_text_parses():
 
 # README and the pages of fflm/docs/
 
-PAGES = [REPOSITORY / "README.md", *sorted((CODE / "fflm" / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *sorted((CODE / "fflm" / "docs").rglob("*.md"))]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 

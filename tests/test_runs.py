@@ -62,7 +62,7 @@ def test_runs_that_differ_in_the_seed_are_summed_up(runs):
     assert [row["run"] for row in rows[:3]] == [str(runs / name) for name in ("s1", "s2", "sgd")]
     mean, deviation = rows[3:]
     values = [row["valid"] for row in rows[:2]]
-    assert mean["run"] == f"mean of 2 seeds: {runs / 's1'}, {runs / 's2'}"
+    assert mean["run"] == f"mean of 2 seeds: {runs / 's1'}, s2"
     assert (mean["valid"], deviation["valid"]) == (statistics.fmean(values), statistics.stdev(values))
     assert (mean["seed"], mean["stopped"]) == (None, None)
     assert len(table_of_runs([runs / "s1", runs / "sgd"])) == 2

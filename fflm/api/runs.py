@@ -137,7 +137,9 @@ def _groups(paths: list[Path], records: list[dict[str, Any]]) -> Iterator[dict[s
         if len({_at(records[i], COLUMNS["seed"]) for i in members}) < 2:
             continue
         cells = [_cells(records[i]) for i in members]
-        name = f"{len(members)} seeds: {', '.join(str(paths[i]) for i in members)}"
+        first, *others = (paths[i] for i in members)
+        names = [str(first), *(path.name if path.parent == first.parent else str(path) for path in others)]
+        name = f"{len(members)} seeds: {', '.join(names)}"
         for label, function in (("mean of", statistics.fmean), ("deviation of", _deviation)):
             row: dict[str, Any] = {"run": f"{label} {name}"}
             for column in COLUMNS:
