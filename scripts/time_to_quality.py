@@ -49,8 +49,8 @@ The vocabulary of each text, its tokens and its split are the same for all.
   best on validation text count. Its minutes are training steps alone, validation and evaluation are free.
 - fflm: `fflm.train(..., minutes=T)` with its defaults; its minutes are those of the whole call, with reading,
   validation and evaluation. Network: the network alone; model: what the run saves as its model; + caches: the network
-  with Kneser-Ney, a cache of the last 500 words and a continuous cache of the last 2,000, the weights fitted on
-  validation text after the minutes; + dynamic: with dynamic evaluation of the network too.
+  with Kneser-Ney of the run's order, a cache of the last 500 words and a continuous cache of the last 2,000, the
+  weights fitted on validation text after the minutes; + dynamic: with dynamic evaluation of the network too.
 """
 
 
@@ -194,11 +194,13 @@ def feedforward(text: Text, corpus: Corpus, minutes: float, folder: Path) -> dic
     shutil.rmtree(folder, ignore_errors=True)  # of a call that was stopped
     test = text.tested(minutes)
     report = fflm.train(text.train, valid=text.valid, test=test, out=folder, minutes=minutes, **text.options).report
-    own = getattr(report, "parts", {}).get("network", {"valid": report.valid, "test": report.test})
+    parts = getattr(report, "parts", {})
+    own = parts.get("network", {"valid": report.valid, "test": report.test})
+    order = parts.get("ngram", {}).get("order", ORDER)
     return figures(report.valid, report.test) | {
         "network": figures(own["valid"], own["test"]),
-        "caches": {} if test is None else with_caches(folder, text, test, dynamic=False),
-        "dynamic": {} if test is None else with_caches(folder, text, test, dynamic=True),
+        "caches": {} if test is None else with_caches(folder, text, test, order, dynamic=False),
+        "dynamic": {} if test is None else with_caches(folder, text, test, order, dynamic=True),
         "minutes": report.seconds / 60.0,
         "epochs": report.epochs,
         "tokens_per_second": report.tokens_per_second,
@@ -206,11 +208,11 @@ def feedforward(text: Text, corpus: Corpus, minutes: float, folder: Path) -> dic
     }
 
 
-def with_caches(folder: Path, text: Text, test: str, dynamic: bool) -> dict:
+def with_caches(folder: Path, text: Text, test: str, order: int, dynamic: bool) -> dict:
     """Perplexities of a run's network with Kneser-Ney and both caches, the weights fitted on validation text."""
     alone = folder / "network.safetensors"
     network = fflm.load(alone if alone.exists() else folder)
-    ngram = fflm.ngram(text.train, valid=text.valid, vocab_of=network, order=ORDER, quiet=True)
+    ngram = fflm.ngram(text.train, valid=text.valid, vocab_of=network, order=order, quiet=True)
     caches = {"cache": CACHE, "neural_cache": NEURAL_CACHE, "dynamic": dynamic}
     try:
         report = fflm.mix(network, ngram, valid=text.valid, test=test, quiet=True, **caches).report

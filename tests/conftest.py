@@ -79,6 +79,16 @@ def _without_skips(config, report):
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory):
+    """A folder of the tests in place of the user's, one for all of their processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FFLM_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory) -> Path:
     """A folder with ``text.txt``, ``corpus.txt`` (the same) and the run ``runs/demo``; to be read only."""

@@ -1,10 +1,12 @@
 """Named corpora and their splits."""
 
 import dataclasses
+import json
 import sys
 import sysconfig
 import zipfile
 from itertools import chain, groupby
+from pathlib import Path
 
 import nltk
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from fflm.config import DataConfig, TokenizerConfig
 from fflm.errors import TextError
 from fflm.lm import contexts_at
+from fflm.storage.user_cache import MOST, cache_folder
 from fflm.text import CORPORA, NO_BREAKS, Tokenizer, Vocabulary, corpora, encode, load
 from fflm.text.corpora import brown_tokens, parse_name, read_corpus
 
@@ -172,6 +175,69 @@ def test_stdlib_without_sources(tmp_path, monkeypatch):
     monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
     with pytest.raises(TextError, match="corpus stdlib must find Python's own sources, got none in"):
         read("stdlib")
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A standard library of one file, without topics, and an empty cache folder."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "a.py").write_text('"One."')
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    monkeypatch.setattr(sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path / "lib")})
+    monkeypatch.setenv("FFLM_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def again(name):
+    clear()
+    return read(name)
+
+
+def test_stdlib_is_parsed_once(library):
+    assert read("stdlib") == "One.\n"
+    (kept,) = (library / "cache").iterdir()
+    assert json.loads(kept.read_text()) == ["One."]
+    kept.write_text('["Two."]')  # so that one sees where it comes from
+    assert again("stdlib") == "Two.\n"
+    (library / "lib" / "a.py").write_text('"Three."')
+    assert again("stdlib") == "Three.\n" and len(list((library / "cache").iterdir())) == 2
+
+
+@pytest.mark.parametrize("content", ["", '["One."', "[1]", '{"a": "b"}', "[" * 100_000, "\udcff"])
+def test_what_was_kept_and_is_damaged_is_made_anew(library, content):
+    read("stdlib")
+    (kept,) = (library / "cache").iterdir()
+    kept.write_text(content, errors="surrogateescape")
+    assert again("stdlib") == "One.\n" and json.loads(kept.read_text()) == ["One."]
+
+
+def test_few_texts_are_kept(library):
+    for number in range(MOST + 3):
+        (library / "lib" / "a.py").write_text(f'"Number {number}."')
+        assert again("stdlib") == f"Number {number}.\n"
+    assert len(list((library / "cache").iterdir())) == MOST
+
+
+@pytest.mark.parametrize("folder", ["", "lib/a.py", "lib/a.py/cache"])
+def test_nothing_is_kept_where_it_can_not_be(library, monkeypatch, folder):
+    monkeypatch.setenv("FFLM_CACHE", folder and str(library / folder))
+    assert read("stdlib") == again("stdlib") == "One.\n"
+    assert not (library / "cache").exists() and (library / "lib" / "a.py").read_text() == '"One."'
+
+
+def test_where_the_cache_is(monkeypatch):
+    for name in ("FFLM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder() == Path("/home/ann/.cache/fflm")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/ann")
+    assert cache_folder() == Path("/var/ann/fflm")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_folder() == Path("/home/ann/Library/Caches/fflm")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "/ann/local")
+    assert cache_folder() == Path("/ann/local/fflm")
 
 
 class Reader:

@@ -11,6 +11,7 @@ from fflm.kernels._jit import COMPILER, LANES, PROCESSOR
 from fflm.kernels.matmul import METHOD, ROWS
 from fflm.nn.product_speed import fma_peak, product_speed
 from fflm.runtime.cores import available_cores
+from fflm.storage.user_cache import cache_folder
 
 
 def versions() -> dict[str, Any]:
@@ -42,15 +43,17 @@ def describe_system() -> dict[str, Any]:
     -------
     dict
         Speeds in GFLOP/s of single precision; no BLAS takes part. The peak is that of fused multiply-adds of registers
-        alone; the others are of the matrix product, of which "matrix_product" says how it is computed.
+        alone; the others are of the matrix product, of which "matrix_product" says how it is computed. "cache_folder"
+        is where the corpus ``stdlib`` is kept once it has been parsed, None if nowhere.
 
     Examples
     --------
     >>> describe_system()["vector_floats"] in (4, 8, 16)
     True
     """
-    threads = available_cores()
+    threads, folder = available_cores(), cache_folder()
     return versions() | {
+        "cache_folder": None if folder is None else str(folder),
         "kernel_rows": ROWS,
         "matrix_product": METHOD,
         "peak_gflops_one_thread": round(fma_peak(1) / 1e9, 1),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import os
 import re
+import sys
 import sysconfig
 import warnings
 import zipfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from importlib.util import find_spec
 from itertools import accumulate
 
 from fflm.errors import TextError, did_you_mean, shown
+from fflm.storage.user_cache import keep_texts, kept_texts
 from fflm.text.tokenizer import LINE_END, Tokenizer
 
 NAMES = ("stdlib", "brown", "gutenberg", "state_union", "inaugural")
@@ -235,24 +238,61 @@ def _select(blocks: list[list[str]], split: str | None, marks: bool) -> Iterator
 
 @functools.lru_cache(maxsize=1)
 def _stdlib_documents() -> list[str]:
-    """Read the topics of ``help()`` and the docstrings of the standard library, a document each topic and file."""
-    documents: list[str] = []
-    with suppress(ImportError):  # some installations leave it out
-        from pydoc_data.topics import topics
+    """Read the topics of ``help()`` and the docstrings of the standard library, a document each topic and file.
 
-        documents += (topics[name] for name in sorted(topics))
+    To parse all of its files takes seconds: the documents are kept under a hash of the files and of this module.
+    """
     root = sysconfig.get_paths()["stdlib"]
+    paths = list(_stdlib_files(root))
+    key = _hash_of_files([*paths, __file__, *_topics_file()])
+    documents = None if key is None else kept_texts("stdlib", key)
+    if documents is None:
+        documents = [*_topics(), *("\n\n".join(_docstrings_of_file(path)) for path in paths)]
+        # A docstring may hold half a character (a lone surrogate), which no file can.
+        documents = [document.encode("utf-8", "replace").decode() for document in documents]
+        if key is not None and any(documents):
+            keep_texts("stdlib", key, documents)
+    if not any(documents):
+        raise TextError(f"corpus stdlib must find Python's own sources, got none in {root!r}; give a text file instead")
+    return documents
+
+
+def _stdlib_files(root: str) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         # Sorted in place: the order in which os.walk enters them.
         folders[:] = sorted(set(folders) - _NOT_DOCUMENTATION)
         for file in sorted(files):
             # Names such as _sysconfigdata__linux_x86_64 hold the build of one machine.
             if file.endswith(".py") and not file.startswith("_sysconfigdata"):
-                documents.append("\n\n".join(_docstrings_of_file(os.path.join(folder, file))))
-    if not any(documents):
-        raise TextError(f"corpus stdlib must find Python's own sources, got none in {root!r}; give a text file instead")
-    # A docstring may hold half a character (a lone surrogate), which no file can.
-    return [document.encode("utf-8", "replace").decode() for document in documents]
+                yield os.path.join(folder, file)
+
+
+def _hash_of_files(paths: Iterable[str]) -> str | None:
+    """Compute a hash of some files and of Python's version, or None where one of them can't be read."""
+    digest = hashlib.sha256(sys.version.encode())
+    try:
+        for path in paths:
+            with open(path, "rb") as file:
+                digest.update(hashlib.sha256(file.read()).digest())
+    except OSError:
+        return None
+    return digest.hexdigest()[:32]
+
+
+def _topics_file() -> list[str]:
+    try:
+        spec = find_spec("pydoc_data.topics")
+    except ModuleNotFoundError:  # some installations leave it out
+        return []
+    return [spec.origin] if spec is not None and spec.origin is not None else []
+
+
+def _topics() -> list[str]:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        return []
+    return [topics[name] for name in sorted(topics)]
 
 
 def _docstrings_of_file(path: str) -> list[str]:
