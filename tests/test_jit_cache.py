@@ -1,19 +1,22 @@
 """Compiled kernels are kept between processes; whatever goes wrong with the files, the kernels work."""
 
 import errno
+import importlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 from conftest import CODE
 
-from fflm.kernels import _cache, _jit, scalar, updates
+from fflm.kernels import _ahead, _cache, _jit, scalar, updates
 
 pytestmark = [
     pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled, and nothing cached"),
@@ -30,8 +33,10 @@ from fflm.kernels import _cache
 _cache.PATIENCE = 600.0  # however slow the machine is
 from fflm.kernels import hashing, scalar
 assert hashing.scramble(0) == 0
-names = [hashing.scramble, scalar.exp, scalar.tanh, scalar.exp_all, scalar.tanh_all]
-print(sum(sum(kernel.stats.cache_misses.values()) for kernel in names))
+kernels = [hashing.scramble, scalar.exp, scalar.tanh, scalar.exp_all, scalar.tanh_all]
+for kernel in kernels:
+    kernel.ready()
+print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))
 """
 KERNELS = 5
 
@@ -67,6 +72,8 @@ def files(folder, ending):
 
 def test_every_kernel_has_the_stamp_of_all_sources():
     """Numba's stamp is that of a kernel's file; ours must stand before it, in this version of Numba too."""
+    for kernel in (scalar.exp_all, updates.sgd):
+        kernel.ready()
     stamps = [kernel._cache._cache_file._source_stamp for kernel in (scalar.exp_all, updates.sgd)]
     assert [stamp[0] for stamp in stamps] == [_cache.STAMP] * 2
     assert _cache.stamp_of(Path(_cache.__file__).parent) == _cache.STAMP
@@ -213,6 +220,58 @@ def test_a_file_system_without_locks(folder, monkeypatch):
     assert not compiled_anew()
 
 
+# Help
+
+
+def test_a_second_process_knows_kernels_by_their_names():
+    """Each is compiled when it is asked for; those that another one needs come with it."""
+    kernels = [
+        getattr(importlib.import_module(f"fflm.kernels.{module}"), name)
+        for module, names in _ahead.NEEDED.items()
+        for name in names
+    ]
+    assert len(set(kernels)) == len(kernels) > 20 and all(hasattr(kernel, "ready") for kernel in kernels)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_help_is_asked_for_once_and_only_where_it_can_be_kept(folder, monkeypatch, kept):
+    started = []
+    monkeypatch.setattr(_cache._ahead, "start", lambda: started.append(1))
+    monkeypatch.setattr(_cache.KernelCache, "_helped", False)
+    monkeypatch.setattr(_cache, "UNHELPED", 0.0)
+    if not kept:
+        monkeypatch.setattr(_cache.KernelCache, "_lock", lambda cache: False)
+    assert compiled_anew("a") and compiled_anew("b")
+    assert len(started) == kept
+
+
+# Kernels that are called late
+
+
+def test_a_kernel_is_compiled_at_its_first_call_and_refuses_other_types(folder):
+    made = _jit.kernel("int64(int64[::1])")(lambda x: x[0] + 1)
+    assert not made.signatures
+    with pytest.raises(TypeError, match="No matching definition"):
+        made(np.zeros(1, np.float32))
+    assert made(np.array([41])) == 42 and len(made.signatures) == 1
+    with pytest.raises(TypeError, match="No matching definition"):
+        made(np.array([[41]]))
+
+
+def test_a_kernel_that_another_calls_has_its_own_signature(folder):
+    inner = _jit.kernel("int64(int64)")(lambda x: x // 2)
+    outer = _jit.kernel("int64(float64)")(lambda x: inner(np.int64(x)) + inner(np.int32(x)))
+    assert outer(9.0) == 8
+    assert [str(signature[0]) for signature in inner.signatures] == ["int64"]
+
+
+def test_threads_that_need_one_kernel_compile_it_once(folder):
+    made = _jit.kernel("int64(int64)")(lambda x: 2 * x)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(made, range(8))) == [2 * i for i in range(8)]
+    assert sum(made.stats.cache_misses.values()) == 1
+
+
 # Processes of their own
 
 
@@ -228,7 +287,7 @@ def start(site, *before, home="/nonexistent", code=COUNT_COMPILED, **variables):
     """A process that has `site` and no other cache than what lies there or in its home."""
     dropped = ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "PYTHONUNBUFFERED")
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
-    environment |= {"PYTHONPATH": str(site), "HOME": str(home)} | variables
+    environment |= {"PYTHONPATH": str(site), "HOME": str(home), "FFLM_COMPILE_ALONE": "1"} | variables
     command = [*before, sys.executable, "-c", code]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, cwd=site, stdout=pipe, stderr=pipe, encoding="utf-8")

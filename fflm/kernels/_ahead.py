@@ -16,12 +16,24 @@ from fflm.runtime.cores import available_cores
 
 #: Set for the second process, which starts no third one; whoever wants no second process sets it too.
 ALONE = "FFLM_COMPILE_ALONE"
-#: The modules with kernels, in the order in which training comes to need them.
-MODULES = (
-    *("shuffle", "windows", "ngrams", "scalar", "activations", "matrices", "rectangles", "matmul", "updates"),
-    *("hashing", "word_pairs", "pooling", "embeddings", "dropout", "softmax", "word_samples"),
-    *("unigram_cache", "neural_cache", "peak"),
-)
+#: The kernels of training and of predictions, in the order in which training comes to need them; with each come those
+#: that it calls. What else there is, is compiled by whoever needs it.
+NEEDED = {
+    "ngrams": ("backoff_log_probs",),
+    "shuffle": ("shuffled",),
+    "windows": ("gather_windows",),
+    "embeddings": (
+        *("find_followers", "gather_rows", "read_rows", "list_occurrences", "find_words", "spread_words"),
+        *("occurrence_gradients", "add_occurrences", "write_rows"),
+    ),
+    "word_pairs": ("pairs_at", "keep_rows", "gather_pairs", "pairs_of", "scatter_scaled_rows"),
+    "dropout": ("dropout",),
+    "matrices": ("transpose", "copy", "sum_parts", "row_sums", "transpose_columns"),
+    "activations": ("tanh_forward", "tanh_backward"),
+    "word_samples": ("draw_words",),
+    "softmax": ("slice_forward", "combine", "log_probabilities", "slice_backward", "probabilities"),
+    "updates": ("update",),
+}
 
 
 def start() -> None:
@@ -36,9 +48,8 @@ def start() -> None:
 
 
 def compile_all() -> None:
-    """Compile every kernel that is not in the cache, the last modules first."""
-    for name in reversed(MODULES):
-        module = importlib.import_module(f"fflm.kernels.{name}")
-        for value in vars(module).values():
-            if hasattr(type(value), "compiled"):  # one of those that are compiled on demand
-                value.compiled  # noqa: B018
+    """Compile every kernel of `NEEDED` that is not in the cache, the last first."""
+    for module, names in reversed(NEEDED.items()):
+        kernels = importlib.import_module(f"fflm.kernels.{module}")
+        for name in reversed(names):
+            getattr(kernels, name).ready()

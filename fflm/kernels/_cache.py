@@ -141,6 +141,7 @@ class KernelCache(FunctionCache):
             _announce()
             if not KernelCache._patient or not self._lock():
                 return None
+            _get_help()
             if self._held is None:
                 time.sleep(PAUSE)
                 KernelCache._patient = time.monotonic() - begin < PATIENCE
@@ -189,14 +190,18 @@ def compile_seconds(since: float) -> float:
 
 
 def _announce() -> None:
-    """Once compiling has taken a while, let a second process help, and say so if it takes longer still."""
+    """Once compiling has taken a while, say so."""
     now = time.monotonic()
     KernelCache._began = now if KernelCache._began is None else KernelCache._began
-    if now - KernelCache._began > UNHELPED and not KernelCache._helped:
-        KernelCache._helped = True
-        _ahead.start()
     if now - KernelCache._began > UNSAID:
         _tell(COMPILING)
+
+
+def _get_help() -> None:
+    """Once compiling has taken a while, let a second process help; what it compiles is kept, or it would be no help."""
+    if KernelCache._began is not None and time.monotonic() - KernelCache._began > UNHELPED and not KernelCache._helped:
+        KernelCache._helped = True
+        _ahead.start()
 
 
 def _tell(line: str) -> None:

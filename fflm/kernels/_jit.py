@@ -1,7 +1,7 @@
 """The one decorator of the compiled loops."""
 
 from collections.abc import Callable
-from functools import cached_property, update_wrapper
+from threading import RLock
 from typing import Any
 
 import numba
@@ -25,48 +25,50 @@ def _features() -> dict[str, bool]:
 FEATURES = _features()
 # Floats in a vector register.
 LANES = 16 if FEATURES.get("avx512f") else 8 if FEATURES.get("avx2") else 4
+_LOCK = RLock()  # threads may come to need the same kernel, and one kernel needs others
 
 
 def kernel(signature: str, reassociate: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a loop over arrays: no GIL, cached on disk, one signature.
+    """Make a loop over arrays a compiled one: no GIL, cached on disk, one signature.
 
-    Compiled eagerly for `signature`, so that an array of another type or layout is refused instead of compiled
-    for again, and so that compiling happens when a module of `fflm.kernels` is imported.
+    It is compiled, or read from the cache, when it is first called, by Python or by a kernel that is compiled, or at
+    ``ready()``: so a program waits for the kernels that it uses. An array of another type or layout than `signature`
+    says is refused instead of compiled for again.
     """
 
-    def compile(function: Callable[..., Any]) -> Any:
+    def decorate(function: Callable[..., Any]) -> Any:
         flags = EXACT | {"reassoc"} if reassociate else EXACT
         dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=flags)(function)
-        if numba.config.DISABLE_JIT:
-            return dispatcher
-        cache = dispatcher._cache = KernelCache(function)
-        try:
-            dispatcher.compile(signature)
-        finally:
-            cache.release()
-        dispatcher.disable_compile()
+        if not numba.config.DISABLE_JIT:
+            _compile_late(dispatcher, signature)
         return dispatcher
 
-    return compile
+    return decorate
 
 
-class KernelOnDemand:
-    """A kernel that is compiled when it is asked for: one of many of which a program uses a few."""
+def _compile_late(dispatcher: Any, signature: str) -> None:
+    """Compile for one signature where Numba would compile for the types that it meets."""
+    call_template = dispatcher.get_call_template
 
-    def __init__(self, signature: str, function: Callable[..., Any]):
-        self._signature, self._function = signature, function
-        update_wrapper(self, function)
+    def ready() -> None:
+        with _LOCK:
+            if not dispatcher._can_compile:
+                return
+            cache = dispatcher._cache = KernelCache(dispatcher.py_func)
+            try:
+                dispatcher.compile(signature)
+            finally:
+                cache.release()
+            dispatcher.disable_compile()
 
-    @cached_property
-    def compiled(self) -> Any:
-        """The kernel itself."""
-        return kernel(self._signature)(self._function)
+    def at_first_call(*arguments: Any) -> Any:
+        ready()
+        return dispatcher  # what Numba calls then: it accepts the one signature by now, and refuses others
 
-    def __call__(self, *arguments: Any) -> None:
-        """Call the kernel."""
-        self.compiled(*arguments)
+    def in_another_kernel(*arguments: Any) -> Any:
+        ready()
+        return call_template(*arguments)
 
-
-def kernel_on_demand(signature: str) -> Callable[[Callable[..., Any]], KernelOnDemand]:
-    """Do what `kernel` does, but compile when the kernel is first asked for."""
-    return lambda function: KernelOnDemand(signature, function)
+    dispatcher.ready = ready
+    dispatcher._compile_for_args = at_first_call
+    dispatcher.get_call_template = in_another_kernel

@@ -8,7 +8,7 @@ out *read*. `slope` (R,) *read* and `grad_slope` (R,) *written* belong to `slope
 import numpy as np
 
 from fflm.kernels import softmax
-from fflm.kernels._jit import kernel, kernel_on_demand
+from fflm.kernels._jit import kernel
 from fflm.kernels.scalar import ONE, exp, tanh
 
 ZERO = np.float32(0.0)
@@ -23,7 +23,7 @@ def sigmoid(z):
     return ONE / (ONE + exp(-z))
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def identity_forward(out, z, bias, slope, columns):
     """Compute a = z."""
     for i in range(z.shape[0]):
@@ -32,12 +32,12 @@ def identity_forward(out, z, bias, slope, columns):
             out[i, j] = z[i, j]
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def identity_backward(grad, grad_slope, z, out, slope, columns):
     """Leave the gradient as it is: f' = 1."""
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def sigmoid_forward(out, z, bias, slope, columns):
     """Compute a = 1 / (1 + e^-z)."""
     for i in range(z.shape[0]):
@@ -47,7 +47,7 @@ def sigmoid_forward(out, z, bias, slope, columns):
             values[j] = sigmoid(row[j])
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def sigmoid_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply the gradient by f' = a (1 - a)."""
     for i in range(grad.shape[0]):
@@ -55,7 +55,7 @@ def sigmoid_backward(grad, grad_slope, z, out, slope, columns):
             grad[i, j] *= out[i, j] * (ONE - out[i, j])
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def tanh_forward(out, z, bias, slope, columns):
     """Compute a = tanh z."""
     for i in range(z.shape[0]):
@@ -65,7 +65,7 @@ def tanh_forward(out, z, bias, slope, columns):
             values[j] = tanh(row[j])
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def tanh_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply the gradient by f' = 1 - a^2."""
     for i in range(grad.shape[0]):
@@ -73,7 +73,7 @@ def tanh_backward(grad, grad_slope, z, out, slope, columns):
             grad[i, j] *= ONE - out[i, j] * out[i, j]
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def relu_forward(out, z, bias, slope, columns):
     """Compute a = max(z, 0); not a number stays not a number."""
     for i in range(z.shape[0]):
@@ -82,7 +82,7 @@ def relu_forward(out, z, bias, slope, columns):
             out[i, j] = ZERO if z[i, j] < ZERO else z[i, j]
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def relu_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply the gradient by f' = 1 for z >= 0, else 0: at 0 it is taken as 1."""
     for i in range(grad.shape[0]):
@@ -90,7 +90,7 @@ def relu_backward(grad, grad_slope, z, out, slope, columns):
             grad[i, j] = grad[i, j] if z[i, j] >= ZERO else ZERO
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def sloped_forward(out, z, bias, slope, columns):
     """Compute a = z, or slope * z below 0: leaky ReLU, PReLU."""
     for i in range(z.shape[0]):
@@ -99,7 +99,7 @@ def sloped_forward(out, z, bias, slope, columns):
             out[i, j] = slope[i] * z[i, j] if z[i, j] < ZERO else z[i, j]
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def sloped_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply the gradient by f' = 1 for z >= 0, else the slope; the slope's gradient has z below 0, else 0."""
     for i in range(grad.shape[0]):
@@ -111,7 +111,7 @@ def sloped_backward(grad, grad_slope, z, out, slope, columns):
         grad_slope[i] = total
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def swish_forward(out, z, bias, slope, columns):
     """Compute a = z / (1 + e^-z)."""
     for i in range(z.shape[0]):
@@ -121,7 +121,7 @@ def swish_forward(out, z, bias, slope, columns):
             values[j] = row[j] * sigmoid(row[j])
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def swish_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply the gradient by f' = s + a (1 - s), s = 1 / (1 + e^-z)."""
     for i in range(grad.shape[0]):
@@ -131,7 +131,7 @@ def swish_backward(grad, grad_slope, z, out, slope, columns):
             grads[j] *= s + values[j] * (ONE - s)
 
 
-@kernel_on_demand(FORWARD)
+@kernel(FORWARD)
 def softmax_forward(out, z, bias, slope, columns):
     """Compute a = e^z / sum of e^z over the units: all R of a layer, not a share of them."""
     maxima, sums = np.empty(columns, np.float32), np.empty(columns, np.float32)
@@ -145,7 +145,7 @@ def softmax_forward(out, z, bias, slope, columns):
     softmax.scale_columns(out, sums)
 
 
-@kernel_on_demand(BACKWARD)
+@kernel(BACKWARD)
 def softmax_backward(grad, grad_slope, z, out, slope, columns):
     """Multiply each example's gradient by the Jacobian: a * (grad - sum of grad * a over the units)."""
     for j in range(columns):

@@ -70,6 +70,7 @@ else:
 
         _most_rows, _four_rows, _one_row = rectangles(ROWS), rectangles(4), rectangles(1)
         METHOD, matmul = "rectangles", kernel(SIGNATURE)(_by_rectangles)
+        matmul.ready()
     except Exception as error:  # Numba and LLVM have no common class of errors
         METHOD = f"plain loops: the rectangles can't be compiled, {' '.join(str(error).split())[:200]}"
         matmul = kernel(SIGNATURE)(_by_plain_loops)

@@ -31,5 +31,6 @@ if not numba.config.DISABLE_JIT:
 
         _loop = register_loop(SUMS)
         multiply_adds = kernel("void(float32[::1], float32, int64)")(_on_registers)
+        multiply_adds.ready()
     except Exception:  # Numba and LLVM have no common class of errors; `fflm.kernels.matmul` says why
         multiply_adds = kernel("void(float32[::1], float32, int64)")(_by_plain_loop)

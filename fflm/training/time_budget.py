@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import time
 
+from fflm.kernels._cache import compile_seconds
+
 SAVING_SECONDS = 0.3  # kept free at the end, besides what saving takes
 LEAST_TRAINING = 0.5  # of the time that is left when training begins; evaluation that needs more comes after the end
 
 
 class TimeBudget:
     """A number of minutes from a moment on; without minutes the budget is never over.
+
+    Its clock stands still while kernels are compiled.
 
     Parameters
     ----------
@@ -39,10 +43,15 @@ class TimeBudget:
     """
 
     def __init__(self, minutes: float | None, started: float):
+        self._started = started
         self._end = None if minutes is None else started + 60.0 * minutes
         self.saving_seconds = SAVING_SECONDS
         self.closing_seconds = self.beyond_seconds = 0.0
-        self._begin = time.monotonic()
+        self._begin = self.clock()
+
+    def clock(self) -> float:
+        """Return ``time.monotonic()`` less the seconds in which kernels were compiled since the budget began."""
+        return time.monotonic() - compile_seconds(self._started)
 
     @property
     def is_limited(self) -> bool:
@@ -55,7 +64,7 @@ class TimeBudget:
 
     def remaining(self) -> float:
         """Compute the seconds left for training; infinite without minutes."""
-        return math.inf if self._end is None else self._end - self.closing_seconds - time.monotonic()
+        return math.inf if self._end is None else self._end - self.closing_seconds - self.clock()
 
     def reserve(self, held_out: int, tokens_per_second: float) -> None:
         """Keep time for saving, and for evaluating `held_out` tokens at this speed."""
@@ -66,11 +75,11 @@ class TimeBudget:
 
     def begin(self) -> None:
         """Count the time for training from now on."""
-        self._begin = time.monotonic()
+        self._begin = self.clock()
 
     def share(self) -> float:
         """Compute the share of the time for training that is over, from 0 to 1; 0 without minutes."""
         if self._end is None:
             return 0.0
         total = self._end - self.closing_seconds - self._begin
-        return min(1.0, (time.monotonic() - self._begin) / total) if total > 0.0 else 1.0
+        return min(1.0, (self.clock() - self._begin) / total) if total > 0.0 else 1.0

@@ -91,7 +91,7 @@ class Trainer:
         self.model, self.corpus, self.config, self.quiet, self.frozen = model, corpus, config, quiet, frozen
         self.folder = folder or RunFolder(None)
         self.started = time.monotonic() if started is None else started
-        self.budget = TimeBudget(config.minutes, self.started + compile_seconds(self.started))
+        self.budget = TimeBudget(config.minutes, self.started)
         self.interrupt = Interrupt()
         self.steps_per_epoch = -(-size // config.batch_size)
         self.rates = rate, decay = usual_rates(config.optimizer, config.learning_rate, config.weight_decay)
@@ -156,14 +156,12 @@ class Trainer:
 
     def _notes_on_time(self) -> list[str]:
         """Say what part of the validation text is read during training, and where the minutes go besides training."""
-        notes, seconds = [], compile_seconds(self.started)
+        notes = []
         if not self.validation.is_whole:
             notes.append(
                 f"validation during training is on {len(self.validation.text):,} of {len(self.corpus.valid):,} tokens; "
                 "the last figures are exact, on all of them"
             )
-        if self.budget.is_limited and seconds >= 1.0:
-            notes.append(f"compiling the kernels, which is done once, took {seconds:.0f} s; the minutes are without it")
         if self.budget.beyond_seconds >= 1.0:
             notes.append(
                 f"the exact figures take about {self.budget.beyond_seconds:.0f} s more than the minutes, of which "
@@ -209,10 +207,10 @@ class Trainer:
             LARGEST_NATS,
             self._samples,
         )
-        begin = time.perf_counter()
+        begin = self.budget.clock()
         try:
             for step in loop:
-                position.advance(step.loss, step.rows, time.perf_counter() - begin, step.sampled)
+                position.advance(step.loss, step.rows, self.budget.clock() - begin, step.sampled)
                 bar.advance(step.rows)
                 if bar.visible:
                     bar.note(position.training_loss().removeprefix("training "))
@@ -221,7 +219,7 @@ class Trainer:
                     self._validate()
                 if due or time.monotonic() - self.last_checkpoint >= config.checkpoint_seconds:
                     self._checkpoint()
-                begin = time.perf_counter()
+                begin = self.budget.clock()
         except LossError as error:
             self._diverged(str(error))
 
@@ -337,11 +335,10 @@ class Trainer:
         position, corpus = self.state.position, self.corpus
         model = self._run_model()
         self.result = model.lm
-        small = note_on_small_text(len(corpus.train), position.step, model.parts)
-        if small is not None:
-            notes = [*notes, small]
-            if not self.quiet:
-                say(f"note: {small}")
+        last = self._last_notes(model)
+        if not self.quiet:
+            for note in last:
+                say(f"note: {note}")
         self.folder.draw_curve(self.state.log)
         return TrainReport(
             out=None if self.folder.path is None else str(self.folder.path),
@@ -361,11 +358,19 @@ class Trainer:
             plan=self.plan,
             stopped=stopped,
             interrupted=self.interrupt.asked,
-            notes=(*map(str, corpus.notes), *notes),
+            notes=(*map(str, corpus.notes), *notes, *last),
             history=tuple(self.state.log),
             learning_rate=self.rates[0],
             weight_decay=self.rates[1],
         )
+
+    def _last_notes(self, model: RunModel) -> list[str]:
+        """Say how long compiling took, and that a text is small."""
+        small = note_on_small_text(len(self.corpus.train), self.state.position.step, model.parts)
+        notes, seconds = [] if small is None else [small], compile_seconds(self.started)
+        if self.budget.is_limited and seconds >= 1.0:
+            notes.append(f"compiling the kernels, which is done once, took {seconds:.0f} s; the minutes are without it")
+        return notes
 
     def _run_model(self) -> RunModel:
         """Evaluate the best network, and mix it with the partner where there is one."""

@@ -43,8 +43,8 @@ class Dense:
         self.name, self.inputs, self.units = name, inputs, units
         self.activation = ACTIVATIONS[activation]
         kernel = self.activation.kernel or activation
-        self._activate = getattr(activations, f"{kernel}_forward").compiled
-        self._derive = getattr(activations, f"{kernel}_backward").compiled
+        self._activate = getattr(activations, f"{kernel}_forward")
+        self._derive = getattr(activations, f"{kernel}_backward")
         self.grads: dict[str, np.ndarray] = {}
 
     def shapes(self) -> dict[str, Shape]:
