@@ -105,6 +105,8 @@ class Shell:
             count, *files = arguments
             lines = (Path(files[0]).read_bytes() if files else given).splitlines(keepends=True)
             output.write(b"".join(lines[: int(count.removeprefix("-"))]))
+        elif name == "mkdir":
+            Path(arguments[-1]).expanduser().mkdir(parents=True, exist_ok=True)
         else:
             raise LookupError(name)
         return 0

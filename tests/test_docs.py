@@ -7,6 +7,7 @@ import os
 import pkgutil
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -143,7 +144,8 @@ def test_there_are_pages():
 
 @each_page
 def test_python_on_a_page_runs(page, in_temporary_folder):
-    """The snippets run one after the other, as a reader would run them, in a folder with ``corpus.txt``."""
+    """The snippets run one after the other, as a reader would run them, in a folder with ``corpus.txt`` and a run."""
+    shutil.copytree("runs/demo", "runs/stdlib")
     blocks = snippets(page, "python", "pycon")
     names = {"__name__": "__main__"}
     for line, source in blocks:

@@ -132,6 +132,12 @@ def test_the_likelihood_never_falls(monkeypatch, with_buckets):
     assert likelihood(log_probs, fit_weights(log_probs, buckets), buckets) == pytest.approx(found[-1], abs=1e-5)
 
 
+def test_a_round_without_a_bend():
+    """Where each round takes the same step there is no length of a longer one."""
+    weights = fit_weights(np.log(np.array([[0.5] * 8, [0.25] * 8])))
+    assert np.isfinite(weights).all() and weights[0, 0] > 0.99
+
+
 def test_every_bucket_has_weights_of_its_own():
     true = {0: 0.9, 3: 0.2, 15: 0.5}
     log_probs = np.concatenate([drawn([w, 1 - w], 20_000, seed) for seed, w in enumerate(true.values())], axis=1)

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import statistics
+from pathlib import Path
 
 import pytest
+from conftest import noisy
 
 import fflm
 from fflm.api.runs import find_runs, read_run, table_of_runs
@@ -109,6 +111,34 @@ def test_several_seeds_in_one_command(tmp_path, workshop, fflm_main):
     ]
     assert out.splitlines()[3].startswith("mean of 2 seeds")
     assert [read_run(path)["options"]["seed"] for path in find_runs([tmp_path / "many"])] == [3, 4]
+
+
+def test_several_seeds_go_on_and_more_of_them_begin(tmp_path, fflm_main):
+    """Runs that are there go on, or are done; those that are missing begin."""
+    text, many = tmp_path / "text.txt", tmp_path / "many"
+    text.write_text(noisy(100, seed=1))
+    assert fflm_main("train", text, "--out", many, *FLAGS, "--seeds", 3).code == 0
+    before = (many / "seed-3" / "model.safetensors").read_bytes()
+    code, out, err = fflm_main("train", text, "--out", many, *FLAGS, "--seeds", 3, 4, "--resume")
+    assert code == 0, err
+    assert [path.name for path in find_runs([many])] == ["seed-3", "seed-4"]
+    assert (many / "seed-3" / "model.safetensors").read_bytes() == before
+    assert "note: each seed has held out other text for validation; with --valid FILE all have the same\n" in err
+    code, _, err = fflm_main("train", text, "--valid", text, "--out", tmp_path / "same", *FLAGS, "--seeds", 3, 4)
+    assert code == 0 and "held out other text" not in err
+
+
+def test_a_run_that_is_repeated_on_other_text_says_so(tmp_path, workshop, fflm_main, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text((workshop / "text.txt").read_text())
+    assert fflm_main("train", "mine.txt", "--valid", workshop / "text.txt", "--out", "a", *FLAGS).code == 0
+    code, _, err = fflm_main("train", "--config", "a", "--out", "b")
+    assert code == 0 and "is not that of" not in err
+    with open("mine.txt", "a") as file:
+        file.write("the cat sat .\n")
+    code, _, err = fflm_main("train", "--config", "a", "--out", "c")
+    assert code == 0 and err.count("text is not that of") == 1
+    assert "note: the training text is not that of a: it has changed, or is another one\n" in err
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import fflm
 from fflm.cli.flags import SOURCE, add_flags, given, verb
-from fflm.cli.printing import perplexity_lines, print_json, print_line, warn, word
+from fflm.cli.printing import note, perplexity_lines, print_json, print_line, warn, word
 from fflm.config import DataConfig, ModelConfig, TokenizerConfig, TrainConfig
 from fflm.errors import ConfigError, Interrupted, option_name
 
@@ -74,20 +74,21 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.sources:
         arguments.parser.error("the following arguments are required: SOURCE")
     if arguments.seeds is None:
-        model, report = _train(arguments, arguments.out, options)
+        model, report = _train(arguments, arguments.out, options, arguments.resume)
         _print(arguments, model, report)
+        _compare_texts(arguments)
         return 130 if report.interrupted else 0
     return _train_seeds(arguments, options)
 
 
-def _train(arguments: argparse.Namespace, out: str, options: dict[str, Any]) -> tuple[Model, TrainReport]:
+def _train(arguments: argparse.Namespace, out: str, options: dict[str, Any], resume: bool) -> tuple[Model, TrainReport]:
     texts = {"valid": arguments.valid, "test": arguments.test}
     try:
         model = fflm.train(
             *arguments.sources,
             **texts,
             out=out,
-            resume=arguments.resume,
+            resume=resume,
             overwrite=arguments.overwrite,
             started=arguments.started,
             **options,
@@ -116,9 +117,10 @@ def _repeated(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train_seeds(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
-    """Train a run for each seed, and print a table of them."""
-    from fflm.api.runs import table_of_runs
+    """Train a run for each seed, or go on with those that have begun, and print a table of them."""
+    from fflm.api.runs import read_run, table_of_runs
     from fflm.cli.runs import print_runs
+    from fflm.training.run_folder import STATE
 
     if "seed" in options and arguments.config is None:
         raise ConfigError(f"{option_name('seeds')} must not be given together with {option_name('seed')}")
@@ -127,14 +129,30 @@ def _train_seeds(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
     folders = []
     for seed in arguments.seeds:
         folders.append(os.path.join(arguments.out, f"seed-{seed}"))
-        model, report = _train(arguments, folders[-1], options | {"seed": seed})
+        resume = arguments.resume and os.path.exists(os.path.join(folders[-1], STATE))
+        model, report = _train(arguments, folders[-1], options | {"seed": seed}, resume)
         arguments.started = time.monotonic()
         if report.interrupted:
             _print(arguments, model, report)
             return 130
+    if len({read_run(folder)["texts"]["valid"]["sha256"] for folder in folders}) > 1:
+        note("each seed has held out other text for validation; with --valid FILE all have the same")
     rows = table_of_runs(folders)
     print_json(rows) if arguments.json else print_runs(rows)
     return 0
+
+
+def _compare_texts(arguments: argparse.Namespace) -> None:
+    """Say which text is not that of the run that is repeated; words have other numbers after another training text."""
+    from fflm.api.runs import read_run
+
+    if arguments.config is None:
+        return
+    before, now = (read_run(path).get("texts") or {} for path in (arguments.config, arguments.out))
+    for name, label in (("train", "training"), ("valid", "validation"), ("test", "test")):
+        if name in before and before[name]["sha256"] != now.get(name, {}).get("sha256"):
+            note(f"the {label} text is not that of {arguments.config}: it has changed, or is another one")
+            return
 
 
 def _print(arguments: argparse.Namespace, model: Model, report: TrainReport) -> None:
@@ -171,8 +189,8 @@ def _train_lines(model: Model, report: TrainReport) -> Iterator[str]:
             if report.parts:
                 network, ngram = (report.parts[name][text]["perplexity"] for name in ("network", "ngram"))
                 yield f"{'':12} (network alone {network:.2f}, n-gram model alone {ngram:.2f})"
-    for note in report.notes:
-        yield f"note         {note}"
+    for text in report.notes:
+        yield f"note         {text}"
     samples = model.examples()
     for sample in samples:
         yield f"sample       {word(sample.prompt)} | {word(sample.text)}"

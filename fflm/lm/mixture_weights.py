@@ -10,6 +10,7 @@ BUCKETS = 16
 #: The constant weights count in each bucket like this many more words.
 PRIOR_WORDS = 10.0
 MOST_ROUNDS, SMALLEST_GAIN = 500, 1e-9  # nats per word
+LONGEST_STEP = 1e6  # in steps of a round
 
 
 def bucket_of(counts: np.ndarray) -> np.ndarray:
@@ -115,7 +116,8 @@ def _expectation_maximisation(
         once, before = one_round(weights)
         twice, _ = one_round(once)
         step, bend = once - weights, twice - 2.0 * once + weights
-        length = max(1.0, float(np.linalg.norm(step)) / max(float(np.linalg.norm(bend)), 1e-300))
+        length = float(np.linalg.norm(step)) / max(float(np.linalg.norm(bend)), 1e-300)
+        length = min(max(1.0, length), LONGEST_STEP)  # without a bend, at the end, there is no length
         far = np.maximum(weights + 2.0 * length * step + length**2 * bend, 0.01 * twice)  # 0 would stay 0
         far /= far.sum(axis=1, keepdims=True)
         weights, after = one_round(twice)

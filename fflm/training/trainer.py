@@ -151,7 +151,14 @@ class Trainer:
                 for note in notes:
                     say(f"note: {note}")
             network.prepare(self.model.parameters, workers, config.batch_size, True, config.clip_norm)
+            before = self.state.position.step
             stopped = self._train(network)
+        if resume_from is not None and stopped == "epochs" and self.state.position.step == before:
+            notes.append(
+                f"all {config.epochs} epochs of the run were done; more of them go on ({option_name('epochs')})"
+            )
+            if not self.quiet:
+                say(f"note: {notes[-1]}")
         return self._finish(stopped, notes)
 
     def _notes_on_time(self) -> list[str]:
