@@ -229,13 +229,13 @@ def test_the_first_command_of_readme(console):
 def first_minute(lines):
     """The lines of a training without their numbers, those that hang on the machine's speed as their first word.
 
-    What pip and the compiler say before, the samples on the way, and repeated lines are left out.
+    What pip and the compiler say, notes and samples on the way, and repeated lines are left out.
     """
     begin = next(i for i, line in enumerate(lines) if line.startswith(("warning:", "n-gram model:")))
     kinds = []
     for line in lines[begin:]:
         label = (line.split() or [""])[0]
-        if line.startswith("  ") and not label.startswith("(") or label == "compiling":
+        if line.startswith("  ") and not label.startswith("(") or label in ("compiling", "note:"):
             continue
         same = label in ("run", "network", "n-grams", "validation", "test") or label.startswith("(")
         (kind,) = form([line], "fflm train") if same else [label]
