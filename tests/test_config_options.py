@@ -177,6 +177,8 @@ def test_signatures_list_every_option():
         for item in (item for kind in configs for item in fields(kind)):
             assert parameters[item.name].kind is inspect.Parameter.KEYWORD_ONLY or item.name in ("threads", "seed")
             assert f"\n    {item.name} : " in function.__doc__ or item.name in ("threads", "seed")
+    parameters = inspect.signature(fflm.train).parameters
+    assert repr(parameters["context_size"].default) == "planned" and parameters["min_count"].default == 2
 
 
 @pytest.mark.parametrize(

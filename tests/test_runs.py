@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def test_the_learning_curve_is_data(runs, workshop):
 def test_info_shows_a_run(runs, fflm_main):
     code, out, _ = fflm_main("info", runs / "s1")
     assert code == 0
-    assert "run.report.test_perplexity" in out and "run.machine.peak_gflops" in out and "history" not in out
+    assert re.search(r"^test         perplexity \d+\.\d\d \(95 % interval", out, re.MULTILINE)
+    assert "run.machine.peak_gflops" in out and "run.report" not in out and "history" not in out
     facts = json.loads(fflm_main("info", runs / "s1", "--json").out)
     assert facts["run"] == read_run(runs / "s1")
 

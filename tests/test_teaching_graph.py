@@ -314,10 +314,18 @@ def test_explain_graph_prints_dot(fflm_main):
     assert '"b|value 1|gradient -4"' in out and '"c|value -2|gradient 5"' in out
 
 
-@pytest.mark.parametrize("formula, number", [("1 / a", 0), ("a ** 0.5", -1), ("a ** 400", 10), ("log(a)", 0)])
-def test_what_is_not_finite_is_shown_as_it_is(fflm_main, formula, number):
+@pytest.mark.parametrize(
+    "formula, number, said",
+    [
+        ("1 / a", 0, ""),
+        ("a ** 0.5", -1, "note: ^0.5 of -1.0 is not a number\n"),
+        ("a ** 400", 10, ""),
+        ("log(a)", 0, ""),
+    ],
+)
+def test_what_is_not_finite_is_shown_as_it_is(fflm_main, formula, number, said):
     code, out, err = fflm_main("explain-graph", formula, f"a={number}")
-    assert (code, err) == (0, "") and ("inf" in out or "nan" in out)
+    assert (code, err) == (0, said) and ("inf" in out or "nan" in out)
 
 
 def test_explain_graph_as_json(fflm_main):
@@ -382,3 +390,9 @@ def test_a_formula_that_begins_with_a_sign(fflm_main):
 def test_explain_graph_errors(fflm_main, arguments, message):
     code, out, err = fflm_main("explain-graph", *arguments)
     assert (code, out) == (1, "") and err == f"fflm: error: {message}\n"
+
+
+def test_a_value_that_is_not_a_number_is_named(fflm_main):
+    code, _, err = fflm_main("explain-graph", "L = -log(w * x + b)", "w=-2", "x=1", "b=-1")
+    assert (code, err) == (0, "note: log of -3.0 is not a number\n")
+    assert fflm_main("explain-graph", "log(x)", "x=2").err == ""

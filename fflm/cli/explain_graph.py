@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fflm.cli.flags import add_force, takes_stdout, verb
-from fflm.cli.printing import print_json, print_line, print_text
+from fflm.cli.printing import note, print_json, print_line, print_text
 from fflm.errors import ConfigError, shown
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     with np.errstate(all="ignore"):  # an infinite gradient is shown as it is
         root.backward()
+    _note_undefined(root)
     if arguments.out is not None:
         from fflm.storage.files import write
 
@@ -76,6 +77,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_text(root.to_dot())
     return 0
+
+
+def _note_undefined(root: Node) -> None:
+    """Say which values are the first that are no numbers."""
+    import numpy as np
+
+    from fflm.teaching.graph import in_order
+
+    for node in in_order(root):
+        if np.isnan(node.value).any() and not any(np.isnan(parent.value).any() for parent in node.parents):
+            of = " and ".join(str(parent.value) for parent in node.parents)
+            note(f"{node.operation or node.name} of {of} is not a number")
 
 
 def _check_out(path: str | None, force: bool) -> None:

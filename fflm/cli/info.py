@@ -10,6 +10,7 @@ from typing import Any
 import fflm
 from fflm.cli.flags import MODEL, verb
 from fflm.cli.printing import print_json, print_line, word
+from fflm.cli.run_lines import run_lines
 from fflm.errors import ConfigError
 
 
@@ -22,7 +23,7 @@ def add(verbs: Any) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Print sizes and options of a model, or versions and speeds of this machine, one a line."""
+    """Print the report of a run, sizes and options of a model, or versions and speeds of this machine, one a line."""
     if arguments.system:
         from fflm.api.system import describe_system
 
@@ -40,10 +41,24 @@ def run(arguments: Namespace) -> int:
         print_json(facts)
     else:
         if "run" in facts:
-            facts["run"]["report"].pop("history", None)  # fflm runs --curve prints it
+            _print_report(facts["run"])
         for name, value in _flat(facts):
             print_line(f"{name:24} {value}")
     return 0
+
+
+def _print_report(run: dict[str, Any]) -> None:
+    """Print the report of a run as training has ended with it, and take it out of the record."""
+    from fflm.training.report import TrainReport
+
+    run["report"].pop("history", None)  # fflm runs --curve prints it
+    try:
+        lines = list(run_lines(TrainReport(**run["report"])))
+    except (AttributeError, KeyError, TypeError, ValueError):  # of another version
+        return
+    for line in [*lines, ""]:
+        print_line(line)
+    del run["report"]
 
 
 def _flat(facts: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

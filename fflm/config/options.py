@@ -211,6 +211,16 @@ LETTERS = {
 }
 
 
+class _Planned:
+    """Stands in signatures for what is planned where it is not given."""
+
+    def __repr__(self) -> str:
+        return "planned"
+
+
+_PLANNED = _Planned()
+
+
 def takes_options(*kinds: type[Any]) -> Callable[[_Function], _Function]:
     """Make the decorator that lists the options of configurations in the signature and the help of a function.
 
@@ -233,7 +243,12 @@ def takes_options(*kinds: type[Any]) -> Callable[[_Function], _Function]:
         names = {item.name for item in own}
         options = [item for kind in kinds for item in fields(kind) if item.name not in names]
         listed = [
-            inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=item.default, annotation=item.type)
+            inspect.Parameter(
+                item.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=_PLANNED if item.metadata["planned"] else item.default,
+                annotation=item.type,
+            )
             for item in options
         ]
         function.__signature__ = signature.replace(parameters=[*own, *listed])  # type: ignore[attr-defined]
