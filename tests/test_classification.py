@@ -579,7 +579,8 @@ def test_predict_reads_standard_input(fflm_main, tmp_path, monkeypatch, dash):
     assert fflm_main(*command) == (0, "", "")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"f\xeate")))
     code, out, err = fflm_main(*command[:-2])
-    assert (code, out) == (1, "") and "an invalid byte at offset 1 of '-'; name its encoding with --encoding" in err
+    assert (code, out) == (1, "")
+    assert "an invalid byte at offset 1 of standard input; name its encoding with --encoding" in err
 
 
 def test_labels_that_training_did_not_have_are_noted(fflm_main, tmp_path):

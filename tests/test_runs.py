@@ -143,6 +143,13 @@ def test_a_run_that_is_repeated_on_other_text_says_so(tmp_path, workshop, fflm_m
     assert "note: the training text is not that of a: it has changed, or is another one\n" in err
 
 
+def test_what_is_no_record_of_a_run_is_named(tmp_path, fflm_main):
+    (tmp_path / "text.txt").write_text("the cat\n")
+    error = f"fflm: error: {tmp_path / 'text.txt'} is neither a run folder nor the report.json of one\n"
+    for command in (["runs", tmp_path / "text.txt"], ["train", "--config", tmp_path / "text.txt", "--out", "x"]):
+        assert fflm_main(*command) == (1, "", error)
+
+
 @pytest.mark.parametrize(
     ("flags", "error"),
     [

@@ -29,6 +29,10 @@ def vectors():
     return WordVectors(Vocabulary(WORDS, np.array([0, 0, 0, 4, 3, 9, 8, 1])), MATRIX.astype(np.float32))
 
 
+def test_vectors_say_what_they_are(vectors):
+    assert repr(vectors) == f"WordVectors({len(WORDS)} words, {MATRIX.shape[1]} features)"
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -53,6 +53,8 @@ def read_run(folder: str | Path) -> dict[str, Any]:
             f"there is no {REPORT} in {path.parent}"
             + ("; the run is going on, was killed, or is of an older version" if began else "; it is no run folder")
         )
+    if path.suffix != ".json":
+        raise ModelFileError(f"{path} is neither a run folder nor the {REPORT} of one")
     record = read_json(path)
     if not all(isinstance(record.get(part), dict) for part in ("report", "options")):
         raise ModelFileError(f"{path} is damaged: report or options are missing")

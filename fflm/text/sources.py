@@ -157,8 +157,9 @@ def _decoded(path: str, encoding: str) -> Iterator[str]:
             raise _without_mark(path, encoding) from None
         # The decoder keeps the beginning of a character that the last chunk cut: error.object begins with it.
         offset = total - (len(error.object) - len(chunk)) + error.start
+        where = "standard input" if path == "-" else shown(path)
         raise TextError(
-            f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {shown(path)}; "
+            f"text must be {encoding.removesuffix('-sig')}, got an invalid byte at offset {offset} of {where}; "
             f"name its encoding with {option_name('encoding')}"
         ) from None
     except UnicodeError:

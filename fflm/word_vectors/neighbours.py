@@ -57,6 +57,9 @@ class WordVectors:
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         self.directions = matrix / np.where(lengths > 0.0, lengths, 1.0)
 
+    def __repr__(self) -> str:
+        return f"WordVectors({len(self.vocabulary):,} words, {self.matrix.shape[1]} features)"
+
     @classmethod
     def of(cls, lm: LanguageModel) -> WordVectors:
         """Return the word vectors of a network; of a mixture, those of its first network.
