@@ -377,6 +377,10 @@ def test_top(refused):
         (["train", "--out", "new"], "the following arguments are required: SOURCE"),
         (["train", "text.txt", "--out", "new", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["train", "text.txt", "--out", "new", "--epochs", "three"], "argument --epochs: invalid int value: 'three'"),
+        (
+            ["train", "text.txt", "--out", "new", "--hidden-dims", "100,50"],
+            "argument --hidden-dims: several numbers stand with blanks between them, got '100,50'",
+        ),
         (["train", "text.txt", "--out", "new", "--epochs", "1.5"], "argument --epochs: invalid int value: '1.5'"),
         (["train", "text.txt", "--out", "new", "--dropout", "half"], "argument --dropout: invalid float value: 'half'"),
         (["train", "text.txt", "--out", "new", "--hidden-dims"], "argument --hidden-dims: expected at least one arg"),

@@ -55,6 +55,24 @@ def verb(
     return parser
 
 
+def _one_of_several(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Read one of the numbers that a flag takes; who writes commas between them is told how they stand."""
+
+    def read(text: str) -> Any:
+        if "," in text:
+            raise argparse.ArgumentTypeError(f"several numbers stand with blanks between them, got {shown(text)}")
+        return convert(text)
+
+    read.__name__ = convert.__name__  # argparse names it in its errors
+    return read
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {
+    **{"int": int, "float": float},
+    **{"tuple[int, ...]": _one_of_several(int), "tuple[float, ...]": _one_of_several(float)},
+}
+
+
 def add_flags(
     parser: argparse._ActionsContainer, kind: type[Checked], title: str | None = None, leave_out: Sequence[str] = ()
 ) -> None:
@@ -80,7 +98,7 @@ def add_flags(
         group.add_argument(
             flag,
             default=argparse.SUPPRESS,
-            type={"int": int, "float": float, "tuple[int, ...]": int, "tuple[float, ...]": float}.get(type_name, str),
+            type=_CONVERTERS.get(type_name, str),
             nargs="+" if type_name.startswith("tuple") else None,
             metavar="{" + ",".join(choices) + "}" if choices else item.metadata["metavar"],
             help=item.metadata["help"] + _default(item),
