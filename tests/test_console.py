@@ -170,8 +170,8 @@ def test_console_blocks_of_a_page(page, console, here):
             for path in map(Path, re.findall(r"--out (\S+)", command.text if "--resume" not in words else "")):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             code, output = shell.run(smaller(command.text))
-            if code and (extra := re.search(r"pip install 'fflm\[(\w+)\]'|pip install '\.\[(\w+)\]'", output)):
-                missing.add(extra[1] or extra[2])
+            if code and (extra := re.search(r"pip install ['\"]fflm\[(\w+)\]['\"]", output)):
+                missing.add(extra[1])
                 continue
             assert code == 0, f"{page.name}, line {command.first}: {command.text}\n{output}"
             if command.shown:
