@@ -132,8 +132,14 @@ def test_networks_and_classifiers_show_themselves():
     network = fflm.FeedForward([2, 3, 1], "tanh")
     assert "layer 1" in checked(network._repr_html_()).text
     texts, labels = ["good fine", "bad poor", "good nice", "bad awful"] * 4, ["+", "-"] * 8
-    report = fflm.TextClassifier(epochs=2, min_count=1).fit(texts, labels, quiet=True).evaluate(texts, labels)
+    classifier = fflm.TextClassifier(epochs=2, min_count=1)
+    assert "not trained" in checked(classifier._repr_html_()).text
+    report = classifier.fit(texts, labels, quiet=True).evaluate(texts, labels)
     assert "accuracy" in checked(report._repr_html_()).text
+    shown = checked(classifier._repr_html_())
+    assert "labels+, -" in shown.text and "16 texts, 32 words" in shown.text and shown.tags.count("circle") == 2
+    classifier.fit(texts, ["<b>", "-"] * 8, quiet=True)
+    assert "<b>" in checked(classifier._repr_html_()).text
     assert np.sum(report.confusion) == 16
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fflm import html
 from fflm.api.arguments import check_new_model
 from fflm.classification import ClassificationReport, Classifier, fit, learn_words
 from fflm.classification.classifier import text_network
@@ -53,6 +54,21 @@ class FitReport:
     out: str | None = None
     valid: ClassificationReport | None = None
     test: ClassificationReport | None = None
+
+    def _repr_html_(self) -> str:
+        figures = {
+            "training": f"{self.texts:,} texts, {self.words:,} words, {self.seconds:.1f} s",
+            "vocabulary": f"{self.vocab_size:,} words",
+            "parameters": f"{self.parameters:,}",
+            "labels": ", ".join(self.labels),
+        }
+        curve = html.curve(list(enumerate(self.losses, start=1)), "epoch", "loss in nats")
+        parts = [
+            html.title(name) + part._repr_html_()
+            for name, part in (("Validation", self.valid), ("Test", self.test))
+            if part is not None
+        ]
+        return html.box(html.title("Training"), html.facts(figures), curve, *parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
@@ -106,6 +122,13 @@ class TextClassifier:
         if self._model is None:
             return "TextClassifier(not trained)"
         return f"TextClassifier({len(self._model.vocabulary):,} words, labels {', '.join(self.labels)})"
+
+    def _repr_html_(self) -> str:
+        if self._model is None:
+            return html.box(html.title("Text classifier, not trained"))
+        figures = {"vocabulary": f"{len(self._model.vocabulary):,} words", "labels": ", ".join(self.labels)}
+        head = html.box(html.title("Text classifier"), html.facts(figures))
+        return head if self.report is None else head + self.report._repr_html_()
 
     @property
     def labels(self) -> list[str]:
