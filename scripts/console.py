@@ -13,14 +13,13 @@ import argparse
 import gzip
 import io
 import os
-import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from itertools import chain
+from itertools import pairwise
 from pathlib import Path
 
 from fflm.cli.main import main as fflm_main
@@ -69,7 +68,7 @@ class Shell:
         """Run a line; its exit status, and its output and its errors as a terminal shows them."""
         shown = io.BytesIO()
         code = 0
-        for line in re.split(r" && ", text):
+        for line in text.split(" && "):
             code = code or self._pipeline(line, shown)
         return code, shown.getvalue().decode()
 
@@ -145,7 +144,7 @@ def standard_input(given: bytes) -> Iterator[None]:
 
 
 def make_file(command: Command) -> None:
-    """Write the file that a command shows by ``cat FILE``, or the begin of which it shows by ``head -N FILE``."""
+    """Write the file that a command shows by ``cat FILE``."""
     words = command.text.split()
     if words[0] == "cat" and len(words) == 2 and command.shown and ELLIPSIS not in command.shown:
         Path(words[1]).write_text("\n".join(command.shown) + "\n", encoding="utf-8")
@@ -174,7 +173,7 @@ def printed(command: Command) -> list[str] | None:
     """Run a command of a page; the lines to show, or None where the page is to stay as it is."""
     make_file(command)
     words = shlex.split(command.text)
-    options = dict(zip(words, chain(words[1:], [""]), strict=False))
+    options = dict(pairwise(words))
     out = options.get("--out") or options.get("--html") or options.get("--plot") or options.get("--arpa")
     if words[:2] == ["fflm", "serve"] or words[:2] == ["fflm", "train"] and Path(options["--out"]).exists():
         return None

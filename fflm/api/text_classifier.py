@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from fflm import html
 from fflm.api.arguments import check_new_model
 from fflm.classification import ClassificationReport, Classifier, fit, learn_words
 from fflm.classification.classifier import text_network
-from fflm.classification.report import report
+from fflm.classification.report import FitReport, report
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 from fflm.config.options import configurations, takes_options
 from fflm.errors import ConfigError, FflmError, option_name, shown
@@ -23,58 +22,6 @@ from fflm.runtime.progress import Bar
 from fflm.text import Examples, Tokenizer
 
 OPTIONS = (TokenizerConfig, ClassifierConfig, ClassifierTrainConfig)
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """The figures of a classifier's training.
-
-    Attributes
-    ----------
-    losses : tuple of float
-        The mean loss of each epoch in nats, with dropout.
-    seconds : float
-        Duration of training alone.
-    words_per_second : float
-        The words of the training texts, counted once for each epoch (as fastText does), by these seconds.
-    out : str or None
-        The model file, where `fflm.classify` wrote one.
-    valid, test : ClassificationReport or None
-        Reports on the other texts of `fflm.classify`.
-    """
-
-    texts: int
-    words: int
-    labels: tuple[str, ...]
-    vocab_size: int
-    parameters: int
-    losses: tuple[float, ...]
-    seconds: float
-    words_per_second: float
-    out: str | None = None
-    valid: ClassificationReport | None = None
-    test: ClassificationReport | None = None
-
-    def _repr_html_(self) -> str:
-        figures = {
-            "training": f"{self.texts:,} texts, {self.words:,} words, {self.seconds:.1f} s",
-            "vocabulary": f"{self.vocab_size:,} words",
-            "parameters": f"{self.parameters:,}",
-            "labels": ", ".join(self.labels),
-        }
-        curve = html.curve(list(enumerate(self.losses, start=1)), "epoch", "loss in nats")
-        parts = [
-            html.title(name) + part._repr_html_()
-            for name, part in (("Validation", self.valid), ("Test", self.test))
-            if part is not None
-        ]
-        return html.box(html.title("Training"), html.facts(figures), curve, *parts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        lists = {"labels": list(self.labels), "losses": list(self.losses)}
-        parts = {name: part and part.to_dict() for name, part in (("valid", self.valid), ("test", self.test))}
-        return {"out": self.out} | asdict(self) | lists | parts
 
 
 class TextClassifier:

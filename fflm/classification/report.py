@@ -1,4 +1,4 @@
-"""The evaluation of a classifier on labelled texts."""
+"""What came of the training of a classifier, and of its evaluation on labelled texts."""
 
 from __future__ import annotations
 
@@ -59,6 +59,58 @@ class ClassificationReport:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return asdict(self) | {"labels": list(self.labels), "confusion": [list(row) for row in self.confusion]}
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """The figures of a classifier's training.
+
+    Attributes
+    ----------
+    losses : tuple of float
+        The mean loss of each epoch in nats, with dropout.
+    seconds : float
+        Duration of training alone.
+    words_per_second : float
+        The words of the training texts, counted once for each epoch (as fastText does), by these seconds.
+    out : str or None
+        The model file, where `fflm.classify` wrote one.
+    valid, test : ClassificationReport or None
+        Reports on the other texts of `fflm.classify`.
+    """
+
+    texts: int
+    words: int
+    labels: tuple[str, ...]
+    vocab_size: int
+    parameters: int
+    losses: tuple[float, ...]
+    seconds: float
+    words_per_second: float
+    out: str | None = None
+    valid: ClassificationReport | None = None
+    test: ClassificationReport | None = None
+
+    def _repr_html_(self) -> str:
+        figures = {
+            "training": f"{self.texts:,} texts, {self.words:,} words, {self.seconds:.1f} s",
+            "vocabulary": f"{self.vocab_size:,} words",
+            "parameters": f"{self.parameters:,}",
+            "labels": ", ".join(self.labels),
+        }
+        curve = html.curve(list(enumerate(self.losses, start=1)), "epoch", "loss in nats")
+        parts = [
+            html.title(name) + part._repr_html_()
+            for name, part in (("Validation", self.valid), ("Test", self.test))
+            if part is not None
+        ]
+        return html.box(html.title("Training"), html.facts(figures), curve, *parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values."""
+        lists = {"labels": list(self.labels), "losses": list(self.losses)}
+        parts = {name: part and part.to_dict() for name, part in (("valid", self.valid), ("test", self.test))}
+        return {"out": self.out} | asdict(self) | lists | parts
 
 
 def report(labels: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> ClassificationReport:

@@ -19,8 +19,9 @@ from fflm.cli.printing import note, print_json, print_line, report_aside, word
 from fflm.config import ClassifierConfig, ClassifierTrainConfig, TokenizerConfig
 
 if TYPE_CHECKING:
-    from fflm.api.text_classifier import FitReport, TextClassifier
+    from fflm.api.text_classifier import TextClassifier
     from fflm.classification import ClassificationReport
+    from fflm.classification.report import FitReport
 
 SOURCE = (
     "labelled texts, one a line: a label, a tab and the text, or one __label__NAME before or after the text; a first "

@@ -36,8 +36,8 @@ def run_lines(report: TrainReport) -> Iterator[str]:
             if report.parts:
                 network, ngram = (report.parts[name][text]["perplexity"] for name in ("network", "ngram"))
                 yield f"{'':12} (network alone {network:.2f}, n-gram model alone {ngram:.2f})"
-    for text in report.notes:
-        yield f"note         {text}"
+    for note in report.notes:
+        yield f"note         {note}"
 
 
 def _mixture_lines(report: TrainReport) -> Iterator[str]:

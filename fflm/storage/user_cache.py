@@ -21,8 +21,8 @@ def cache_folder() -> Path | None:
 
     Examples
     --------
-    >>> cache_folder().name in ("fflm", Path(os.environ.get("FFLM_CACHE", "fflm")).name)
-    True
+    >>> cache_folder()  # doctest: +SKIP
+    PosixPath('/home/ann/.cache/fflm')
     """
     if FOLDER in os.environ:
         return Path(os.environ[FOLDER]) if os.environ[FOLDER] else None
