@@ -134,15 +134,19 @@ class KernelCache(FunctionCache):
         """Return the code kept for a signature, or None if the caller is to compile it."""
         target_context.refresh()
         begin = self._begin = time.monotonic()
+        waited = False
         while True:
             code = self._read(sig, target_context)
             if code is not None or self._held is not None:
+                if waited:
+                    KernelCache.spans.append((begin, time.monotonic()))
                 return code
             _announce()
             if not KernelCache._patient or not self._lock():
                 return None
             _get_help()
             if self._held is None:
+                waited = True
                 time.sleep(PAUSE)
                 KernelCache._patient = time.monotonic() - begin < PATIENCE
 
